@@ -1,0 +1,214 @@
+// Copyright (c) the Merlon authors
+// SPDX-License-Identifier: Apache-2.0
+#include "secret.h"
+#include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/*
+ * Arenas of locked memory, cut in granules of 64 octets; a byte per granule says whether it is in use.
+ * First fit is enough: secrets are few, of few sizes, and most live long.
+ */
+enum { GRANULE = 64, ARENA_OCTETS_MIN = 256 << 10, ARENAS_MAX = 256 };
+
+struct arena {
+	uint8_t *memory; /* between two guard pages */
+	uint8_t *used;   /* one flag a granule, in ordinary memory */
+	size_t granules;
+};
+
+static struct {
+	pthread_mutex_t lock;
+	struct arena arenas[ARENAS_MAX];
+	size_t arena_count;
+	size_t octets_mapped, octets_open;
+	enum secret_protection protection;
+	bool is_decided;
+} the = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+#if defined(__SANITIZE_ADDRESS__) || defined(MERLON_CT_CHECK)
+#define CAN_LOCK 0 /* sanitizers and valgrind shadow all memory: plain pages there */
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer)
+#define CAN_LOCK 0
+#else
+#define CAN_LOCK 1
+#endif
+#else
+#define CAN_LOCK 1
+#endif
+
+static bool map_memfd_secret(void *at, size_t len)
+{
+#if CAN_LOCK && defined(SYS_memfd_secret)
+	const int fd = (int)syscall(SYS_memfd_secret, 0);
+	if (fd < 0)
+		return false;
+	const bool is_mapped = ftruncate(fd, (off_t)len) == 0 &&
+		mmap(at, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) != MAP_FAILED;
+	close(fd);
+	return is_mapped;
+#else
+	(void)at, (void)len;
+	return false;
+#endif
+}
+
+static bool map_locked(void *at, size_t len)
+{
+	if (mmap(at, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) ==
+		MAP_FAILED)
+		return false;
+	madvise(at, len, MADV_DONTDUMP);
+	return !CAN_LOCK || mlock(at, len) == 0;
+}
+
+/* Fills [at, at + len) by the strongest means that works; the first success decides for all. */
+static bool map_protected(void *at, size_t len)
+{
+	if (!the.is_decided) {
+		the.protection = map_memfd_secret(at, len) ? SECRET_MEMFD
+			: map_locked(at, len)              ? (CAN_LOCK ? SECRET_MLOCK : SECRET_UNPROTECTED)
+							   : SECRET_UNPROTECTED;
+		the.is_decided = true;
+		return the.protection != SECRET_UNPROTECTED || !CAN_LOCK;
+	}
+	return the.protection == SECRET_MEMFD ? map_memfd_secret(at, len) : map_locked(at, len);
+}
+
+static struct arena *arena_add(size_t len)
+{
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t octets = len < ARENA_OCTETS_MIN ? ARENA_OCTETS_MIN : len;
+	octets = (octets + page - 1) / page * page;
+	if (the.arena_count == ARENAS_MAX || the.octets_mapped + octets > SECRET_OCTETS_MAX)
+		return NULL;
+
+	struct arena *a = &the.arenas[the.arena_count];
+	a->granules = octets / GRANULE;
+	a->used = calloc(a->granules, 1);
+	if (a->used == NULL)
+		return NULL;
+	uint8_t *with_guards = mmap(NULL, octets + 2 * page, PROT_NONE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (with_guards == MAP_FAILED || !map_protected(with_guards + page, octets)) {
+		if (with_guards != MAP_FAILED)
+			munmap(with_guards, octets + 2 * page);
+		free(a->used);
+		return NULL;
+	}
+	a->memory = with_guards + page;
+	madvise(a->memory, octets, MADV_DONTFORK);
+	the.octets_mapped += octets;
+	the.arena_count++;
+	return a;
+}
+
+static uint8_t *arena_take(struct arena *a, size_t granules)
+{
+	size_t run = 0;
+
+	for (size_t i = 0; i < a->granules; i++) {
+		run = a->used[i] ? 0 : run + 1;
+		if (run == granules) {
+			const size_t first = i + 1 - granules;
+			memset(a->used + first, 1, granules);
+			return a->memory + first * GRANULE;
+		}
+	}
+	return NULL;
+}
+
+static size_t granules_of(size_t len)
+{
+	return (len + GRANULE - 1) / GRANULE;
+}
+
+static uint8_t *take(size_t len)
+{
+	for (size_t i = 0; i < the.arena_count; i++) {
+		uint8_t *bytes = arena_take(&the.arenas[i], granules_of(len));
+		if (bytes != NULL)
+			return bytes;
+	}
+	struct arena *a = arena_add(len);
+	return a == NULL ? NULL : arena_take(a, granules_of(len));
+}
+
+struct err secret_open(struct secret *s, size_t len)
+{
+	*s = (struct secret){0};
+	if (len == 0 || len > SECRET_OCTETS_MAX)
+		return ERR(LIMIT);
+	pthread_mutex_lock(&the.lock);
+	uint8_t *bytes = take(len);
+	if (bytes != NULL)
+		the.octets_open += len;
+	pthread_mutex_unlock(&the.lock);
+	if (bytes == NULL)
+		return ERR(LIMIT);
+	*s = (struct secret){.bytes = bytes, .len = len};
+	memset(bytes, 0, len);
+	return OK;
+}
+
+struct err secret_copy(struct secret *s, struct span from)
+{
+	struct err e = secret_open(s, from.len);
+	if (failed(e))
+		return e;
+	memcpy(s->bytes, from.at, from.len);
+	return OK;
+}
+
+void secret_close(struct secret *s)
+{
+	if (s->bytes == NULL)
+		return;
+	secret_wipe(s->bytes, s->len);
+	pthread_mutex_lock(&the.lock);
+	for (size_t i = 0; i < the.arena_count; i++) {
+		struct arena *a = &the.arenas[i];
+		if (s->bytes < a->memory || s->bytes >= a->memory + a->granules * GRANULE)
+			continue;
+		memset(a->used + (size_t)(s->bytes - a->memory) / GRANULE, 0, granules_of(s->len));
+		the.octets_open -= s->len;
+	}
+	pthread_mutex_unlock(&the.lock);
+	*s = (struct secret){0};
+}
+
+void secret_wipe(void *at, size_t len)
+{
+	if (len > 0)
+		explicit_bzero(at, len);
+}
+
+enum secret_protection secret_protection(void)
+{
+	struct secret probe;
+
+	if (!the.is_decided && !failed(secret_open(&probe, 1)))
+		secret_close(&probe);
+	return the.protection;
+}
+
+size_t secret_octets_open(void)
+{
+	return the.octets_open;
+}
+
+struct err secret_forbid_dumps(void)
+{
+	const struct rlimit none = {0, 0};
+
+	if (setrlimit(RLIMIT_CORE, &none) != 0 || prctl(PR_SET_DUMPABLE, 0) != 0)
+		return ERR(IO);
+	return OK;
+}
