@@ -19,7 +19,7 @@ static unsigned nibble_from_hex(unsigned c)
 	const unsigned is_digit = (digit - 10u) >> 8 & 0xffu;
 	const unsigned is_letter = ((letter - 10u) ^ (letter - 16u)) >> 8 & 0xffu;
 
-	return (is_digit & digit) | (is_letter & letter) | (~(is_digit | is_letter) & 0x100u);
+	return (is_digit & digit) | (is_letter & letter) | (~(is_digit | is_letter) & 1u) << 8;
 }
 
 void hex_from_span(char *out, struct span bytes)
