@@ -20,6 +20,7 @@
 #include "host/settings.h"
 
 struct process;
+struct process_query; /* a question of the operator's, by the control socket */
 
 struct process_kind {
 	const char *name; /* "auc-front" */
@@ -33,6 +34,9 @@ struct process_kind {
 	void (*reload_commit)(struct process *p);
 	/* Appends members to the status object: `"sessions":3,"vectors":12` without braces. */
 	void (*status)(struct process *p, struct json_writer *json);
+	/* A read-only question: `merlon keys trace ID` asks kms-store ("trace", "ID"). Answer now or later
+	 * with process_query_answer(), in JSON. NULL: this process answers none. */
+	void (*query)(struct process *p, const char *verb, const char *argument, struct process_query *q);
 	/* Stop taking work; call process_stopped() when the rest is done. NULL: at once. */
 	void (*stop)(struct process *p);
 };
@@ -49,6 +53,9 @@ struct process {
 	struct entropy entropy;
 	const char *sandbox_folder;
 };
+
+/* `json` is a whole JSON value; with an error it is a message for the operator. */
+void process_query_answer(struct process_query *q, struct err err, struct span json);
 
 int process_main(int argc, char **argv, const struct process_kind *kind);
 void process_stopped(struct process *p);
