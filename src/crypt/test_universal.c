@@ -1,0 +1,239 @@
+// Copyright (c) the Merlon authors
+// SPDX-License-Identifier: Apache-2.0
+/* Universal hashing: GF(2^128), the polynomial hash, Wegman-Carter tags, Toeplitz. */
+#include "crypt/toeplitz.h"
+#include "crypt/wegman_carter.h"
+#include "support/prop.h"
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <cmocka.h>
+
+static struct gf128 random_element(struct prop *p)
+{
+	return (struct gf128){prop_u64(p), prop_u64(p)};
+}
+
+/* Shift and add, one bit a step: slow and plain. */
+static struct gf128 multiply_naive(struct gf128 a, struct gf128 b)
+{
+	struct gf128 sum = {0};
+
+	for (unsigned i = 0; i < 128; i++) {
+		if ((i < 64 ? b.lo >> i : b.hi >> (i - 64)) & 1) {
+			sum.lo ^= a.lo;
+			sum.hi ^= a.hi;
+		}
+		const uint64_t top = a.hi >> 63;
+		a.hi = a.hi << 1 | a.lo >> 63;
+		a.lo = a.lo << 1 ^ top * 0x87;
+	}
+	return sum;
+}
+
+static void test_both_paths_multiply_like_the_definition(void **state)
+{
+	struct prop p = prop_from_environment(21);
+
+	(void)state;
+	for (int i = 0; i < 20000; i++) {
+		const struct gf128 a = random_element(&p), b = random_element(&p);
+		const struct gf128 expected = multiply_naive(a, b);
+		const struct gf128 portable = gf128_multiply(CLMUL_PORTABLE, a, b);
+		const struct gf128 best = gf128_multiply(clmul_best(), a, b);
+		assert_memory_equal(&portable, &expected, sizeof expected);
+		assert_memory_equal(&best, &expected, sizeof expected);
+	}
+}
+
+static void test_hash_does_not_depend_on_how_the_message_is_cut(void **state)
+{
+	struct prop p = prop_from_environment(22);
+	uint8_t message[300], key[16], whole[16], cut[16];
+
+	(void)state;
+	prop_fill(&p, SPAN_MUT_ARRAY(message));
+	prop_fill(&p, SPAN_MUT_ARRAY(key));
+	for (int i = 0; i < 2000; i++) {
+		const size_t len = prop_below(&p, sizeof message + 1);
+		struct polyhash a, b;
+		polyhash_begin(&a, key);
+		polyhash_begin(&b, key);
+		b.path = CLMUL_PORTABLE;
+		polyhash_add(&a, span_of(message, len));
+		for (size_t at = 0, n; at < len; at += n) {
+			n = 1 + prop_below(&p, len - at);
+			polyhash_add(&b, span_of(message + at, n));
+		}
+		polyhash_value(&a, whole);
+		polyhash_value(&b, cut);
+		assert_memory_equal(whole, cut, 16);
+	}
+}
+
+/* By the formula m1 r^2 + m2 r, the second block being the length. */
+static void test_hash_is_the_polynomial_of_the_header(void **state)
+{
+	const uint8_t key[16] = {2}; /* r = x */
+	const uint8_t message[3] = {1};
+	uint8_t hash[16];
+	struct polyhash h;
+
+	(void)state;
+	polyhash_begin(&h, key);
+	polyhash_add(&h, SPAN_ARRAY(message));
+	polyhash_value(&h, hash);
+	/* 1 * x^2 + 3 * x = x^2 + x^2 + x = x */
+	assert_int_equal(hash[0], 2);
+	for (size_t i = 1; i < 16; i++)
+		assert_int_equal(hash[i], 0);
+}
+
+static void test_messages_that_differ_in_padding_alone_hash_differently(void **state)
+{
+	struct prop p = prop_from_environment(23);
+	const uint8_t zeros[40] = {0};
+	uint8_t key[16], hashes[40][16];
+
+	(void)state;
+	prop_fill(&p, SPAN_MUT_ARRAY(key));
+	for (size_t len = 0; len < 40; len++) {
+		struct polyhash h;
+		polyhash_begin(&h, key);
+		polyhash_add(&h, span_of(zeros, len));
+		polyhash_value(&h, hashes[len]);
+		for (size_t other = 0; other < len; other++)
+			assert_memory_not_equal(hashes[len], hashes[other], 16);
+	}
+}
+
+static void test_one_bit_wrong_in_tag_message_key_or_pad_is_refused(void **state)
+{
+	struct prop p = prop_from_environment(24);
+	uint8_t key[16], pad[16], tag[16], message[100];
+	struct polyhash h;
+
+	(void)state;
+	prop_fill(&p, SPAN_MUT_ARRAY(key));
+	prop_fill(&p, SPAN_MUT_ARRAY(pad));
+	prop_fill(&p, SPAN_MUT_ARRAY(message));
+	polyhash_begin(&h, key);
+	polyhash_add(&h, SPAN_ARRAY(message));
+	wc_tag(tag, &h, pad);
+	assert_true(wc_verify(tag, &h, pad));
+	for (unsigned bit = 0; bit < 128; bit++) {
+		tag[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		assert_false(wc_verify(tag, &h, pad));
+		tag[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		pad[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		assert_false(wc_verify(tag, &h, pad));
+		pad[bit / 8] ^= (uint8_t)(1 << bit % 8);
+	}
+	for (unsigned bit = 0; bit < 800; bit++) {
+		message[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		polyhash_begin(&h, key);
+		polyhash_add(&h, SPAN_ARRAY(message));
+		assert_false(wc_verify(tag, &h, pad));
+		message[bit / 8] ^= (uint8_t)(1 << bit % 8);
+	}
+	key[0] ^= 1;
+	polyhash_begin(&h, key);
+	polyhash_add(&h, SPAN_ARRAY(message));
+	assert_false(wc_verify(tag, &h, pad));
+}
+
+static unsigned bit(const uint8_t *bytes, size_t i)
+{
+	return bytes[i / 8] >> i % 8 & 1;
+}
+
+/* The definition, bit by bit. */
+static void toeplitz_naive(
+	uint8_t *out, size_t r, const uint8_t *key, size_t n, const uint8_t *seed)
+{
+	const size_t m = n - r;
+
+	memset(out, 0, (r + 7) / 8);
+	for (size_t i = 0; i < r; i++) {
+		unsigned sum = bit(key, m + i);
+		for (size_t j = 0; j < m; j++)
+			sum ^= bit(seed, i + m - 1 - j) & bit(key, j);
+		out[i / 8] |= (uint8_t)(sum << i % 8);
+	}
+}
+
+static void test_toeplitz_is_bit_exact_by_both_paths(void **state)
+{
+	struct prop p = prop_from_environment(25);
+	uint8_t key[160], seed[160], expected[160], out[160];
+
+	(void)state;
+	for (int i = 0; i < 600; i++) {
+		const size_t n = 2 + prop_below(&p, 1200), r = 1 + prop_below(&p, n - 1);
+		const struct span_mut hash = span_mut_of(out, (r + 7) / 8);
+		prop_fill(&p, SPAN_MUT_ARRAY(key)); /* bits past n - 1 of the seed are not zero: not used */
+		prop_fill(&p, SPAN_MUT_ARRAY(seed));
+		toeplitz_naive(expected, r, key, n, seed);
+		for (enum clmul_path path = CLMUL_PORTABLE; path <= clmul_best(); path++) {
+			assert_false(failed(toeplitz_hash_by(
+				path, hash, r, SPAN_ARRAY(key), n, SPAN_ARRAY(seed))));
+			assert_memory_equal(out, expected, hash.len);
+		}
+	}
+}
+
+static void test_toeplitz_refuses_short_seeds_and_bad_lengths(void **state)
+{
+	uint8_t key[128] = {0}, out[64], seed[128] = {0};
+	const struct span_mut half = SPAN_MUT_ARRAY(out);
+
+	(void)state;
+	assert_false(failed(toeplitz_hash(half, 512, SPAN_ARRAY(key), 1024, SPAN_ARRAY(seed))));
+	assert_true(failed(toeplitz_hash(half, 512, SPAN_ARRAY(key), 1024, span_of(seed, 127))));
+	assert_true(failed(toeplitz_hash(half, 512, span_of(key, 127), 1024, SPAN_ARRAY(seed))));
+	assert_true(failed(toeplitz_hash(half, 512, SPAN_ARRAY(key), 512, SPAN_ARRAY(seed))));
+	assert_true(failed(toeplitz_hash(half, 504, SPAN_ARRAY(key), 1024, SPAN_ARRAY(seed))));
+	assert_true(failed(toeplitz_hash(half, 0, SPAN_ARRAY(key), 1024, SPAN_ARRAY(seed))));
+}
+
+static void test_toeplitz_of_a_million_bits_takes_less_than_seconds(void **state)
+{
+	enum { N = 1 << 20 };
+	struct prop p = prop_from_environment(26);
+	uint8_t *key = malloc(N / 8), *seed = malloc(N / 8), *out = malloc(N / 16);
+	struct timespec before, after;
+
+	(void)state;
+	assert_true(key != NULL && seed != NULL && out != NULL);
+	prop_fill(&p, span_mut_of(key, N / 8));
+	prop_fill(&p, span_mut_of(seed, N / 8));
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
+	assert_false(failed(toeplitz_hash(
+		span_mut_of(out, N / 16), N / 2, span_of(key, N / 8), N, span_of(seed, N / 8))));
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
+	const double seconds = (double)(after.tv_sec - before.tv_sec) +
+		(double)(after.tv_nsec - before.tv_nsec) * 1e-9;
+	print_message("2^20 -> 2^19 bits in %.3f s\n", seconds);
+	assert_true(clmul_best() == CLMUL_PORTABLE || seconds < 5);
+	free(key);
+	free(seed);
+	free(out);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_both_paths_multiply_like_the_definition),
+		cmocka_unit_test(test_hash_does_not_depend_on_how_the_message_is_cut),
+		cmocka_unit_test(test_hash_is_the_polynomial_of_the_header),
+		cmocka_unit_test(test_messages_that_differ_in_padding_alone_hash_differently),
+		cmocka_unit_test(test_one_bit_wrong_in_tag_message_key_or_pad_is_refused),
+		cmocka_unit_test(test_toeplitz_is_bit_exact_by_both_paths),
+		cmocka_unit_test(test_toeplitz_refuses_short_seeds_and_bad_lengths),
+		cmocka_unit_test(test_toeplitz_of_a_million_bits_takes_less_than_seconds),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
