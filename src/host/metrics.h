@@ -43,3 +43,7 @@ void json_bool(struct json_writer *j, const char *name, bool v);
 void json_hex(struct json_writer *j, const char *name, struct span public_bytes);
 /* Members written elsewhere by another json_writer. */
 void json_raw(struct json_writer *j, struct span members);
+/* A whole value written elsewhere. */
+void json_value(struct json_writer *j, const char *name, struct span json);
+/* What was written; empty when full. */
+struct span json_done(const struct json_writer *j);
