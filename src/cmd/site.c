@@ -1,0 +1,323 @@
+// Copyright (c) the Merlon authors
+// SPDX-License-Identifier: Apache-2.0
+#include "site.h"
+#include "host/conf.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { PATH_LENGTH_MAX = 1000, NAME_LENGTH_MAX = 63 };
+
+#define TEXT(key, structure, max) \
+	CYAML_FIELD_STRING_PTR(#key, CYAML_FLAG_POINTER, struct structure, key, 1, (max))
+#define TEXT_OPTIONAL(key, structure, max) \
+	CYAML_FIELD_STRING_PTR( \
+		#key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct structure, key, 1, (max))
+#define NUMBER(key, structure) CYAML_FIELD_UINT(#key, CYAML_FLAG_DEFAULT, struct structure, key)
+#define NUMBER_OPTIONAL(key, structure) \
+	CYAML_FIELD_UINT(#key, CYAML_FLAG_OPTIONAL, struct structure, key)
+#define CHOICE(key, structure, words) \
+	CYAML_FIELD_ENUM(#key, CYAML_FLAG_STRICT, struct structure, key, words, ARRAY_LEN(words))
+#define SECTION(key, structure, fields) \
+	CYAML_FIELD_MAPPING_PTR(#key, CYAML_FLAG_POINTER, struct structure, key, fields)
+#define SECTION_OPTIONAL(key, structure, fields) \
+	CYAML_FIELD_MAPPING_PTR( \
+		#key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct structure, key, fields)
+
+static const cyaml_strval_t channel_roles[] = {{"listen", ROLE_LISTEN}, {"connect", ROLE_CONNECT}};
+static const cyaml_strval_t qkd_roles[] = {{"alice", QKD_ALICE}, {"bob", QKD_BOB}};
+static const cyaml_strval_t gateway_roles[] = {
+	{"initiator", GATEWAY_INITIATOR}, {"responder", GATEWAY_RESPONDER}};
+
+static const cyaml_schema_field_t endpoint_fields[] = {
+	TEXT(address, site_endpoint, NAME_LENGTH_MAX),
+	NUMBER(port, site_endpoint),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_field_t channel_fields[] = {
+	CHOICE(role, site_channel, channel_roles),
+	TEXT(address, site_channel, NAME_LENGTH_MAX),
+	NUMBER(port, site_channel),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_field_t tls_fields[] = {
+	TEXT(certificate, site_tls, PATH_LENGTH_MAX),
+	TEXT(key, site_tls, PATH_LENGTH_MAX),
+	TEXT(ca, site_tls, PATH_LENGTH_MAX),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_field_t peer_fields[] = {
+	TEXT(site, site_peer, NAME_LENGTH_MAX),
+	TEXT(certificate_name, site_peer, NAME_LENGTH_MAX),
+	TEXT(address, site_peer, NAME_LENGTH_MAX),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_field_t auc_fields[] = {
+	SECTION(gsup, site_auc, endpoint_fields),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_field_t qkd_fields[] = {
+	TEXT(link, site_qkd, NAME_LENGTH_MAX),
+	CHOICE(role, site_qkd, qkd_roles),
+	TEXT(driver, site_qkd, PATH_LENGTH_MAX),
+	TEXT(bootstrap_file, site_qkd, PATH_LENGTH_MAX),
+	SECTION(channel, site_qkd, channel_fields),
+	NUMBER_OPTIONAL(block_bits, site_qkd),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_field_t api_fields[] = {
+	TEXT(address, site_kms_api, NAME_LENGTH_MAX),
+	NUMBER(port, site_kms_api),
+	TEXT(certificate, site_kms_api, PATH_LENGTH_MAX),
+	TEXT(key, site_kms_api, PATH_LENGTH_MAX),
+	TEXT(ca, site_kms_api, PATH_LENGTH_MAX),
+	TEXT(sae_identity, site_kms_api, 4),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_field_t kms_fields[] = {
+	TEXT(kme_id, site_kms, NAME_LENGTH_MAX),
+	SECTION(peering, site_kms, channel_fields),
+	SECTION_OPTIONAL(api, site_kms, api_fields),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_field_t gateway_fields[] = {
+	CHOICE(role, site_gateway, gateway_roles),
+	SECTION(agent, site_gateway, channel_fields),
+	TEXT(sae, site_gateway, NAME_LENGTH_MAX),
+	TEXT(peer_sae, site_gateway, NAME_LENGTH_MAX),
+	TEXT(interface, site_gateway, 15),
+	TEXT(local_address, site_gateway, NAME_LENGTH_MAX),
+	TEXT(local_subnet, site_gateway, NAME_LENGTH_MAX),
+	TEXT(remote_subnet, site_gateway, NAME_LENGTH_MAX),
+	TEXT(certificate, site_gateway, PATH_LENGTH_MAX),
+	TEXT(key, site_gateway, PATH_LENGTH_MAX),
+	TEXT(ca, site_gateway, PATH_LENGTH_MAX),
+	NUMBER(rotate_s, site_gateway),
+	TEXT_OPTIONAL(charon, site_gateway, PATH_LENGTH_MAX),
+	TEXT_OPTIONAL(vici, site_gateway, PATH_LENGTH_MAX),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_field_t site_fields[] = {
+	TEXT(site, site, NAME_LENGTH_MAX),
+	TEXT(state_folder, site, PATH_LENGTH_MAX),
+	TEXT(run_folder, site, 80), /* a Unix socket's path must fit: control.sock stands in it */
+	TEXT(user, site, NAME_LENGTH_MAX),
+	TEXT(kek_file, site, PATH_LENGTH_MAX),
+	TEXT_OPTIONAL(log_level, site, 8),
+	SECTION_OPTIONAL(tls, site, tls_fields),
+	SECTION_OPTIONAL(peer, site, peer_fields),
+	SECTION_OPTIONAL(metrics, site, endpoint_fields),
+	SECTION_OPTIONAL(auc, site, auc_fields),
+	SECTION_OPTIONAL(qkd, site, qkd_fields),
+	SECTION_OPTIONAL(kms, site, kms_fields),
+	SECTION_OPTIONAL(gateway, site, gateway_fields),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t site_schema = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct site, site_fields)};
+
+/* --- sense: what the shape cannot say --- */
+
+struct sense {
+	const char *path;
+	bool check_files;
+	struct complaint *c;
+};
+
+static struct err refuse(const struct sense *s, const char *key, const char *what, const char *value)
+{
+	return complain(s->c, ERR(INPUT), "%s: %s: %s: '%s'", s->path, key, what, value);
+}
+
+static struct err check_address(const struct sense *s, const char *key, const char *address)
+{
+	uint8_t octets[16];
+
+	if (inet_pton(AF_INET, address, octets) == 1 || inet_pton(AF_INET6, address, octets) == 1)
+		return OK;
+	return refuse(s, key, "an IPv4 or IPv6 address is expected", address);
+}
+
+static struct err check_subnet(const struct sense *s, const char *key, const char *subnet)
+{
+	char address[64];
+	const char *slash = strchr(subnet, '/');
+	unsigned bits;
+	char end;
+
+	if (slash == NULL || (size_t)(slash - subnet) >= sizeof address ||
+		sscanf(slash, "/%3u%c", &bits, &end) != 1 || bits > 128)
+		return refuse(s, key, "a network as ADDRESS/BITS is expected", subnet);
+	memcpy(address, subnet, (size_t)(slash - subnet));
+	address[slash - subnet] = '\0';
+	return check_address(s, key, address);
+}
+
+static struct err check_file(const struct sense *s, const char *key, const char *file)
+{
+	if (!s->check_files || access(file, R_OK) == 0)
+		return OK;
+	return complain(s->c, ERR(INPUT), "%s: %s: %s: %s", s->path, key, file, strerror(errno));
+}
+
+static struct err check_port(const struct sense *s, const char *key, uint16_t port)
+{
+	return port != 0 ? OK : refuse(s, key, "a port from 1 to 65535 is expected", "0");
+}
+
+/* A row a check: the first that fails ends it. NULL texts belong to sections that are not there. */
+struct check {
+	const char *key;
+	struct err (*check)(const struct sense *s, const char *key, const char *text);
+	const char *text;
+};
+
+static struct err check_all(const struct sense *s, const struct check *checks, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (checks[i].text == NULL)
+			continue;
+		const struct err e = checks[i].check(s, checks[i].key, checks[i].text);
+		if (failed(e))
+			return e;
+	}
+	return OK;
+}
+
+static struct err check_needs(const struct sense *s, const struct site *site)
+{
+	if (site->kms != NULL && (site->tls == NULL || site->peer == NULL))
+		return complain(s->c, ERR(INPUT), "%s: kms: needs the sections 'tls' and 'peer'", s->path);
+	if (site->qkd != NULL && site->kms == NULL)
+		return complain(s->c, ERR(INPUT), "%s: qkd: needs the section 'kms', which keeps its keys", s->path);
+	if (site->gateway != NULL && site->kms == NULL)
+		return complain(s->c, ERR(INPUT),
+			"%s: gateway: needs the section 'kms', which gives its pre-shared keys", s->path);
+	if (site->gateway != NULL && site->gateway->charon == NULL && site->gateway->vici == NULL)
+		return complain(s->c, ERR(INPUT),
+			"%s: gateway: either 'charon' (a program to run) or 'vici' (a socket) is needed", s->path);
+	if (site->gateway != NULL &&
+		strcmp(site->gateway->local_subnet, site->gateway->remote_subnet) == 0)
+		return refuse(s, "gateway.remote_subnet", "must differ from gateway.local_subnet",
+			site->gateway->remote_subnet);
+	return OK;
+}
+
+static struct err check_ports(const struct sense *s, const struct site *site)
+{
+	const struct {
+		const char *key;
+		bool is_there;
+		uint16_t port;
+	} rows[] = {
+		{"metrics.port", site->metrics, site->metrics ? site->metrics->port : 0},
+		{"auc.gsup.port", site->auc, site->auc ? site->auc->gsup->port : 0},
+		{"qkd.channel.port", site->qkd, site->qkd ? site->qkd->channel->port : 0},
+		{"kms.peering.port", site->kms, site->kms ? site->kms->peering->port : 0},
+		{"kms.api.port", site->kms && site->kms->api,
+			site->kms && site->kms->api ? site->kms->api->port : 0},
+		{"gateway.agent.port", site->gateway, site->gateway ? site->gateway->agent->port : 0},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct err e = rows[i].is_there ? check_port(s, rows[i].key, rows[i].port) : OK;
+		if (failed(e))
+			return e;
+	}
+	return OK;
+}
+
+static struct err check_identity_word(const struct sense *s, const char *key, const char *word)
+{
+	if (strcmp(word, "cn") == 0 || strcmp(word, "dns") == 0 || strcmp(word, "uri") == 0)
+		return OK;
+	return refuse(s, key, "one of cn, dns, uri is expected", word);
+}
+
+static struct err check_sense(const struct sense *s, const struct site *site)
+{
+	const struct site_tls *tls = site->tls;
+	const struct site_kms_api *api = site->kms ? site->kms->api : NULL;
+	const struct site_gateway *g = site->gateway;
+	const struct check checks[] = {
+		{"kek_file", check_file, site->kek_file},
+		{"tls.certificate", check_file, tls ? tls->certificate : NULL},
+		{"tls.key", check_file, tls ? tls->key : NULL},
+		{"tls.ca", check_file, tls ? tls->ca : NULL},
+		{"peer.address", check_address, site->peer ? site->peer->address : NULL},
+		{"auc.gsup.address", check_address, site->auc ? site->auc->gsup->address : NULL},
+		{"qkd.bootstrap_file", check_file, site->qkd ? site->qkd->bootstrap_file : NULL},
+		{"qkd.channel.address", check_address, site->qkd ? site->qkd->channel->address : NULL},
+		{"kms.peering.address", check_address, site->kms ? site->kms->peering->address : NULL},
+		{"kms.api.address", check_address, api ? api->address : NULL},
+		{"kms.api.certificate", check_file, api ? api->certificate : NULL},
+		{"kms.api.key", check_file, api ? api->key : NULL},
+		{"kms.api.ca", check_file, api ? api->ca : NULL},
+		{"kms.api.sae_identity", check_identity_word, api ? api->sae_identity : NULL},
+		{"gateway.agent.address", check_address, g ? g->agent->address : NULL},
+		{"gateway.local_address", check_address, g ? g->local_address : NULL},
+		{"gateway.local_subnet", check_subnet, g ? g->local_subnet : NULL},
+		{"gateway.remote_subnet", check_subnet, g ? g->remote_subnet : NULL},
+		{"gateway.certificate", check_file, g ? g->certificate : NULL},
+		{"gateway.key", check_file, g ? g->key : NULL},
+		{"gateway.ca", check_file, g ? g->ca : NULL},
+		{"gateway.charon", check_file, g ? g->charon : NULL},
+	};
+	struct err e = check_needs(s, site);
+
+	if (!failed(e))
+		e = check_ports(s, site);
+	return failed(e) ? e : check_all(s, checks, ARRAY_LEN(checks));
+}
+
+struct err site_load(const char *path, bool check_files, struct site **out, struct complaint *c)
+{
+	const struct sense sense = {.path = path, .check_files = check_files, .c = c};
+	void *loaded;
+	struct err e = conf_load(path, &site_schema, &loaded, c);
+
+	*out = NULL;
+	if (failed(e))
+		return e;
+	e = check_sense(&sense, loaded);
+	if (failed(e)) {
+		conf_free(&site_schema, loaded);
+		return e;
+	}
+	*out = loaded;
+	return OK;
+}
+
+void site_free(struct site *s)
+{
+	conf_free(&site_schema, s);
+}
+
+static const char *type_word(const cyaml_schema_value_t *v)
+{
+	if (v->type == CYAML_STRING)
+		return "text";
+	if (v->type == CYAML_UINT)
+		return "number";
+	if (v->type == CYAML_ENUM)
+		return "choice";
+	return "section";
+}
+
+static void describe_fields(const cyaml_schema_field_t *fields, int depth,
+	void (*line)(void *, int, const char *, const char *, bool), void *ctx)
+{
+	for (const cyaml_schema_field_t *f = fields; f->key != NULL; f++) {
+		line(ctx, depth, f->key, type_word(&f->value), (f->value.flags & CYAML_FLAG_OPTIONAL) != 0);
+		if (f->value.type == CYAML_MAPPING)
+			describe_fields(f->value.mapping.fields, depth + 1, line, ctx);
+	}
+}
+
+void site_describe(
+	void (*line)(void *ctx, int depth, const char *key, const char *type, bool is_optional), void *ctx)
+{
+	describe_fields(site_fields, 0, line, ctx);
+}
