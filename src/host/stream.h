@@ -6,7 +6,8 @@
  *
  * A stream hands over octets as they come and takes octets to send; what waits to be sent is bounded
  * (STREAM_QUEUE_MAX), and at the bound stream_send() answers ERR_LIMIT: the owner decides whom to shed. A stream reports
- * `closed` exactly once, and nothing after it; then its memory is gone.
+ * `closed` exactly once, and nothing after it; then its memory is gone. No event comes from inside a call:
+ * all come from the loop. Members of the events may be NULL.
  *
  * TLS is TLS 1.3 alone, both sides with certificates [ETSI GS QKD 014 §5.1]. `require_hybrid` refuses any key
  * exchange but X25519MLKEM768: it is required between Merlon's own sites, not preferred.
@@ -16,6 +17,9 @@
 #include "host/loop.h"
 
 enum { STREAM_QUEUE_MAX = 16 << 20, STREAM_READ_MAX = 64 << 10, IDENTITY_NAME_MAX = 128 };
+/* How long a stream may take to connect and agree on TLS when no listener says so; to send what waits at its
+ * close; and then to hear the end of the other side. */
+enum { STREAM_CONNECT_MS_MAX = 10000, STREAM_DRAIN_MS_MAX = 5000, STREAM_LINGER_MS_MAX = 500 };
 
 struct peer_identity {
 	bool is_authenticated; /* by a certificate that chains to the profile's CA */
@@ -39,10 +43,14 @@ void tls_profile_close(struct tls_profile *p); /* streams that use it keep it al
 
 struct stream;
 struct stream_events {
-	/* Connected (and, with TLS, authenticated). `id` lives as long as the stream. */
+	/*
+	 * Connected (and, with TLS, authenticated). `id` lives as long as the stream. In TLS 1.3 the side that
+	 * connects is done first [RFC 8446 §2]: that it is open does not mean yet that the other accepted our
+	 * certificate; a refusal comes as `closed` with ERR_AUTH.
+	 */
 	void (*opened)(void *ctx, struct stream *s, const struct peer_identity *id);
 	void (*bytes)(void *ctx, struct stream *s, struct span bytes);
-	/* Last call. `why` is OK for an orderly end; `c` tells more (e.g. "certificate has expired"). */
+	/* Last call. `why` is OK for an orderly end; `c` tells more (e.g. "peer certificate has expired"). */
 	void (*closed)(void *ctx, struct stream *s, struct err why, const struct complaint *c);
 };
 
@@ -78,4 +86,5 @@ typedef void stream_accepted_fn(void *ctx, struct stream *s);
 MUST_USE struct err listener_open(struct listener **out, struct loop *l, const struct listener_settings *settings,
 	stream_accepted_fn *accepted, void *ctx, struct complaint *c); /* "port 4222 is in use on 0.0.0.0" */
 uint64_t listener_refused(const struct listener *l);
+uint16_t listener_port(const struct listener *l); /* the one that was given where settings said 0 */
 void listener_close(struct listener *l); /* accepted streams live on */
