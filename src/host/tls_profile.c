@@ -22,6 +22,18 @@ static struct err refuse_file(struct complaint *c, const char *what, const char 
 	return ERR(INPUT);
 }
 
+static struct err refuse_key(struct complaint *c, const struct tls_settings *s)
+{
+	const int reason = ERR_GET_REASON(ERR_peek_last_error());
+
+	/* OpenSSL compares it with the certificate that is loaded already. */
+	if (reason != X509_R_KEY_VALUES_MISMATCH && reason != X509_R_KEY_TYPE_MISMATCH)
+		return refuse_file(c, "key", s->key_file);
+	ERR_clear_error();
+	return complain(c, ERR(INPUT), "key file %s does not belong to certificate file %s",
+		s->key_file, s->certificate_file);
+}
+
 /* All that is ever read from files is read here: a process may be in its sandbox afterwards. */
 static struct err load_files(SSL_CTX *ctx, const struct tls_settings *s, struct complaint *c)
 {
@@ -29,12 +41,7 @@ static struct err load_files(SSL_CTX *ctx, const struct tls_settings *s, struct 
 	if (SSL_CTX_use_certificate_chain_file(ctx, s->certificate_file) != 1)
 		return refuse_file(c, "certificate", s->certificate_file);
 	if (SSL_CTX_use_PrivateKey_file(ctx, s->key_file, SSL_FILETYPE_PEM) != 1)
-		return refuse_file(c, "key", s->key_file);
-	if (SSL_CTX_check_private_key(ctx) != 1) {
-		ERR_clear_error();
-		return complain(c, ERR(INPUT), "key file %s does not belong to certificate file %s",
-			s->key_file, s->certificate_file);
-	}
+		return refuse_key(c, s);
 	if (SSL_CTX_load_verify_file(ctx, s->ca_file) != 1)
 		return refuse_file(c, "CA", s->ca_file);
 	/* Clients choose their certificate by the names of CAs that the server sends. */
