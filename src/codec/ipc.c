@@ -43,15 +43,18 @@ struct err ipc_decode(struct span bytes, struct ipc_frame *frame, struct wire_fa
 	return wire_result(fault);
 }
 
-void ipc_encode(struct writer *w, const struct ipc_frame *frame)
+void ipc_encode_head(struct writer *w, const struct ipc_frame *frame)
 {
-	const size_t length = writer_mark(w, 4);
-
+	writer_u32(w, (uint32_t)(IPC_HEADER - 4 + frame->body.len));
 	writer_u8(w, IPC_VERSION);
 	writer_u8(w, (uint8_t)frame->kind);
 	writer_u16(w, frame->type);
 	writer_u64(w, frame->request_id);
 	writer_u32(w, frame->kind == IPC_ANSWER ? (uint32_t)frame->err.kind : frame->deadline_ms);
+}
+
+void ipc_encode(struct writer *w, const struct ipc_frame *frame)
+{
+	ipc_encode_head(w, frame);
 	writer_span(w, frame->body);
-	writer_close(w, length, 4);
 }

@@ -56,5 +56,8 @@ MUST_USE struct err ipc_frame_size(struct span stream, size_t *size);
 /* Decodes exactly one frame. */
 MUST_USE struct err ipc_decode(struct span bytes, struct ipc_frame *frame, struct wire_fault *fault);
 
+/* Appends the head alone, of a frame whose body is sent from where it lies. */
+void ipc_encode_head(struct writer *w, const struct ipc_frame *frame);
+
 /* Appends one frame. */
 void ipc_encode(struct writer *w, const struct ipc_frame *frame);

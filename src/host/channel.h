@@ -21,6 +21,8 @@ struct channel_events {
 };
 
 enum { CHANNEL_ASKS_MAX = 65536 };
+/* The longest frame, and the longest answer's body, of channel_serve(). */
+enum { CHANNEL_SERVE_FRAME_MAX = 1 << 20 };
 
 MUST_USE struct err channel_open_fd(struct channel **out, struct loop *l, int fd,
 	const struct channel_events *events, void *ctx);
@@ -29,16 +31,23 @@ MUST_USE struct err channel_open_stream(struct channel **out, struct loop *l, st
 	const struct channel_events *events, void *ctx);
 const struct peer_identity *channel_peer(const struct channel *c); /* NULL on a socketpair */
 
+/* `timeout_ms` > 0. An error at once means that `answered` will not come: ERR_LIMIT at CHANNEL_ASKS_MAX, or
+ * when the peer does not read; ERR_IO once the channel is closing. */
 MUST_USE struct err channel_ask(struct channel *c, uint16_t type, struct span body, uint32_t timeout_ms,
 	channel_answered_fn *answered, void *ctx);
+/* With an error the body stays behind. A peer that does not read its answers or notices loses the channel. */
 void channel_answer(struct channel *c, uint64_t request_id, uint16_t type, struct err err, struct span body);
 void channel_notice(struct channel *c, uint16_t type, struct span body);
+size_t channel_asks(const struct channel *c); /* in flight */
+/* Sends what waits, then closes: no more frames; what is in flight gets ERR_IO, then `closed` comes,
+ * both later, from the loop. */
 void channel_close(struct channel *c);
 
 /*
  * The blocking face, for processes without a loop (vaults). serve() reads what has come, hands over frame
- * after frame, collects the answers and writes them in one go; it returns when the peer closes.
- * `bodies` are secrets-capable: the buffers are locked memory and wiped after each round.
+ * after frame, collects the answers and writes them in one go; it returns OK when the peer closes.
+ * The buffers are locked memory, and what was used of them is wiped after each round. `body` and what `answer`
+ * holds are gone then. Notices are handed over with an `answer` that leads nowhere.
  */
 typedef struct err channel_serve_fn(
 	void *ctx, uint16_t type, struct span body, struct writer *answer);
