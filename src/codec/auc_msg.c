@@ -1,0 +1,333 @@
+// Copyright (c) the Merlon authors
+// SPDX-License-Identifier: Apache-2.0
+#include "auc_msg.h"
+
+/* ---- parts ---- */
+
+static void put_text(struct writer *w, const char *text)
+{
+	const size_t length = writer_mark(w, 1);
+
+	writer_span(w, span_str(text));
+	writer_close(w, length, 1);
+}
+
+static void take_text(struct reader *r, char *text, size_t size, const char *field)
+{
+	const struct span s = reader_span(r, reader_u8(r, field), field);
+
+	text[0] = '\0';
+	if (!reader_require(r, s.len < size, field, NULL))
+		return;
+	/* Names of nodes come from outside: what is not printable stops here at the latest. */
+	for (size_t i = 0; i < s.len; i++)
+		if (!reader_require(r, s.at[i] >= 0x20 && s.at[i] <= 0x7e, field, NULL))
+			return;
+	if (s.len > 0)
+		memcpy(text, s.at, s.len);
+	text[s.len] = '\0';
+}
+
+static void take_imsi(struct reader *r, char imsi[static IMSI_TEXT])
+{
+	take_text(r, imsi, IMSI_TEXT, "imsi");
+	reader_require(r, imsi_is_valid(imsi), "imsi", "TS 23.003 §2.2");
+}
+
+static void put_bytes(struct writer *w, struct span bytes)
+{
+	const size_t length = writer_mark(w, 1);
+
+	writer_span(w, bytes);
+	writer_close(w, length, 1);
+}
+
+static struct span take_sealed(struct reader *r)
+{
+	const struct span s = reader_span(r, reader_u8(r, "sealed"), "sealed");
+
+	reader_require(r, s.len > 0 && s.len <= AUC_SEALED_MAX, "sealed", NULL);
+	return s;
+}
+
+static size_t take_count(struct reader *r)
+{
+	const size_t count = reader_u16(r, "count");
+
+	return reader_require(r, count <= AUC_ROWS_MAX, "count", NULL) ? count : 0;
+}
+
+static bool take_bool(struct reader *r, const char *field)
+{
+	const uint8_t v = reader_u8(r, field);
+
+	reader_require(r, v <= 1, field, NULL);
+	return v == 1;
+}
+
+static struct err end_of(struct reader *r)
+{
+	reader_end(r, "body");
+	return wire_result(r->fault);
+}
+
+/* ---- front <-> store ---- */
+
+void auc_request_encode(struct writer *w, const struct auth_request *q)
+{
+	put_text(w, q->imsi);
+	writer_u8(w, (uint8_t)q->domain);
+	writer_u8(w, (uint8_t)q->radio);
+	put_text(w, q->node);
+	writer_u8(w, q->vectors);
+	writer_u8(w, q->has_resync);
+	if (q->has_resync) {
+		writer_span(w, SPAN_ARRAY(q->rand));
+		writer_span(w, SPAN_ARRAY(q->auts));
+	}
+}
+
+static enum auth_radio take_radio(struct reader *r)
+{
+	const uint8_t radio = reader_u8(r, "radio");
+
+	reader_require(r, radio == AUTH_UTRAN || radio == AUTH_EPS, "radio", NULL);
+	return radio == AUTH_EPS ? AUTH_EPS : AUTH_UTRAN;
+}
+
+static uint8_t take_vector_count(struct reader *r)
+{
+	const uint8_t count = reader_u8(r, "vectors");
+
+	reader_require(r, count >= 1 && count <= AUTH_VECTORS_MAX, "vectors", NULL);
+	return count;
+}
+
+struct err auc_request_decode(struct span body, struct auth_request *q, struct wire_fault *fault)
+{
+	struct reader r = reader_of(body, fault);
+
+	*q = (struct auth_request){0};
+	take_imsi(&r, q->imsi);
+	const uint8_t domain = reader_u8(&r, "domain");
+	reader_require(&r, domain == AUTH_PS || domain == AUTH_CS, "domain", NULL);
+	q->domain = domain == AUTH_CS ? AUTH_CS : AUTH_PS;
+	q->radio = take_radio(&r);
+	take_text(&r, q->node, sizeof q->node, "node");
+	reader_require(&r, q->node[0] != '\0', "node", NULL);
+	q->vectors = take_vector_count(&r);
+	q->has_resync = take_bool(&r, "has_resync");
+	if (q->has_resync) {
+		reader_copy(&r, SPAN_MUT_ARRAY(q->rand), "rand");
+		reader_copy(&r, SPAN_MUT_ARRAY(q->auts), "auts");
+	}
+	return end_of(&r);
+}
+
+void auc_vectors_encode(struct writer *w, const struct auth_vector *v, size_t count)
+{
+	writer_u8(w, (uint8_t)count);
+	for (size_t i = 0; i < count; i++) {
+		writer_span(w, SPAN_ARRAY(v[i].rand));
+		writer_span(w, SPAN_ARRAY(v[i].autn));
+		writer_span(w, SPAN_ARRAY(v[i].ck));
+		writer_span(w, SPAN_ARRAY(v[i].ik));
+		put_bytes(w, span_of(v[i].res, v[i].res_len));
+		writer_span(w, SPAN_ARRAY(v[i].sres));
+		writer_span(w, SPAN_ARRAY(v[i].kc));
+	}
+}
+
+static void take_vector(struct reader *r, struct auth_vector *v)
+{
+	reader_copy(r, SPAN_MUT_ARRAY(v->rand), "rand");
+	reader_copy(r, SPAN_MUT_ARRAY(v->autn), "autn");
+	reader_copy(r, SPAN_MUT_ARRAY(v->ck), "ck");
+	reader_copy(r, SPAN_MUT_ARRAY(v->ik), "ik");
+	v->res_len = reader_u8(r, "res");
+	if (reader_require(
+		    r, v->res_len >= 4 && v->res_len <= AUTH_RES_MAX, "res", "TS 33.102 §6.3.7"))
+		reader_copy(r, span_mut_of(v->res, v->res_len), "res");
+	reader_copy(r, SPAN_MUT_ARRAY(v->sres), "sres");
+	reader_copy(r, SPAN_MUT_ARRAY(v->kc), "kc");
+}
+
+struct err auc_vectors_decode(struct span body, struct auth_vector v[static AUTH_VECTORS_MAX],
+	size_t *count, struct wire_fault *fault)
+{
+	struct reader r = reader_of(body, fault);
+
+	memset(v, 0, AUTH_VECTORS_MAX * sizeof v[0]);
+	*count = 0;
+	const uint8_t announced = take_vector_count(&r);
+	while (!reader_failed(&r) && *count < announced)
+		take_vector(&r, &v[(*count)++]);
+	return end_of(&r);
+}
+
+void auc_text_encode(struct writer *w, const char *text)
+{
+	put_text(w, text);
+}
+
+struct err auc_text_decode(struct span body, char *text, size_t size, struct wire_fault *fault)
+{
+	struct reader r = reader_of(body, fault);
+
+	take_text(&r, text, size, "text");
+	return end_of(&r);
+}
+
+/* ---- store <-> vault ---- */
+
+void auc_vectors_ask_encode(struct writer *w, const struct auc_vectors_ask *ask)
+{
+	put_text(w, ask->imsi);
+	put_bytes(w, ask->sealed);
+	writer_u64(w, ask->sqn_first);
+	writer_u32(w, ask->sqn_step);
+	writer_u8(w, ask->count);
+	writer_u8(w, (uint8_t)ask->radio);
+}
+
+struct err auc_vectors_ask_decode(
+	struct span body, struct auc_vectors_ask *ask, struct wire_fault *fault)
+{
+	struct reader r = reader_of(body, fault);
+
+	*ask = (struct auc_vectors_ask){0};
+	take_imsi(&r, ask->imsi);
+	ask->sealed = take_sealed(&r);
+	ask->sqn_first = reader_u64(&r, "sqn_first");
+	ask->sqn_step = reader_u32(&r, "sqn_step");
+	ask->count = take_vector_count(&r);
+	reader_require(&r, ask->sqn_first >> 48 == 0 && ask->sqn_step > 0 && ask->sqn_step <= 256,
+		"sqn", "TS 33.102 §6.3.2");
+	ask->radio = take_radio(&r);
+	return end_of(&r);
+}
+
+void auc_resync_ask_encode(struct writer *w, const struct auc_resync_ask *ask)
+{
+	put_text(w, ask->imsi);
+	put_bytes(w, ask->sealed);
+	writer_span(w, SPAN_ARRAY(ask->rand));
+	writer_span(w, SPAN_ARRAY(ask->auts));
+}
+
+struct err auc_resync_ask_decode(
+	struct span body, struct auc_resync_ask *ask, struct wire_fault *fault)
+{
+	struct reader r = reader_of(body, fault);
+
+	*ask = (struct auc_resync_ask){0};
+	take_imsi(&r, ask->imsi);
+	ask->sealed = take_sealed(&r);
+	reader_copy(&r, SPAN_MUT_ARRAY(ask->rand), "rand");
+	reader_copy(&r, SPAN_MUT_ARRAY(ask->auts), "auts");
+	return end_of(&r);
+}
+
+void auc_u64_encode(struct writer *w, uint64_t v)
+{
+	writer_u64(w, v);
+}
+
+struct err auc_u64_decode(struct span body, uint64_t *v, struct wire_fault *fault)
+{
+	struct reader r = reader_of(body, fault);
+
+	*v = reader_u64(&r, "value");
+	return end_of(&r);
+}
+
+/* ---- import ---- */
+
+void auc_clear_rows_encode(struct writer *w, const struct auc_clear_row *rows, size_t count)
+{
+	writer_u16(w, (uint16_t)count);
+	for (size_t i = 0; i < count; i++) {
+		put_text(w, rows[i].imsi);
+		writer_u8(w, (uint8_t)rows[i].algorithm);
+		writer_u8(w, rows[i].is_op);
+		writer_span(w, SPAN_ARRAY(rows[i].amf));
+		writer_span(w, SPAN_ARRAY(rows[i].k));
+		writer_span(w, SPAN_ARRAY(rows[i].op_or_opc));
+	}
+}
+
+static void take_clear_row(struct reader *r, struct auc_clear_row *row)
+{
+	*row = (struct auc_clear_row){.algorithm = AUC_MILENAGE};
+	take_imsi(r, row->imsi);
+	reader_require(r, reader_u8(r, "algorithm") == AUC_MILENAGE, "algorithm", NULL);
+	row->is_op = take_bool(r, "is_op");
+	reader_copy(r, SPAN_MUT_ARRAY(row->amf), "amf");
+	reader_copy(r, SPAN_MUT_ARRAY(row->k), "k");
+	reader_copy(r, SPAN_MUT_ARRAY(row->op_or_opc), "op_or_opc");
+}
+
+struct err auc_clear_rows_decode(struct span body, struct auc_clear_row rows[static AUC_ROWS_MAX],
+	size_t *count, struct wire_fault *fault)
+{
+	struct reader r = reader_of(body, fault);
+	const size_t announced = take_count(&r);
+
+	for (*count = 0; !reader_failed(&r) && *count < announced; (*count)++)
+		take_clear_row(&r, &rows[*count]);
+	return end_of(&r);
+}
+
+void auc_sealed_encode(struct writer *w, const struct span *sealed, size_t count)
+{
+	writer_u16(w, (uint16_t)count);
+	for (size_t i = 0; i < count; i++)
+		put_bytes(w, sealed[i]);
+}
+
+struct err auc_sealed_decode(struct span body, struct span sealed[static AUC_ROWS_MAX],
+	size_t *count, struct wire_fault *fault)
+{
+	struct reader r = reader_of(body, fault);
+	const size_t announced = take_count(&r);
+
+	for (*count = 0; !reader_failed(&r) && *count < announced; (*count)++)
+		sealed[*count] = take_sealed(&r);
+	return end_of(&r);
+}
+
+void auc_import_encode(struct writer *w, const struct auc_import *import)
+{
+	writer_u64(w, import->id);
+	writer_u16(w, (uint16_t)import->count);
+	for (size_t i = 0; i < import->count; i++) {
+		const struct auc_import_row *row = &import->rows[i];
+		put_text(w, row->imsi);
+		put_text(w, row->msisdn);
+		writer_u8(w, row->has_sqn);
+		writer_u64(w, row->sqn);
+		put_bytes(w, row->sealed);
+	}
+}
+
+static void take_import_row(struct reader *r, struct auc_import_row *row)
+{
+	*row = (struct auc_import_row){0};
+	take_imsi(r, row->imsi);
+	take_text(r, row->msisdn, sizeof row->msisdn, "msisdn");
+	row->has_sqn = take_bool(r, "has_sqn");
+	row->sqn = reader_u64(r, "sqn");
+	reader_require(r, row->sqn >> 48 == 0, "sqn", "TS 33.102 §6.3.2");
+	row->sealed = take_sealed(r);
+}
+
+struct err auc_import_decode(struct span body, struct auc_import *import, struct wire_fault *fault)
+{
+	struct reader r = reader_of(body, fault);
+
+	import->id = reader_u64(&r, "import_id");
+	const size_t announced = take_count(&r);
+	for (import->count = 0; !reader_failed(&r) && import->count < announced; import->count++)
+		take_import_row(&r, &import->rows[import->count]);
+	return end_of(&r);
+}
