@@ -53,4 +53,9 @@ struct disk {
 	/* Atomically: after a crash the file has the old or the new content, whole. */
 	struct err (*replace)(void *ctx, const char *name, struct span bytes);
 	struct err (*sync)(void *ctx, const char *name);
+	/* For files that only grow: the length; a part (*len is less than asked for at the end alone);
+	 * and cutting off what follows `octets`, durable after sync like the others. ERR_ABSENT as above. */
+	struct err (*size)(void *ctx, const char *name, uint64_t *octets);
+	struct err (*read)(void *ctx, const char *name, uint64_t offset, struct span_mut out, size_t *len);
+	struct err (*cut)(void *ctx, const char *name, uint64_t octets);
 };

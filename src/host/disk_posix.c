@@ -150,6 +150,70 @@ static struct err disk_sync(void *ctx, const char *name)
 	return is_durable && fsync(d->folder) == 0 ? OK : ERR(IO);
 }
 
+static struct err regular_open(struct posix_disk *d, const char *name, int flags, int *fd, uint64_t *octets)
+{
+	struct stat st;
+
+	if (!is_plain(name))
+		return ERR(INPUT);
+	*fd = beneath(d, name, flags);
+	if (*fd < 0)
+		return errno == ENOENT ? ERR(ABSENT) : ERR(IO);
+	if (fstat(*fd, &st) == 0 && S_ISREG(st.st_mode)) {
+		*octets = (uint64_t)st.st_size;
+		return OK;
+	}
+	close(*fd);
+	return ERR(IO);
+}
+
+static struct err disk_size(void *ctx, const char *name, uint64_t *octets)
+{
+	int fd;
+	const struct err e = regular_open(ctx, name, O_RDONLY, &fd, octets);
+
+	if (!failed(e))
+		close(fd);
+	return e;
+}
+
+static struct err disk_read(
+	void *ctx, const char *name, uint64_t offset, struct span_mut out, size_t *len)
+{
+	uint64_t octets;
+	int fd;
+	struct err e = regular_open(ctx, name, O_RDONLY, &fd, &octets);
+
+	*len = 0;
+	if (failed(e))
+		return e;
+	while (!failed(e) && *len < out.len) {
+		const ssize_t n =
+			pread(fd, out.at + *len, out.len - *len, (off_t)(offset + *len));
+		if (n > 0)
+			*len += (size_t)n;
+		else if (n == 0)
+			break;
+		else if (errno != EINTR)
+			e = ERR(IO);
+	}
+	close(fd);
+	return e;
+}
+
+static struct err disk_cut(void *ctx, const char *name, uint64_t octets)
+{
+	uint64_t before;
+	int fd;
+	const struct err opened = regular_open(ctx, name, O_WRONLY, &fd, &before);
+
+	if (failed(opened))
+		return opened;
+	const bool is_cut = octets <= before && ftruncate(fd, (off_t)octets) == 0;
+	close(fd);
+	return is_cut ? OK : ERR(IO);
+}
+
 struct err disk_posix_open(struct disk *disk, const char *folder, struct complaint *c)
 {
 	struct posix_disk *d = malloc(sizeof *d);
@@ -168,7 +232,10 @@ struct err disk_posix_open(struct disk *disk, const char *folder, struct complai
 		.load = disk_load,
 		.append = disk_append,
 		.replace = disk_replace,
-		.sync = disk_sync};
+		.sync = disk_sync,
+		.size = disk_size,
+		.read = disk_read,
+		.cut = disk_cut};
 	return OK;
 }
 

@@ -90,6 +90,7 @@ struct store_settings {
 	const char *path;
 	const struct store_schema *schema;
 	const char *vfs; /* SQLite VFS name: NULL, or that of a powerloss disk in tests */
+	uint32_t checkpoint_pages; /* of log, then they move to their place; 0: 1000 */
 	bool unsafe_no_sync; /* tests only: to show that the crash test can fail */
 };
 MUST_USE struct err store_open(struct store **out, struct loop *l, const struct store_settings *settings,
