@@ -1,0 +1,26 @@
+// Copyright (c) the Merlon authors
+// SPDX-License-Identifier: Apache-2.0
+#include "amplify.h"
+#include "crypt/toeplitz.h"
+#include <math.h>
+
+enum qkd_abort amplify_length(const struct estimate *e, const struct qkd_parameters *p,
+	const struct qkd_ledger *ledger, uint32_t *final_bits)
+{
+	/* Never less than Lim has for verification, whatever the tag's length. */
+	const double verify_bits = fmax((double)ledger->tag_bits, log2(2 / p->eps_cor));
+	const double bits = estimate_final_bits(e, p, (double)ledger->parities, verify_bits);
+
+	*final_bits = 0;
+	if (verify_collision((uint32_t)ledger->sifted) > p->eps_cor)
+		return QKD_NO_SECRET; /* the block is too long for this tag */
+	if (!(bits >= 8) || bits < p->final_bits_min || bits >= (double)ledger->sifted)
+		return QKD_NO_SECRET;
+	*final_bits = (uint32_t)bits / 8 * 8;
+	return QKD_GOES_ON;
+}
+
+enum qkd_abort amplify_key(struct span_mut out, struct span packed, uint32_t key_bits, struct span seed)
+{
+	return failed(toeplitz_hash(out, out.len * 8, packed, key_bits, seed)) ? QKD_NO_ENTROPY : QKD_GOES_ON;
+}

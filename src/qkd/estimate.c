@@ -1,0 +1,120 @@
+// Copyright (c) the Merlon authors
+// SPDX-License-Identifier: Apache-2.0
+#include "estimate.h"
+#include <math.h>
+
+/* eps_sec is divided into 21 equal terms [Lim (B4)]. */
+static const double epsilon_terms = 21;
+
+double estimate_entropy(double x)
+{
+	return x <= 0 || x >= 1 ? 0 : -x * log2(x) - (1 - x) * log2(1 - x);
+}
+
+/* tau_n: the probability that a pulse holds n photons, n = 0 or 1. */
+static double photons(const struct qkd_parameters *p, int n)
+{
+	double sum = 0;
+
+	for (size_t k = 0; k < QKD_INTENSITIES; k++)
+		sum += exp(-p->intensity[k]) * (n == 0 ? 1 : p->intensity[k]) * p->probability[k];
+	return sum;
+}
+
+/* n^+-_k: the count scaled to its intensity, with Hoeffding's deviation; sign +1 or -1 [Lim §II]. */
+static double bound(const struct qkd_parameters *p, const double n[QKD_INTENSITIES], size_t k, int sign)
+{
+	const double deviation = sqrt((n[0] + n[1] + n[2]) / 2 * log(epsilon_terms / p->eps_sec));
+
+	return fmax(0, exp(p->intensity[k]) / p->probability[k] * (n[k] + sign * deviation));
+}
+
+/* s_0 [Lim (2)] */
+static double vacuum(const struct qkd_parameters *p, const double n[QKD_INTENSITIES])
+{
+	const double mu2 = p->intensity[1], mu3 = p->intensity[2];
+
+	return fmax(0,
+		photons(p, 0) * (mu2 * bound(p, n, 2, -1) - mu3 * bound(p, n, 1, +1)) / (mu2 - mu3));
+}
+
+/* s_1 [Lim (3)] */
+static double single(const struct qkd_parameters *p, const double n[QKD_INTENSITIES])
+{
+	const double mu1 = p->intensity[0], mu2 = p->intensity[1], mu3 = p->intensity[2];
+	const double squares = mu2 * mu2 - mu3 * mu3;
+	const double rest = bound(p, n, 0, +1) - vacuum(p, n) / photons(p, 0);
+
+	return photons(p, 1) * mu1 *
+		(bound(p, n, 1, -1) - bound(p, n, 2, +1) - squares / (mu1 * mu1) * rest) /
+		(mu1 * (mu2 - mu3) - squares);
+}
+
+/* v_1 [Lim (4)] */
+static double single_errors(const struct qkd_parameters *p, const double m[QKD_INTENSITIES])
+{
+	return fmax(0,
+		photons(p, 1) * (bound(p, m, 1, +1) - bound(p, m, 2, -1)) /
+			(p->intensity[1] - p->intensity[2]));
+}
+
+/* gamma [Lim, below (5)] */
+static double sampling_deviation(double eps_sec, double b, double c, double d)
+{
+	const double squares = epsilon_terms * epsilon_terms / (eps_sec * eps_sec);
+
+	return sqrt((c + d) * (1 - b) * b / (c * d * M_LN2) *
+		log2((c + d) / (c * d * (1 - b) * b) * squares));
+}
+
+/* phi_X [Lim (5)] */
+static double phase_error(const struct qkd_parameters *p, const struct estimate *e)
+{
+	/* Zero errors would make the deviation zero; a bound from above may always be raised. */
+	const double ratio = fmax(e->test_single_errors / e->test_single, 1e-12);
+
+	if (ratio >= 0.5)
+		return 0.5;
+	return fmin(0.5, ratio + sampling_deviation(p->eps_sec, ratio, e->test_single, e->key_single));
+}
+
+void estimate_bounds(const double key[QKD_INTENSITIES], const double test[QKD_INTENSITIES],
+	const double test_errors[QKD_INTENSITIES], const struct qkd_parameters *p, struct estimate *out)
+{
+	out->key_vacuum = vacuum(p, key);
+	out->key_single = single(p, key);
+	out->test_single = single(p, test);
+	out->test_single_errors = single_errors(p, test_errors);
+	out->phase_error = out->key_single > 0 && out->test_single > 0 ? phase_error(p, out) : 0.5;
+}
+
+enum qkd_abort estimate_block(
+	const struct qkd_counts *counts, const struct qkd_parameters *p, struct estimate *out)
+{
+	const uint32_t key = qkd_sum(counts->key), test = qkd_sum(counts->test);
+	double n_x[QKD_INTENSITIES], n_z[QKD_INTENSITIES], m_z[QKD_INTENSITIES];
+
+	*out = (struct estimate){0};
+	if (key < p->key_bits_min || test < p->test_bits_min || key == 0 || test == 0)
+		return QKD_TOO_FEW_COUNTS;
+	out->test_qber = (double)qkd_sum(counts->test_errors) / test;
+	if (out->test_qber > p->qber_max)
+		return QKD_QBER_TOO_HIGH;
+	for (size_t k = 0; k < QKD_INTENSITIES; k++) {
+		n_x[k] = counts->key[k];
+		n_z[k] = counts->test[k];
+		m_z[k] = counts->test_errors[k];
+	}
+	estimate_bounds(n_x, n_z, m_z, p, out);
+	/* Decoys that show no single photons, or more than there are bits: not what our source sent. */
+	if (out->key_single <= 0 || out->test_single <= 0 || out->key_vacuum + out->key_single > key)
+		return QKD_DECOY_INCONSISTENT;
+	return QKD_GOES_ON;
+}
+
+double estimate_final_bits(
+	const struct estimate *e, const struct qkd_parameters *p, double parities, double verify_bits)
+{
+	return e->key_vacuum + e->key_single * (1 - estimate_entropy(e->phase_error)) - parities -
+		6 * log2(epsilon_terms / p->eps_sec) - verify_bits;
+}
