@@ -1,0 +1,50 @@
+// Copyright (c) the Merlon authors
+// SPDX-License-Identifier: Apache-2.0
+#include "ind.h"
+#include <assert.h>
+
+uint8_t ind_find(struct ind_table *t, enum auth_domain domain, const char *node)
+{
+	for (uint8_t ind = 1; ind < SQN_INDS; ind++) {
+		struct ind_entry *e = &t->entries[ind];
+		if (e->domain == domain && strcmp(e->node, node) == 0) {
+			e->used = ++t->tick;
+			return ind;
+		}
+	}
+	return 0;
+}
+
+static void fill(struct ind_entry *e, enum auth_domain domain, const char *node, uint64_t used)
+{
+	const size_t len = strlen(node);
+
+	assert(len > 0 && len < sizeof e->node);
+	*e = (struct ind_entry){.domain = domain, .used = used};
+	memcpy(e->node, node, len);
+}
+
+uint8_t ind_assign(struct ind_table *t, enum auth_domain domain, const char *node)
+{
+	uint8_t oldest = 1;
+
+	/* A free entry has never been used, so it is the oldest of all. */
+	for (uint8_t ind = 2; ind < SQN_INDS; ind++)
+		if (t->entries[ind].used < t->entries[oldest].used)
+			oldest = ind;
+	t->evicted += t->entries[oldest].node[0] != '\0';
+	fill(&t->entries[oldest], domain, node, ++t->tick);
+	return oldest;
+}
+
+struct err ind_restore(
+	struct ind_table *t, uint8_t ind, enum auth_domain domain, const char *node, uint64_t used)
+{
+	if (ind == 0 || ind >= SQN_INDS || node[0] == '\0' || strlen(node) >= AUTH_NODE_MAX ||
+		(domain != AUTH_PS && domain != AUTH_CS))
+		return ERR(INPUT);
+	fill(&t->entries[ind], domain, node, used);
+	if (used > t->tick)
+		t->tick = used;
+	return OK;
+}

@@ -1,0 +1,32 @@
+// Copyright (c) the Merlon authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/*
+ * Which IND a serving node has [TS 33.102 Annex C.1.1.1, C.3.4]: vectors for one node share one, so
+ * that a card which visits two nodes in turn takes the vectors of both, whatever their order.
+ *
+ * There are 32 INDs and perhaps more nodes: the one least recently used is given again, which is
+ * harmless, as SEQ rises over all of them. IND 0 is given to nobody: it is what a node gets
+ * elsewhere by default, and would hide a table that does not work.
+ */
+#include "auc/auc.h"
+#include "base/err.h"
+
+struct ind_entry {
+	char node[AUTH_NODE_MAX]; /* "": free */
+	enum auth_domain domain;
+	uint64_t used; /* tick of the last use */
+};
+
+struct ind_table {
+	struct ind_entry entries[SQN_INDS]; /* by IND; 0 stays free */
+	uint64_t tick, evicted;
+};
+
+/* 0: this node has none yet. A hit counts as a use. */
+uint8_t ind_find(struct ind_table *t, enum auth_domain domain, const char *node);
+/* A free IND, else the one least recently used. Nothing is promised for a node that has one. */
+uint8_t ind_assign(struct ind_table *t, enum auth_domain domain, const char *node);
+/* As it was kept. ERR_INPUT for an IND or a name that cannot be. */
+MUST_USE struct err ind_restore(
+	struct ind_table *t, uint8_t ind, enum auth_domain domain, const char *node, uint64_t used);

@@ -1,0 +1,26 @@
+// Copyright (c) the Merlon authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/*
+ * Resynchronisation [TS 33.102 §6.3.5]. The vault opens AUTS and verifies it, before anything else
+ * is believed; the store then decides whether the home side moves at all. It moves only where the
+ * card would not take the next number as it is: who can replay an old AUTS moves nothing.
+ */
+#include "auc/sqn.h"
+#include "auc/vector.h"
+
+/* AUTS = SQN_MS xor AK* || MAC-S, with AMF = 0 in MAC-S [TS 33.102 §6.3.3]. ERR_AUTH where MAC-S,
+ * compared in constant time, is wrong; *sqn_ms is then 0. */
+MUST_USE struct err resync_open(const struct aes128_engine *engine, const struct auc_keys *keys,
+	const uint8_t rand[static AUTH_RAND], const uint8_t auts[static AUTH_AUTS],
+	uint64_t *sqn_ms);
+
+enum resync_outcome { RESYNC_KEPT, RESYNC_RAISED, RESYNC_LOWERED };
+
+/*
+ * What a genuine SQN_MS does to the home side. `next` is the state to make durable and then to go
+ * on with (a copy of `now` for RESYNC_KEPT). ERR_LIMIT where SEQ_MS leaves no number above it.
+ */
+MUST_USE struct err resync_decide(const struct sqn_lease *l, struct moment now,
+	const struct sqn_state *state, uint64_t sqn_ms, enum resync_outcome *outcome,
+	struct sqn_state *next);
