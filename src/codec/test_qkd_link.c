@@ -1,0 +1,285 @@
+// Copyright (c) the Merlon authors
+// SPDX-License-Identifier: Apache-2.0
+#include "codec/qkd_driver.h"
+#include "codec/qkd_link.h"
+#include "codec/qkd_pads.h"
+#include "support/prop.h"
+#include <stdarg.h>
+#include <stdlib.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+static uint8_t buffer[1 << 20], items[1 << 16];
+
+/* A message with every member set; each type writes those that are its own. */
+static struct link_message example(struct prop *p, uint16_t type)
+{
+	struct link_message m = {.first_slot = prop_u64(p),
+		.slot_count = 1 << 20,
+		.pass = 3,
+		.pass_block_bits = 77,
+		.permutation = prop_u64(p),
+		.errors = 9,
+		.final_bits = 1234,
+		.refill = 4,
+		.pad_index = prop_u64(p),
+		.reason = 2,
+		.ends = {5, 6}};
+	struct writer w = writer_of(SPAN_MUT_ARRAY(items));
+
+	prop_fill(p, SPAN_MUT_ARRAY(m.block_id));
+	prop_fill(p, SPAN_MUT_ARRAY(m.tag));
+	prop_fill(p, SPAN_MUT_ARRAY(m.hash_key));
+	m.count = (uint32_t)prop_below(p, 50);
+	for (uint32_t i = 0; i < m.count; i++) {
+		const bool is_test = i % 3 == 0;
+		if (type == LINK_DETECTIONS)
+			link_detection_put(&w, (struct link_detection){i * 1000, is_test, is_test});
+		if (type == LINK_RANGES)
+			link_range_put(&w, (struct link_range){(uint8_t)i, i * 70000, i + 1});
+		if (type == LINK_SIFTED)
+			link_sifted_put(&w, (struct link_sifted){i % 4 > 0, i % 4 > 0 ? (uint8_t)(i % 3) : 0, i % 4 == 1});
+		if ((type == LINK_PARITIES || type == LINK_AMPLIFY) && i % 8 == 0)
+			writer_u8(&w, m.count - i >= 8 ? 0xa5 : 1);
+	}
+	m.items = writer_span_done(&w);
+	return m;
+}
+
+static struct span encode(uint16_t type, const struct link_message *m)
+{
+	struct writer w = writer_of(SPAN_MUT_ARRAY(buffer));
+	struct span body;
+
+	link_encode(&w, type, m);
+	assert_false(failed(writer_result(&w, &body)));
+	return body;
+}
+
+static void assert_items(uint16_t type, const struct link_message *m)
+{
+	for (uint32_t i = 0; i < m->count; i++) {
+		const bool is_test = i % 3 == 0;
+		if (type == LINK_DETECTIONS) {
+			assert_int_equal(link_detection_at(m, i).gap, i * 1000);
+			assert_int_equal(link_detection_at(m, i).is_test_basis, is_test);
+			assert_int_equal(link_detection_at(m, i).test_bit, is_test);
+		}
+		if (type == LINK_RANGES) {
+			assert_int_equal(link_range_at(m, i).start, i * 70000);
+			assert_int_equal(link_range_at(m, i).len, i + 1);
+		}
+		if (type == LINK_SIFTED) {
+			assert_int_equal(link_sifted_at(m, i).is_kept, i % 4 > 0);
+			assert_int_equal(link_sifted_at(m, i).test_bit, i % 4 == 1);
+			assert_int_equal(link_sifted_at(m, i).intensity, i % 4 > 0 ? i % 3 : 0);
+		}
+	}
+}
+
+static void test_each_message_reads_as_it_was_written_and_not_when_cut(void **state)
+{
+	struct prop p = prop_from_environment(31);
+
+	(void)state;
+	for (uint16_t type = LINK_READY; type <= LINK_ABORT; type++)
+		for (int round = 0; round < 20; round++) {
+			const struct link_message out = example(&p, type);
+			struct link_message in;
+			struct wire_fault fault = {0};
+			const struct span body = encode(type, &out);
+			assert_false(failed(link_decode(type, body, &in, &fault)));
+			if (type != LINK_READY)
+				assert_memory_equal(in.block_id, out.block_id, 16);
+			assert_items(type, &in);
+			for (size_t len = 0; len < body.len; len++) {
+				struct wire_fault cut = {0};
+				assert_true(failed(link_decode(type, span_of(body.at, len), &in, &cut)));
+			}
+			struct wire_fault more = {0};
+			assert_true(failed(link_decode(type, span_of(body.at, body.len + 1), &in, &more)));
+		}
+}
+
+static void test_limits_of_messages_are_checked(void **state)
+{
+	struct link_message m = {.count = LINK_RANGES_MAX + 1}, in;
+	struct wire_fault fault = {0};
+
+	(void)state;
+	uint8_t *many = calloc(LINK_RANGES_MAX + 1, 7);
+	m.items = span_of(many, 7 * (LINK_RANGES_MAX + 1));
+	assert_true(failed(link_decode(LINK_RANGES, encode(LINK_RANGES, &m), &in, &fault)));
+	assert_string_equal(fault.field, "count");
+	free(many);
+	fault = (struct wire_fault){0};
+	m = (struct link_message){.slot_count = LINK_SLOTS_MAX + 1};
+	assert_true(failed(link_decode(LINK_DETECTIONS, encode(LINK_DETECTIONS, &m), &in, &fault)));
+	fault = (struct wire_fault){0};
+	m = (struct link_message){.count = 4, .items = span_of("\x1f", 1)}; /* a spare bit is set */
+	assert_true(failed(link_decode(LINK_PARITIES, encode(LINK_PARITIES, &m), &in, &fault)));
+	fault = (struct wire_fault){0};
+	assert_true(failed(link_decode(0x0899, span_of("", 0), &in, &fault)));
+}
+
+static void test_largest_gap_fits_an_entry(void **state)
+{
+	uint8_t entry[3];
+	struct writer w = writer_of(SPAN_MUT_ARRAY(entry));
+
+	(void)state;
+	link_detection_put(&w, (struct link_detection){LINK_SLOTS_MAX - 1, true, 1});
+	const struct link_message m = {.count = 1, .items = writer_span_done(&w)};
+	assert_int_equal(link_detection_at(&m, 0).gap, LINK_SLOTS_MAX - 1);
+	assert_int_equal(link_detection_at(&m, 0).test_bit, 1);
+}
+
+static void test_hello_reads_as_it_was_written(void **state)
+{
+	struct link_hello out = {.role = LINK_BOB,
+		.link = "radio-core",
+		.parameters = {.slots_per_block = 3000000, .intensity_micro = {1, 2, 3}, .eps_sec_exponent = 10},
+		.marks = {1, 2},
+		.ends = {3, 4},
+		.block_count = 2,
+		.blocks = {{{1}, QKD_PENDING}, {{2}, QKD_FINAL}}}, in;
+	struct writer w = writer_of(SPAN_MUT_ARRAY(buffer));
+	struct wire_fault fault = {0};
+
+	(void)state;
+	link_hello_encode(&w, &out);
+	const struct span body = writer_span_done(&w);
+	assert_false(failed(link_hello_decode(body, &in, &fault)));
+	assert_string_equal(in.link, out.link);
+	assert_true(link_parameters_equal(&in.parameters, &out.parameters));
+	assert_int_equal(in.ends.accept, 4);
+	assert_int_equal(in.blocks[1].state, QKD_FINAL);
+	for (size_t len = 0; len < body.len; len++) {
+		struct wire_fault cut = {0};
+		assert_true(failed(link_hello_decode(span_of(body.at, len), &in, &cut)));
+	}
+	out.parameters.basis_x_micro++;
+	fault = (struct wire_fault){0};
+	assert_false(failed(link_hello_decode(body, &in, &fault)));
+	assert_false(link_parameters_equal(&in.parameters, &out.parameters));
+}
+
+static struct err decode_record(const struct writer *w, struct driver_record *record)
+{
+	struct wire_fault fault = {0};
+
+	return driver_decode(writer_span_done(w), record, &fault);
+}
+
+static void test_driver_records_read_as_they_were_written(void **state)
+{
+	const struct driver_hello hello = {.role = DRIVER_BOB, .is_simulated = true, .session = {7},
+		.slots_per_second = 1000, .basis_x_micro = 700000, .description = "simulated, 10 km"};
+	const struct driver_event events[] = {{100, DRIVER_X0}, {101, DRIVER_Z0 | DRIVER_Z1}, {109, DRIVER_Z1}};
+	const uint8_t nibbles[] = {0x21, 0x03};
+	struct driver_record in;
+	struct writer w = writer_of(SPAN_MUT_ARRAY(buffer));
+	size_t size;
+
+	(void)state;
+	driver_hello_encode(&w, &hello);
+	assert_false(failed(decode_record(&w, &in)));
+	assert_true(in.hello.is_simulated);
+	assert_string_equal(in.hello.description, hello.description);
+	assert_false(failed(driver_record_size(writer_span_done(&w), &size)));
+	assert_int_equal(size, writer_span_done(&w).len);
+
+	w = writer_of(SPAN_MUT_ARRAY(buffer));
+	driver_slots_encode(&w, 5, 3, SPAN_ARRAY(nibbles));
+	assert_false(failed(decode_record(&w, &in)));
+	assert_int_equal(in.first_slot, 5);
+	assert_int_equal(driver_slot_at(&in, 1), 2);
+	assert_int_equal(driver_slot_at(&in, 2), 3);
+
+	w = writer_of(SPAN_MUT_ARRAY(buffer));
+	driver_events_encode(&w, 100, 10, events, 3);
+	assert_false(failed(decode_record(&w, &in)));
+	assert_int_equal(driver_event_at(&in, 2).slot, 109);
+	assert_int_equal(driver_event_at(&in, 1).mask, 12);
+
+	w = writer_of(SPAN_MUT_ARRAY(buffer));
+	driver_lost_encode(&w, 110, 20);
+	assert_false(failed(decode_record(&w, &in)));
+	assert_int_equal(in.slot_count, 20);
+	for (size_t len = 0; len < w.len; len++) {
+		struct wire_fault fault = {0};
+		assert_true(failed(driver_decode(span_of(buffer, len), &in, &fault)));
+	}
+}
+
+static void test_driver_events_that_cannot_be_are_refused(void **state)
+{
+	static const struct driver_event bad[][2] = {
+		{{100, 1}, {100, 1}}, /* twice in a slot */
+		{{105, 1}, {104, 1}}, /* backwards */
+		{{99, 1}, {104, 1}},  /* before the range */
+		{{100, 1}, {110, 1}}, /* after it */
+		{{100, 0}, {104, 1}}, /* no detector */
+		{{100, 5}, {104, 1}}, /* both bases */
+		{{100, 16}, {104, 1}},
+	};
+	const uint8_t intensity_3 = 12;
+	struct driver_record in;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		struct writer w = writer_of(SPAN_MUT_ARRAY(buffer));
+		driver_events_encode(&w, 100, 10, bad[i], 2);
+		assert_true(failed(decode_record(&w, &in)));
+	}
+	struct writer w = writer_of(SPAN_MUT_ARRAY(buffer));
+	driver_slots_encode(&w, 0, 1, span_of(&intensity_3, 1));
+	assert_true(failed(decode_record(&w, &in)));
+	w = writer_of(SPAN_MUT_ARRAY(buffer));
+	driver_lost_encode(&w, UINT64_MAX - 2, 20); /* wraps */
+	assert_true(failed(decode_record(&w, &in)));
+}
+
+static void test_pads_read_as_they_were_written(void **state)
+{
+	static struct pads out, in;
+	struct prop p = prop_from_environment(32);
+	struct writer w = writer_of(SPAN_MUT_ARRAY(buffer));
+	struct wire_fault fault = {0};
+
+	(void)state;
+	prop_fill(&p, span_mut_of(&out, sizeof out));
+	out.send.first = 8;
+	out.accept.first = 9;
+	out.send.count = PADS_MAX;
+	out.accept.count = PADS_MAX;
+	out.refill = PADS_REFILL_MAX;
+	pads_encode(&w, &out);
+	const struct span blob = writer_span_done(&w);
+	assert_true(blob.len > 0 && blob.len <= PADS_BLOB_MAX);
+	assert_false(failed(pads_decode(blob, &in, &fault)));
+	assert_memory_equal(in.send.pads, out.send.pads, sizeof in.send.pads);
+	assert_memory_equal(in.refill_accept, out.refill_accept, sizeof in.refill_accept);
+	assert_int_equal(in.accept.first, 9);
+	for (size_t len = 0; len < blob.len; len += 7) {
+		struct wire_fault cut = {0};
+		assert_true(failed(pads_decode(span_of(blob.at, len), &in, &cut)));
+	}
+	buffer[0] = PADS_VERSION + 1;
+	assert_int_equal(pads_decode(blob, &in, &fault).kind, ERR_VERSION);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_each_message_reads_as_it_was_written_and_not_when_cut),
+		cmocka_unit_test(test_limits_of_messages_are_checked),
+		cmocka_unit_test(test_largest_gap_fits_an_entry),
+		cmocka_unit_test(test_hello_reads_as_it_was_written),
+		cmocka_unit_test(test_driver_records_read_as_they_were_written),
+		cmocka_unit_test(test_driver_events_that_cannot_be_are_refused),
+		cmocka_unit_test(test_pads_read_as_they_were_written),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
