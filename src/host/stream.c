@@ -236,7 +236,7 @@ size_t stream_queued(const struct stream *s)
 
 static void hand_over(struct stream *s, struct span bytes)
 {
-	if (s->state == STREAM_OPEN && s->events != NULL && s->events->bytes != NULL)
+	if (bytes.len > 0 && s->state == STREAM_OPEN && s->events != NULL && s->events->bytes != NULL)
 		s->events->bytes(s->ctx, s, bytes);
 }
 
@@ -405,6 +405,8 @@ void stream_connected(struct stream *s)
 
 void stream_pause(struct stream *s, bool is_paused)
 {
+	if (s->is_paused == is_paused)
+		return;
 	s->is_paused = is_paused;
 	if (s->state != STREAM_ENDED)
 		loop_flush_later(s->loop, &s->flush);
