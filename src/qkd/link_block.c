@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <inttypes.h>
 
-enum { REPORT_MAX = 1024, QBER_START_PERMILLE = 20 };
+enum { REPORT_MAX = 1024 };
 
 bool link_block_runs(const struct qkd_link *l)
 {
