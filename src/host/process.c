@@ -289,6 +289,9 @@ static struct err host_open(struct complaint *c)
 	struct err e = process_crypto_warm_up();
 	if (failed(e))
 		return complain(c, e, "libcrypto does not start");
+	e = sandbox_forbid_io_uring(c);
+	if (failed(e))
+		return e;
 	e = loop_open(&own.p.loop);
 	if (failed(e))
 		return complain(c, e, "the event loop does not start");

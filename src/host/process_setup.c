@@ -132,7 +132,7 @@ void process_ready_send(struct err err, const char *text)
 	ipc_encode(&f, &(struct ipc_frame){
 			       .kind = IPC_NOTICE, .type = PROC_READY, .body = writer_span_done(&w)});
 	/* Short, and the first in its direction: it fits. If the supervisor has gone, so are we soon. */
-	const ssize_t n = send(PROCESS_CONTROL_FD, frame, f.len, MSG_NOSIGNAL);
+	const ssize_t n = write(PROCESS_CONTROL_FD, frame, f.len);
 	(void)n;
 }
 

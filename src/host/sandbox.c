@@ -299,6 +299,19 @@ static int filter_fill(scmp_filter_ctx filter, unsigned groups)
 	return status;
 }
 
+struct err sandbox_forbid_io_uring(struct complaint *c)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+
+	if (filter == NULL)
+		return complain(c, ERR(LIMIT), "seccomp: out of memory");
+	int status = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(io_uring_setup), 0);
+	if (status == 0)
+		status = seccomp_load(filter);
+	seccomp_release(filter);
+	return status == 0 ? OK : complain(c, ERR(IO), "seccomp filter: %s", strerror(-status));
+}
+
 static struct err filter_enter(unsigned groups, struct complaint *c)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
