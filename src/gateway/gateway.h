@@ -20,6 +20,7 @@
  * for the moments of a rotation. When charon was restarted, the answer is not the old PPK but a fresh one.
  *
  *   rotate.h   when and how: the rotation as a table of states, for both sides
+ *   tunnel.h   the tunnel in the words of VICI
  *   fence.h    what keeps clear traffic in when charon is dead: nftables and unreachable routes, as text
  *   conf.h     charon's own configuration, as text
  *

@@ -147,6 +147,14 @@ uint32_t rotate_step(struct rotate *r, enum rotate_event event, struct moment no
 	return 0;
 }
 
+/* When an idle machine starts by itself. */
+static uint64_t due_ms(const struct rotate *r)
+{
+	const bool can_start = r->role == ROTATE_INITIATOR && r->state == ROTATE_IDLE && !r->is_held;
+
+	return can_start ? r->start_ms : UINT64_MAX;
+}
+
 static uint64_t expiry_ms(const struct rotate *r)
 {
 	return r->done == 0 || r->has_expired ? UINT64_MAX : r->done_ms + r->times.lifetime_ms;
@@ -160,7 +168,7 @@ uint32_t rotate_tick(struct rotate *r, struct moment now)
 	}
 	if (r->state != ROTATE_IDLE && now.mono_ms >= r->deadline_ms)
 		return rotate_step(r, ROTATE_ON_TIMEOUT, now);
-	if (r->state == ROTATE_IDLE && r->role == ROTATE_INITIATOR && now.mono_ms >= r->start_ms)
+	if (now.mono_ms >= due_ms(r))
 		return rotate_step(r, ROTATE_ON_START, now);
 	return 0;
 }
@@ -171,15 +179,13 @@ uint64_t rotate_next_ms(const struct rotate *r)
 
 	if (r->state != ROTATE_IDLE && r->deadline_ms < next)
 		next = r->deadline_ms;
-	if (r->state == ROTATE_IDLE && r->role == ROTATE_INITIATOR && r->start_ms < next)
-		next = r->start_ms;
-	return next;
+	return due_ms(r) < next ? due_ms(r) : next;
 }
 
 void rotate_hurry(struct rotate *r, struct moment now)
 {
-	if (r->failed_in_row == 0 && r->start_ms > now.mono_ms)
-		r->start_ms = now.mono_ms;
+	if (r->start_ms > now.mono_ms + ROTATE_PAUSE_MS_MIN)
+		r->start_ms = now.mono_ms + ROTATE_PAUSE_MS_MIN;
 }
 
 static void uuid_text(char out[static 37], const uint8_t key_id[static 16])

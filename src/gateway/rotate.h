@@ -81,6 +81,7 @@ struct rotate {
 	uint64_t start_ms;	/* initiator: the next start */
 	uint64_t done_ms;	/* the last success; 0: none */
 	bool has_expired;	/* since the last success */
+	bool is_held;		/* by the driver, while charon or the peer is away: no start */
 	uint32_t failed_in_row;
 	uint64_t done, failed, unexpected;
 };
@@ -96,7 +97,8 @@ uint32_t rotate_tick(struct rotate *r, struct moment now);
 /* When rotate_tick() is needed next, on the mono clock; UINT64_MAX: not before an event. */
 uint64_t rotate_next_ms(const struct rotate *r);
 
-/* The tunnel is gone or the peer is ready for one: an idle initiator starts at its next tick, unless it pauses after a failure. */
+/* Something has changed (the tunnel is gone, the peer or charon is back): an idle initiator starts after the shortest
+ * pause, not the one it may be in. */
 void rotate_hurry(struct rotate *r, struct moment now);
 
 /* "<key id>@merlon" and "merlon-<key id>"; the key id in lower-case hex with dashes, as a UUID. */

@@ -72,11 +72,14 @@ static void test_empty_key_store_raises_no_key_and_pauses_longer_and_longer(void
 		assert_int_equal(rotate_tick(&r, at(now)), ROTATE_TAKE_KEY);
 		assert_int_equal(rotate_step(&r, ROTATE_ON_NO_KEY, at(now)),
 			ROTATE_ABANDON | ROTATE_NO_KEY | ROTATE_FAILED);
-		rotate_hurry(&r, at(now));
 		assert_int_equal(rotate_next_ms(&r), now + pauses[i]);
 		now += pauses[i];
 	}
 	assert_int_equal(r.done, 0);
+	rotate_tick(&r, at(now));
+	rotate_step(&r, ROTATE_ON_NO_KEY, at(now));
+	rotate_hurry(&r, at(now));
+	assert_int_equal(rotate_next_ms(&r), now + 1000);
 }
 
 /* RFC 8784 mixes the PPK in at IKE_AUTH: a wrong one shows as a failed SA, never as a weaker one. */
@@ -160,6 +163,22 @@ static void test_any_order_of_events_accounts_for_every_key_and_offer(void **sta
 	}
 }
 
+static void test_held_machine_does_not_start_but_still_expires(void **state)
+{
+	struct rotate r;
+
+	(void)state;
+	rotate_open(&r, ROTATE_INITIATOR, times, at(1000));
+	r.is_held = true;
+	assert_int_equal(rotate_tick(&r, at(5000)), 0);
+	assert_int_equal(rotate_next_ms(&r), UINT64_MAX);
+	r.done = 1;
+	r.done_ms = 1000;
+	assert_int_equal(rotate_tick(&r, at(1000 + times.lifetime_ms)), ROTATE_EXPIRED);
+	r.is_held = false;
+	assert_int_equal(rotate_tick(&r, at(1000 + times.lifetime_ms)), ROTATE_TAKE_KEY);
+}
+
 static void test_names_carry_the_key_id_as_a_uuid(void **state)
 {
 	const uint8_t id[16] = {0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc, 0xde, 0xf0, 0, 1, 2, 3, 4, 5, 6, 0xff};
@@ -182,6 +201,7 @@ int main(void)
 		cmocka_unit_test(test_lost_word_of_success_is_looked_up),
 		cmocka_unit_test(test_sa_that_outlives_its_ppk_expires_once),
 		cmocka_unit_test(test_any_order_of_events_accounts_for_every_key_and_offer),
+		cmocka_unit_test(test_held_machine_does_not_start_but_still_expires),
 		cmocka_unit_test(test_names_carry_the_key_id_as_a_uuid),
 	};
 
