@@ -342,9 +342,9 @@ static void a_card_takes_every_vector(void **state)
 			s.last = 0;
 		}
 		if (prop_below(&prop, 500) == 0) {
-			card = (struct usim){0};
-			card.seq_ms[prop_below(&prop, SQN_INDS)] =
-				prop_u64(&prop) >> (22 + prop_below(&prop, 40));
+			const uint64_t highest = prop_u64(&prop) >> (22 + prop_below(&prop, 40));
+			for (size_t ind = 0; ind < SQN_INDS; ind++)
+				card.seq_ms[ind] = highest;
 		}
 		if (sqn_ceiling_due(&l, at_s(now)) > 0)
 			sqn_lease_granted(&l, sqn_ceiling_due(&l, at_s(now)));

@@ -11,6 +11,7 @@
  * stream are taken one at a time [RFC 9112 §9.3.2]; of one HTTP/2 stream, HTTP_REQUESTS_PER_STREAM_MAX.
  * The target is in origin form [RFC 9112 §3.2.1] or 400. Answers are never to be stored by anybody on the way.
  */
+#include "host/http_decode.h"
 #include "host/stream.h"
 #include "base/pool.h"
 
@@ -53,7 +54,3 @@ struct http_counters {
 };
 const struct http_counters *http_server_counters(const struct http_server *server);
 uint64_t http_server_refused_streams(const struct http_server *server);
-
-/* Percent-decodes one path segment or query value into `out` (NUL-terminated). ERR_INPUT on bad
- * escapes, NUL or too long. */
-MUST_USE struct err http_decode(struct span_mut out, struct span encoded);

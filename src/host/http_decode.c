@@ -1,6 +1,6 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
-#include "http.h"
+#include "http_decode.h"
 #include "wire/reader.h"
 
 /* 0 to 15, or 16: not a hex digit. */

@@ -3,9 +3,16 @@
 #include "loop.h"
 #include "base/secret.h"
 #include <assert.h>
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 /* ---- Flush list: first asked, first served; an item may ask again while it is served. ---- */
 
@@ -194,6 +201,40 @@ void loop_timer_stop(struct loop_timer *t)
 
 /* ---- The loop itself ---- */
 
+/*
+ * libuv hands changes of its epoll set to an io_uring, if the kernel lets it have one, whatever UV_USE_IO_URING
+ * says (that is for other rings). No sandbox can allow that: a ring opens files and connects sockets unseen by
+ * system call filters. So the loop is born on a thread for which the kernel has no io_uring; filter and
+ * no_new_privs are a thread's own and go with it.
+ */
+static bool io_uring_forbid(void)
+{
+	static struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_setup, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	const struct sock_fprog program = {.len = ARRAY_LEN(code), .filter = code};
+
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+	       syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == 0;
+}
+
+static void *be_born(void *uv)
+{
+	return io_uring_forbid() && uv_loop_init(uv) == 0 ? uv : NULL;
+}
+
+static bool uv_open(uv_loop_t *uv)
+{
+	pthread_t birth;
+	void *born = NULL;
+
+	return pthread_create(&birth, NULL, be_born, uv) == 0 && pthread_join(birth, &born) == 0 &&
+	       born != NULL;
+}
+
 /* libuv opens a spare descriptor (/dev/null) with its first stream; in a sandbox that would be death. */
 static void spare_open(struct loop *l)
 {
@@ -208,13 +249,12 @@ static void spare_open(struct loop *l)
 struct err loop_open(struct loop *l)
 {
 	*l = (struct loop){.to_flush_tail = &l->to_flush};
-	setenv("UV_USE_IO_URING", "0", 1);
 	tzset();
 	signal(SIGPIPE, SIG_IGN);
 	l->scratch = calloc(1, LOOP_SCRATCH);
 	if (l->scratch == NULL)
 		return ERR(LIMIT);
-	if (uv_loop_init(&l->uv) != 0) {
+	if (!uv_open(&l->uv)) {
 		free(l->scratch);
 		return ERR(IO);
 	}

@@ -31,7 +31,7 @@ enum { LOOP_SCRATCH = 64 << 10 };
 MUST_USE struct err loop_open(struct loop *l);
 void loop_run(struct loop *l); /* until loop_stop() or nothing is left to wait for */
 void loop_stop(struct loop *l);
-void loop_close(struct loop *l); /* owners have closed their streams; runs until they are gone */
+void loop_close(struct loop *l); /* owners have closed their streams, and the loop has told them so */
 
 /* Called once, in the order of asking, before the loop next sleeps, however often it is asked for meanwhile: how many small
  * writes become one. The item is the owner's, zeroed at start. */

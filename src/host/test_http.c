@@ -1,9 +1,11 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 #include "host/http.h"
+#include "host/sandbox.h"
 #include "support/certs.h"
 #include "support/prop.h"
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,6 +56,7 @@ struct world {
 	char got[1 << 16];
 	size_t got_len;
 	/* curl */
+	uint16_t port; /* of a server elsewhere; 0: of ours */
 	pid_t pid;
 	int status;
 };
@@ -423,7 +426,7 @@ static int shell(struct world *w, const char *certificate, const char *line)
 		snprintf(curl, sizeof curl, "curl -sS --max-time 6 --cacert %s --cert %s --key %s",
 			certs_path(folder, "ca", "pem"), certs_path(folder, certificate, "pem"),
 			certs_path(folder, certificate, "key"));
-		snprintf(url, sizeof url, "https://127.0.0.1:%u", http_server_port(w->server));
+		snprintf(url, sizeof url, "https://127.0.0.1:%u", w->port != 0 ? w->port : http_server_port(w->server));
 		setenv("curl", curl, 1);
 		setenv("url", url, 1);
 		if (freopen(out, "w", stdout) == NULL || dup2(1, 2) < 0)
@@ -509,6 +512,58 @@ static void test_expired_client_is_refused(void **state)
 	assert_int_equal(w->calls, 1);
 }
 
+/* A child that serves from inside the level of a front. */
+static pid_t sandboxed_server(uint16_t *port)
+{
+	int fds[2];
+	struct complaint c = {0};
+	void *state;
+
+	assert_int_equal(pipe(fds), 0);
+	const pid_t pid = fork();
+	if (pid != 0) {
+		assert_int_equal(read(fds[0], port, sizeof *port), sizeof *port);
+		close(fds[0]);
+		close(fds[1]);
+		return pid;
+	}
+	alarm(30);
+	world_open(&state);
+	struct world *w = state;
+	serve(w, true, 16, 200);
+	const struct sandbox_request request = {.level = SANDBOX_FRONT};
+	if (failed(sandbox_enter(&request, &c))) {
+		fprintf(stderr, "%s\n", c.text);
+		_exit(98);
+	}
+	*port = http_server_port(w->server);
+	if (write(fds[1], port, sizeof *port) == sizeof *port)
+		loop_run(&w->loop);
+	_exit(97);
+}
+
+static void test_tls_needs_no_file_once_inside_the_sandbox(void **state)
+{
+	struct world *w = *state;
+	int status;
+	const pid_t pid = sandboxed_server(&w->port);
+
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(shell(w, "sae", "$curl --http2 $url/a && $curl --http1.1 $url/b"), 0);
+		assert_string_equal(w->got, "GET /a? [] 0:0 sae-core-1 urn:sae:1 h2\n"
+					    "GET /b? [] 0:0 sae-core-1 urn:sae:1 http/1.1\n");
+		assert_int_not_equal(shell(w, "expired", "$curl $url/"), 0);
+		assert_non_null(strstr(w->got, "certificate expired"));
+		assert_int_equal(shell(w, "sae", "$curl --curves X25519 $url/"), 0);
+		/* An idle stream is closed from inside, too. */
+		assert_int_equal(shell(w, "sae", "(sleep 0.5; printf x) | $curl --http2 -T - $url/slow; true"), 0);
+	}
+	kill(pid, SIGTERM);
+	waitpid(pid, &status, 0);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGTERM); /* SIGSYS: it asked for what it may not */
+}
+
 static void test_server_may_close_within_a_handshake(void **state)
 {
 	struct world *w = *state;
@@ -582,6 +637,7 @@ int main(void)
 		IN_WORLD(test_bodies_and_limits_over_http2),
 		IN_WORLD(test_many_requests_at_once_over_http2),
 		IN_WORLD(test_expired_client_is_refused),
+		IN_WORLD(test_tls_needs_no_file_once_inside_the_sandbox),
 		IN_WORLD(test_server_may_close_within_a_handshake),
 		cmocka_unit_test(test_decode_refuses_what_has_two_readings),
 		cmocka_unit_test(test_decode_undoes_escapes),

@@ -1,9 +1,11 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
+#include "host/sandbox.h"
 #include "host/store.h"
 #include "support/prop.h"
 #include <stdarg.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -522,6 +524,52 @@ static void test_statements_are_checked_at_open(void **state)
 	}
 }
 
+/* -------- in the sandbox -------- */
+
+/* As a daemon does it: loop, sandbox, store, and only then the store's thread. */
+static int live_in_sandbox(void)
+{
+	const struct sandbox_request request = {.level = SANDBOX_STORE, .folder = folder};
+	const struct store_settings settings = {.path = path, .schema = &schema, .checkpoint_pages = 8};
+	static struct ticket tickets[MANY];
+	struct complaint c = {0};
+	struct loop l;
+	struct store *s;
+
+	if (failed(loop_open(&l)) || failed(sandbox_enter(&request, &c)))
+		return 2;
+	if (failed(store_open(&s, &l, &settings, &c)))
+		return 3;
+	order = (struct order){.last = -1};
+	for (int i = 0; i < MANY; i++) {
+		tickets[i].number = i;
+		if (failed(store_submit(s, raise_by(1), in_order, &tickets[i])))
+			return 4;
+	}
+	loop_run(&l);
+	if (failed(store_run(s, put(1, "large enough for another page or two"), NULL, NULL)))
+		return 5;
+	store_close(s);
+	return order.seen == MANY ? 0 : 6;
+}
+
+static void test_the_store_and_its_thread_live_in_the_sandbox(void **state)
+{
+	int status;
+
+	(void)state;
+	const pid_t child = fork();
+	if (child == 0) {
+		signal(SIGSYS, SIG_DFL);
+		_exit(live_in_sandbox());
+	}
+	waitpid(child, &status, 0);
+	if (WIFSIGNALED(status))
+		fail_msg("killed by signal %d", WTERMSIG(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+	assert_int_equal(count_of("SELECT value FROM counter"), MANY);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -542,6 +590,7 @@ int main(void)
 		TEST(test_schema_of_another_name_or_version_is_refused),
 		TEST(test_migration_is_all_or_nothing),
 		TEST(test_statements_are_checked_at_open),
+		TEST(test_the_store_and_its_thread_live_in_the_sandbox),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -127,7 +127,8 @@ static int world_close(void **state)
 		stream_abort(w->a.s);
 	if (w->b.s != NULL)
 		stream_abort(w->b.s);
-	run_for(w, 20);
+	for (int i = 0; i < 4; i++) /* each `closed` stops the loop */
+		run_for(w, 10);
 	loop_close(&w->loop);
 	free(w);
 	return 0;

@@ -3,6 +3,8 @@
 #include "estimate.h"
 #include <math.h>
 
+enum { QBER_BITS_MIN = 64 }; /* fewer test bits do not make an alarm */
+
 /* eps_sec is divided into 21 equal terms [Lim (B4)]. */
 static const double epsilon_terms = 21;
 
@@ -95,11 +97,12 @@ enum qkd_abort estimate_block(
 	double n_x[QKD_INTENSITIES], n_z[QKD_INTENSITIES], m_z[QKD_INTENSITIES];
 
 	*out = (struct estimate){0};
+	/* First: an attack takes counts away too, and it is the attack that the operator must hear of. */
+	out->test_qber = test == 0 ? 0 : (double)qkd_sum(counts->test_errors) / test;
+	if (test >= QBER_BITS_MIN && out->test_qber > p->qber_max)
+		return QKD_QBER_TOO_HIGH;
 	if (key < p->key_bits_min || test < p->test_bits_min || key == 0 || test == 0)
 		return QKD_TOO_FEW_COUNTS;
-	out->test_qber = (double)qkd_sum(counts->test_errors) / test;
-	if (out->test_qber > p->qber_max)
-		return QKD_QBER_TOO_HIGH;
 	for (size_t k = 0; k < QKD_INTENSITIES; k++) {
 		n_x[k] = counts->key[k];
 		n_z[k] = counts->test[k];

@@ -1,0 +1,547 @@
+// Copyright (c) the Merlon authors
+// SPDX-License-Identifier: Apache-2.0
+#include "link_inner.h"
+#include <math.h>
+#include <stdlib.h>
+
+static const char *const stage_words[STAGES] = {
+	[STAGE_AWAY] = "away",
+	[STAGE_GREETING] = "greeting",
+	[STAGE_SETTLING] = "settling",
+	[STAGE_IDLE] = "idle",
+	[STAGE_STORING] = "storing",
+	[STAGE_A_SLOTS] = "sifting",
+	[STAGE_A_QUESTION] = "reconciling",
+	[STAGE_A_VERIFIED] = "verifying",
+	[STAGE_A_TAG] = "authenticating",
+	[STAGE_B_SIFTED] = "sifting",
+	[STAGE_B_PARITIES] = "reconciling",
+	[STAGE_B_VERIFY] = "verifying",
+	[STAGE_B_AMPLIFY] = "amplifying",
+	[STAGE_B_TAG] = "authenticating",
+	[STAGE_B_FINAL] = "finishing",
+};
+
+void link_stage_enter(struct qkd_link *l, enum link_stage stage)
+{
+	l->stage = stage;
+	l->stage_since_ms = l->now.mono_ms;
+}
+
+/* Opening. */
+
+static void parameters_fill(struct qkd_link *l)
+{
+	const struct link_parameters *shared = &l->settings.shared;
+	struct qkd_parameters *p = &l->parameters;
+
+	*p = (struct qkd_parameters){
+		.basis_x = shared->basis_x_micro * 1e-6,
+		.eps_sec = pow(10, -(double)shared->eps_sec_exponent),
+		.eps_cor = pow(10, -(double)shared->eps_cor_exponent),
+		.qber_max = l->settings.qber_max,
+		.key_bits_min = l->settings.key_bits_min,
+		.test_bits_min = l->settings.test_bits_min,
+		.final_bits_min = l->settings.final_bits_min,
+	};
+	for (size_t k = 0; k < QKD_INTENSITIES; k++) {
+		p->intensity[k] = shared->intensity_micro[k] * 1e-6;
+		p->probability[k] = shared->probability_micro[k] * 1e-6;
+	}
+}
+
+static struct err settings_check(const struct qkd_link_settings *s, struct complaint *c)
+{
+	const uint32_t refill_bits = 2 * PADS_REFILL_STEP * PAD_OCTETS * 8;
+
+	if (s->shared.slots_per_block < 64 || s->shared.slots_per_block > LINK_SLOTS_MAX)
+		return complain(c, ERR(INPUT), "slots_per_block must lie between 64 and %d", LINK_SLOTS_MAX);
+	if (s->detections_max < 1 || s->detections_max > LINK_DETECTIONS_MAX)
+		return complain(c, ERR(INPUT), "detections_max must lie between 1 and %d", LINK_DETECTIONS_MAX);
+	if (s->key_bits_max < 64 || s->key_bits_max > s->detections_max)
+		return complain(c, ERR(INPUT), "key_bits_max must lie between 64 and detections_max");
+	if (s->final_bits_min <= refill_bits)
+		return complain(c, ERR(INPUT), "final_bits_min must exceed %u, the pads that a block may refill",
+			refill_bits);
+	return OK;
+}
+
+static struct err memory_open(struct qkd_link *l, struct span bootstrap)
+{
+	const struct qkd_link_settings *s = &l->settings;
+	const bool is_bob = s->role == LINK_BOB;
+	struct err e = secret_open(&l->memory_key, s->key_bits_max);
+
+	if (!failed(e))
+		e = secret_open(&l->memory_packed, (s->key_bits_max + 7) / 8);
+	if (!failed(e))
+		e = secret_open(&l->memory_final, (s->key_bits_max + 7) / 8);
+	if (!failed(e))
+		e = secret_open(&l->memory_request, QKD_REQUEST_MAX);
+	if (!failed(e))
+		e = secret_open(&l->memory_secrets, sizeof *l->secrets);
+	if (!failed(e))
+		e = secret_copy(&l->bootstrap, bootstrap);
+	if (!failed(e))
+		e = reconcile_open(&l->reconcile, s->key_bits_max, is_bob);
+	if (!failed(e))
+		e = collect_open(&l->collect, is_bob, s->shared.slots_per_block, s->detections_max, l->entropy);
+	l->out = calloc(1, LINK_BODY_MAX);
+	l->items = calloc(1, LINK_BODY_MAX);
+	l->held_items = calloc(1, LINK_BODY_MAX);
+	if (l->out == NULL || l->items == NULL || l->held_items == NULL)
+		e = ERR(LIMIT);
+	l->secrets = (struct link_secrets *)(void *)l->memory_secrets.bytes;
+	l->key = (struct key_bits){.bits = l->memory_key.bytes, .limit = s->key_bits_max};
+	return e;
+}
+
+struct err qkd_link_open(struct qkd_link **out, const struct qkd_link_settings *settings,
+	struct qkd_link_port port, struct entropy entropy, struct alarm_registry *alarms, struct span bootstrap,
+	struct complaint *c)
+{
+	struct qkd_link *l = calloc(1, sizeof *l);
+
+	if (l == NULL)
+		return complain(c, ERR(LIMIT), "no memory for the quantum link");
+	*l = (struct qkd_link){
+		.settings = *settings, .port = port, .entropy = entropy, .alarms = alarms};
+	parameters_fill(l);
+	struct err e = settings_check(settings, c);
+	if (!failed(e))
+		e = qkd_parameters_check(&l->parameters, c);
+	if (!failed(e) && (bootstrap.len < BOOTSTRAP_OCTETS_MIN || bootstrap.len > BOOTSTRAP_OCTETS_MAX ||
+				  bootstrap.len % (2 * PAD_OCTETS) != 0))
+		e = complain(c, ERR(INPUT), "the bootstrap secret must have %d to %d octets, a multiple of %d, not %zu",
+			BOOTSTRAP_OCTETS_MIN, BOOTSTRAP_OCTETS_MAX, 2 * PAD_OCTETS, bootstrap.len);
+	if (!failed(e))
+		e = memory_open(l, bootstrap);
+	if (failed(e)) {
+		qkd_link_close(l);
+		return complain(c, e, "no memory for blocks of so many bits");
+	}
+	*out = l;
+	return OK;
+}
+
+void qkd_link_close(struct qkd_link *l)
+{
+	if (l == NULL)
+		return;
+	collect_close(&l->collect);
+	reconcile_close(&l->reconcile);
+	secret_close(&l->memory_key);
+	secret_close(&l->memory_packed);
+	secret_close(&l->memory_final);
+	secret_close(&l->memory_request);
+	secret_close(&l->memory_secrets);
+	secret_close(&l->bootstrap);
+	free(l->out);
+	free(l->items);
+	free(l->held_items);
+	free(l);
+}
+
+/* Speaking. */
+
+void link_send(struct qkd_link *l, uint16_t type, const struct link_message *m)
+{
+	struct writer w = writer_of(span_mut_of(l->out, LINK_BODY_MAX));
+
+	link_encode(&w, type, m);
+	l->port.send(l->port.ctx, type, writer_span_done(&w));
+}
+
+void link_disconnect(struct qkd_link *l)
+{
+	if (!l->is_peer_up)
+		return;
+	l->is_peer_up = false; /* nothing more is said or heard; qkd_link_peer_down() tidies up */
+	l->port.disconnect(l->port.ctx);
+}
+
+void link_ask(struct qkd_link *l, uint16_t type, const struct qkd_request *request, link_after_fn *after)
+{
+	struct writer w = writer_of(secret_span_mut(&l->memory_request));
+	struct qkd_request named = *request;
+
+	if (!l->is_store_up) {
+		link_disconnect(l);
+		return;
+	}
+	memcpy(named.link, l->settings.link, sizeof named.link);
+	qkd_request_encode(&w, type, &named);
+	l->is_asking = true;
+	l->after = after;
+	l->port.ask(l->port.ctx, type, writer_span_done(&w));
+}
+
+void link_ask_state(struct qkd_link *l, uint16_t type, const uint8_t *block_id, link_after_fn *after)
+{
+	static const uint8_t none[QKD_BLOCK_ID];
+	struct secret blob;
+	struct qkd_request request = {.marks = l->marks};
+
+	if (failed(secret_open(&blob, PADS_BLOB_MAX))) {
+		link_disconnect(l);
+		return;
+	}
+	struct writer w = writer_of(secret_span_mut(&blob));
+	pads_encode(&w, &l->secrets->pads);
+	memcpy(request.block_id, block_id == NULL ? none : block_id, QKD_BLOCK_ID);
+	request.state = writer_span_done(&w);
+	link_ask(l, type, &request, after);
+	secret_close(&blob);
+}
+
+void link_ask_marks(struct qkd_link *l, struct qkd_marks marks, link_after_fn *after)
+{
+	l->marks = marks;
+	link_ask(l, QKD_MARK, &(struct qkd_request){.marks = marks}, after);
+}
+
+void qkd_link_store_answered(struct qkd_link *l, struct moment now, struct err err, struct span body)
+{
+	link_after_fn *after = l->after;
+
+	l->now = now;
+	l->is_asking = false;
+	l->after = NULL;
+	if (after == NULL) {
+		qkd_link_tick(l, now); /* a question of a connection that is gone: begin the next one */
+		return;
+	}
+	if (failed(err)) {
+		alarm_raise(l->alarms, &qkd_alarm_store, l->settings.link, now, "%s", err_word(err));
+		if (link_block_runs(l))
+			link_block_abort(l, QKD_STORE_REFUSED, true);
+		link_disconnect(l);
+		return;
+	}
+	after(l, body);
+}
+
+void link_pads_watch(struct qkd_link *l)
+{
+	const struct pads *pads = &l->secrets->pads;
+
+	l->status.pads_send = pad_pool_left(&pads->send, l->marks.send);
+	l->status.pads_accept = pad_pool_left(&pads->accept, l->marks.accept);
+	if (l->status.pads_send < PADS_LOW || l->status.pads_accept < PADS_LOW)
+		alarm_raise(l->alarms, &qkd_alarm_pads_low, l->settings.link, l->now,
+			"%d to send, %d to accept, %d each are needed for a block", (int)l->status.pads_send,
+			(int)l->status.pads_accept, PADS_NEEDED);
+	else
+		alarm_clear(l->alarms, &qkd_alarm_pads_low, l->settings.link);
+}
+
+/* Greeting: what the store says is the truth; then each end learns the other's. */
+
+static struct qkd_marks ends_of(const struct qkd_link *l)
+{
+	return (struct qkd_marks){.send = pad_pool_end(&l->secrets->pads.send),
+		.accept = pad_pool_end(&l->secrets->pads.accept)};
+}
+
+static void hello_send(struct qkd_link *l)
+{
+	struct writer w = writer_of(span_mut_of(l->out, LINK_BODY_MAX));
+	struct link_hello hello = {.role = l->settings.role,
+		.parameters = l->settings.shared,
+		.marks = l->marks,
+		.ends = ends_of(l),
+		.block_count = l->opened.block_count};
+
+	memcpy(hello.link, l->settings.link, sizeof hello.link);
+	memcpy(hello.blocks, l->opened.blocks, sizeof hello.blocks);
+	link_hello_encode(&w, &hello);
+	link_stage_enter(l, STAGE_GREETING);
+	l->port.send(l->port.ctx, LINK_HELLO, writer_span_done(&w));
+}
+
+static void settle_next(struct qkd_link *l, struct span unused);
+
+static void refuse(struct qkd_link *l, const struct alarm_kind *kind, const char *why)
+{
+	alarm_raise(l->alarms, kind, l->settings.link, l->now, "%s", why);
+	link_disconnect(l);
+}
+
+/* Both HELLOs are known. Marks tell whether an end was set back to an older state: it would use pads twice. */
+static void greet(struct qkd_link *l)
+{
+	const struct link_hello *peer = &l->peer;
+
+	if (l->stage != STAGE_GREETING || !l->has_hello)
+		return;
+	if (peer->role == l->settings.role || strcmp(peer->link, l->settings.link) != 0)
+		refuse(l, &qkd_alarm_link_down, "the peer has the same role or another link's name");
+	else if (!link_parameters_equal(&peer->parameters, &l->settings.shared))
+		refuse(l, &qkd_alarm_link_down, "the peer has other protocol parameters");
+	else if (peer->marks.send < l->marks.accept)
+		refuse(l, &qkd_alarm_desynchronised, "the peer's pads were set back");
+	else if (peer->marks.accept > l->marks.send)
+		refuse(l, &qkd_alarm_desynchronised, "our pads were set back");
+	else {
+		link_stage_enter(l, STAGE_SETTLING);
+		l->settle_at = 0;
+		settle_next(l, span_of(NULL, 0));
+	}
+}
+
+static bool peer_has_final(const struct qkd_link *l, const uint8_t *id)
+{
+	for (size_t i = 0; i < l->peer.block_count; i++)
+		if (memcmp(l->peer.blocks[i].id, id, QKD_BLOCK_ID) == 0)
+			return l->peer.blocks[i].state == QKD_FINAL;
+	return false;
+}
+
+static void became_ready(struct qkd_link *l)
+{
+	const struct qkd_marks ends = ends_of(l);
+
+	if (!l->is_ready_sent || !l->is_peer_ready)
+		return;
+	if (l->ready_ends.send != ends.accept || l->ready_ends.accept != ends.send) {
+		refuse(l, &qkd_alarm_desynchronised, "the ends' pools of pads do not end alike");
+		return;
+	}
+	alarm_clear(l->alarms, &qkd_alarm_link_down, l->settings.link);
+	alarm_clear(l->alarms, &qkd_alarm_desynchronised, l->settings.link);
+	link_pads_watch(l);
+	link_stage_enter(l, STAGE_IDLE);
+	link_block_tick(l);
+}
+
+/* One of our pending blocks after another; then READY. */
+static void settle_next(struct qkd_link *l, struct span unused)
+{
+	struct pads *pads = &l->secrets->pads;
+
+	(void)unused;
+	while (l->settle_at < l->opened.block_count &&
+		l->opened.blocks[l->settle_at].state != QKD_PENDING)
+		l->settle_at++;
+	if (l->settle_at == l->opened.block_count) {
+		pads_refill_forget(pads); /* of a block that is void or never came to be */
+		l->is_ready_sent = true;
+		link_send(l, LINK_READY, &(struct link_message){.ends = ends_of(l)});
+		became_ready(l);
+		return;
+	}
+	const uint8_t *id = l->opened.blocks[l->settle_at++].id;
+	if (!peer_has_final(l, id)) {
+		struct qkd_request request = {0};
+		memcpy(request.block_id, id, QKD_BLOCK_ID);
+		l->status.blocks_void++;
+		link_ask(l, QKD_BLOCK_VOID, &request, settle_next);
+		return;
+	}
+	if (pads->refill > 0 && memcmp(pads->refill_block, id, QKD_BLOCK_ID) != 0)
+		pads_refill_forget(pads);
+	if (failed(pads_refill_apply(pads, l->marks))) {
+		refuse(l, &qkd_alarm_desynchronised, "the pads of a final block do not fit");
+		return;
+	}
+	l->status.blocks_final++;
+	link_ask_state(l, QKD_BLOCK_FINAL, id, settle_next);
+}
+
+static void bootstrapped(struct qkd_link *l, struct span unused)
+{
+	(void)unused;
+	hello_send(l);
+	greet(l);
+}
+
+static void opened(struct qkd_link *l, struct span body)
+{
+	struct wire_fault fault = {0};
+	struct err e = qkd_opened_decode(body, &l->opened, &fault);
+	struct pads *pads = &l->secrets->pads;
+
+	if (!failed(e) && l->opened.state.len > 0)
+		e = pads_decode(l->opened.state, pads, &fault);
+	if (failed(e)) {
+		refuse(l, &qkd_alarm_store, "the store's state of this link cannot be read");
+		return;
+	}
+	l->marks = l->opened.marks;
+	alarm_clear(l->alarms, &qkd_alarm_store, l->settings.link);
+	const bool is_new = l->opened.state.len == 0;
+	l->opened.state = span_of(NULL, 0);
+	if (!is_new) {
+		bootstrapped(l, body);
+		return;
+	}
+	/* Marks without pads: the state was lost. The bootstrap secret's pads may be used up already. */
+	if (l->marks.send != 0 || l->marks.accept != 0 || l->opened.block_count != 0 ||
+		failed(pads_from_bootstrap(pads, l->settings.role, secret_span(&l->bootstrap)))) {
+		refuse(l, &qkd_alarm_desynchronised, "the store lost this link's pads");
+		return;
+	}
+	link_ask_state(l, QKD_STATE, NULL, bootstrapped);
+}
+
+static void begin(struct qkd_link *l)
+{
+	if (!l->is_store_up || !l->is_peer_up || l->is_asking || l->stage != STAGE_AWAY)
+		return;
+	link_ask(l, QKD_OPEN, &(struct qkd_request){0}, opened);
+}
+
+/* Events. */
+
+static void reset(struct qkd_link *l)
+{
+	if (link_block_runs(l))
+		link_block_abort(l, QKD_PEER_SILENT, false);
+	l->after = NULL;
+	l->has_hello = l->is_peer_ready = l->is_ready_sent = false;
+	link_stage_enter(l, STAGE_AWAY);
+}
+
+void qkd_link_store_up(struct qkd_link *l, struct moment now)
+{
+	l->now = now;
+	l->is_store_up = true;
+	l->is_asking = false;
+	l->after = NULL;
+	begin(l);
+}
+
+void qkd_link_store_down(struct qkd_link *l, struct moment now)
+{
+	l->now = now;
+	l->is_store_up = l->is_asking = false;
+	l->after = NULL;
+	alarm_raise(l->alarms, &qkd_alarm_store, l->settings.link, now, "the key store is away");
+	link_disconnect(l);
+}
+
+void qkd_link_peer_up(struct qkd_link *l, struct moment now)
+{
+	l->now = now;
+	reset(l);
+	l->is_peer_up = true;
+	begin(l);
+}
+
+void qkd_link_peer_down(struct qkd_link *l, struct moment now)
+{
+	l->now = now;
+	reset(l);
+	l->is_peer_up = false;
+	alarm_raise(l->alarms, &qkd_alarm_link_down, l->settings.link, now, "the connection to the peer is down");
+}
+
+static void take_hello(struct qkd_link *l, struct span body)
+{
+	struct wire_fault fault = {0};
+
+	if (l->has_hello || failed(link_hello_decode(body, &l->peer, &fault))) {
+		link_disconnect(l);
+		return;
+	}
+	l->has_hello = true;
+	greet(l);
+}
+
+static void take_ready(struct qkd_link *l, struct span body)
+{
+	struct wire_fault fault = {0};
+	struct link_message m;
+
+	if (l->is_peer_ready || !l->has_hello || failed(link_decode(LINK_READY, body, &m, &fault))) {
+		link_disconnect(l);
+		return;
+	}
+	l->is_peer_ready = true;
+	l->ready_ends = m.ends;
+	became_ready(l);
+}
+
+void qkd_link_peer_message(struct qkd_link *l, struct moment now, uint16_t type, struct span body)
+{
+	l->now = now;
+	if (!l->is_peer_up)
+		return;
+	if (type == LINK_HELLO)
+		take_hello(l, body);
+	else if (type == LINK_READY)
+		take_ready(l, body);
+	else if (l->stage >= STAGE_IDLE)
+		link_block_message(l, type, body);
+	else
+		link_disconnect(l);
+}
+
+static struct err take_driver_hello(struct qkd_link *l, const struct driver_hello *hello)
+{
+	const struct link_parameters *p = &l->settings.shared;
+	const bool is_same = memcmp(hello->intensity_micro, p->intensity_micro, sizeof p->intensity_micro) == 0 &&
+		memcmp(hello->probability_micro, p->probability_micro, sizeof p->probability_micro) == 0 &&
+		hello->basis_x_micro == p->basis_x_micro;
+
+	if (hello->role != (uint8_t)l->settings.role || !is_same)
+		return ERR(INPUT);
+	l->status.has_driver = true;
+	l->status.is_simulated = hello->is_simulated;
+	collect_session(&l->collect, hello->session);
+	return OK;
+}
+
+struct err qkd_link_driver_record(struct qkd_link *l, struct moment now, const struct driver_record *record)
+{
+	l->now = now;
+	l->driver_heard_ms = now.mono_ms;
+	alarm_clear(l->alarms, &qkd_alarm_driver_silent, l->settings.link);
+	if (record->type == DRIVER_HELLO)
+		return take_driver_hello(l, &record->hello);
+	if (!l->status.has_driver)
+		return ERR(INPUT);
+	struct err e = collect_record(&l->collect, record);
+	if (failed(e))
+		return e;
+	link_block_tick(l);
+	return OK;
+}
+
+void qkd_link_driver_down(struct qkd_link *l, struct moment now)
+{
+	l->now = now;
+	l->status.has_driver = false;
+	alarm_raise(l->alarms, &qkd_alarm_driver_silent, l->settings.link, now, "the device's connection is down");
+}
+
+bool qkd_link_driver_is_wanted(const struct qkd_link *l)
+{
+	return !collect_is_full(&l->collect);
+}
+
+void qkd_link_tick(struct qkd_link *l, struct moment now)
+{
+	const uint64_t driver_ms = now.mono_ms - l->driver_heard_ms;
+
+	l->now = now;
+	begin(l);
+	if (l->status.has_driver && driver_ms > l->settings.driver_ms_max && qkd_link_driver_is_wanted(l))
+		alarm_raise(l->alarms, &qkd_alarm_driver_silent, l->settings.link, now, "no record for %d ms", (int)driver_ms);
+	if (l->stage != STAGE_AWAY && l->stage != STAGE_IDLE &&
+		now.mono_ms - l->stage_since_ms > l->settings.answer_ms_max) {
+		if (link_block_runs(l))
+			link_block_abort(l, QKD_PEER_SILENT, true);
+		link_disconnect(l);
+		return;
+	}
+	link_block_tick(l);
+}
+
+struct qkd_link_status qkd_link_status(const struct qkd_link *l)
+{
+	struct qkd_link_status status = l->status;
+
+	status.stage = stage_words[l->stage];
+	return status;
+}

@@ -1,0 +1,99 @@
+// Copyright (c) the Merlon authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/* The inside of qkd/link.h: link.c keeps connection, store and reconciliation of blocks; link_block.c the way of one block. */
+#include "amplify.h"
+#include "base/secret.h"
+#include "codec/qkd_pads.h"
+#include "collect.h"
+#include "crypt/wegman_carter.h"
+#include "link.h"
+#include "pads.h"
+#include "reconcile.h"
+#include "sift.h"
+
+enum link_stage {
+	STAGE_AWAY,	/* no connection, or the store is being asked */
+	STAGE_GREETING, /* HELLO sent; the peer's is awaited */
+	STAGE_SETTLING, /* pending blocks become final or void; READY on both sides */
+	STAGE_IDLE,
+	STAGE_STORING, /* a durable answer is awaited; the peer has nothing to say */
+	STAGE_A_SLOTS, /* announced, but not all slots are here yet */
+	STAGE_A_QUESTION,
+	STAGE_A_VERIFIED,
+	STAGE_A_TAG,
+	STAGE_B_SIFTED,
+	STAGE_B_PARITIES,
+	STAGE_B_VERIFY,
+	STAGE_B_AMPLIFY,
+	STAGE_B_TAG,
+	STAGE_B_FINAL,
+	STAGES
+};
+
+struct link_secrets {
+	struct pads pads;
+	struct polyhash a_to_b, b_to_a; /* the transcript, under each direction's hash key */
+};
+
+/* The block being worked on. */
+struct link_block {
+	uint8_t id[QKD_BLOCK_ID];
+	struct collect_block *slots;
+	struct qkd_counts counts;
+	struct qkd_ledger ledger;
+	struct estimate estimate;
+	uint32_t final_bits;
+	uint16_t refill;
+	uint64_t started_ms;
+	bool is_estimated;
+};
+
+typedef void link_after_fn(struct qkd_link *l, struct span body);
+
+struct qkd_link {
+	struct qkd_link_settings settings;
+	struct qkd_parameters parameters;
+	struct qkd_link_port port;
+	struct entropy entropy;
+	struct alarm_registry *alarms;
+	struct moment now;
+
+	enum link_stage stage;
+	bool is_store_up, is_peer_up, is_asking, has_hello, is_peer_ready, is_ready_sent;
+	link_after_fn *after; /* of the question on its way; NULL: its answer is of no more use */
+	uint64_t stage_since_ms, driver_heard_ms, last_final_ms;
+	struct link_hello peer;
+	struct qkd_marks ready_ends; /* the peer's */
+	struct qkd_opened opened;    /* without the state's span */
+	struct qkd_marks marks;
+	size_t settle_at;
+
+	struct collect collect;
+	struct reconcile reconcile;
+	struct key_bits key;
+	struct link_block block;
+	struct secret memory_key, memory_packed, memory_final, memory_request, memory_secrets, bootstrap;
+	struct link_secrets *secrets;
+	uint8_t *out, *items; /* LINK_BODY_MAX each */
+	struct link_message held; /* DETECTIONS that came before the slots; its items are in `held_items` */
+	uint8_t *held_items;
+	struct qkd_link_status status;
+};
+
+/* link.c */
+void link_stage_enter(struct qkd_link *l, enum link_stage stage);
+void link_send(struct qkd_link *l, uint16_t type, const struct link_message *m);
+void link_disconnect(struct qkd_link *l);
+/* Asks the store; `after` is called when it is durable. A refusal aborts the block and the connection. */
+void link_ask(struct qkd_link *l, uint16_t type, const struct qkd_request *request, link_after_fn *after);
+/* QKD_STATE or QKD_BLOCK_FINAL with the pads as they are now. */
+void link_ask_state(struct qkd_link *l, uint16_t type, const uint8_t *block_id, link_after_fn *after);
+void link_ask_marks(struct qkd_link *l, struct qkd_marks marks, link_after_fn *after);
+void link_pads_watch(struct qkd_link *l);
+
+/* link_block.c */
+void link_block_message(struct qkd_link *l, uint16_t type, struct span body);
+void link_block_tick(struct qkd_link *l); /* begins a block, or goes on when slots have come */
+void link_block_abort(struct qkd_link *l, enum qkd_abort reason, bool tell_peer);
+bool link_block_runs(const struct qkd_link *l);

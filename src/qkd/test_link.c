@@ -1,0 +1,701 @@
+// Copyright (c) the Merlon authors
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Both ends of a link in one simulation: simulated optics, a modelled key store, a channel that loses nothing but may break, and
+ * crashes wherever something leaves an end: before or after it left, before or after the store kept it.
+ *
+ * The store is a model of what kms-store promises (codec/qkd_msg.h). In its dishonest mode it answers "durable" and then
+ * forgets in a crash: the properties below must then break, or they prove nothing.
+ */
+#include "base/secret.h"
+#include "codec/qkd_pads.h"
+#include "qkd/link.h"
+#include "qkd/optics_model.h"
+#include "support/sim.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+enum { ALICE, BOB, WORLD }; /* nodes of the simulation */
+enum { CHUNK = 8192, SLOTS = 98304, BLOCKS_KEPT = 512, KEY_KEPT = 1024, PADS_SEEN = 4096 };
+enum { TIMER_OPTICS = 1, TIMER_CONNECT, TIMER_RESTART_ALICE, TIMER_RESTART_BOB, TIMER_STORE, TIMER_TICK };
+
+struct stored_block {
+	uint8_t id[QKD_BLOCK_ID], key[KEY_KEPT];
+	size_t len;
+	enum qkd_block_state state;
+	bool is_void;
+};
+
+struct stored {
+	uint8_t state[PADS_BLOB_MAX];
+	size_t state_len;
+	struct qkd_marks marks;
+	size_t count;
+	struct stored_block blocks[BLOCKS_KEPT];
+};
+
+struct world;
+
+struct end {
+	struct world *world;
+	size_t node;
+	struct qkd_link *link;
+	struct alarm_registry alarms;
+	struct stored *kept, *durable; /* the same when the store is honest */
+	uint8_t request[QKD_REQUEST_MAX];
+	uint16_t request_type;
+	size_t request_len;
+	uint32_t crash_in; /* effects until the crash; 0: none planned */
+	bool is_crashing, has_driver, wants_disconnect;
+	char report[1024];
+	uint64_t finals, aborts;
+	uint64_t pads_sent; /* by index, to see one used twice */
+	uint8_t pad_tags[PADS_SEEN][16];
+	bool pad_is_sent[PADS_SEEN], pad_is_accepted[PADS_SEEN];
+};
+
+struct world {
+	struct sim *sim;
+	struct prop *prop;
+	struct optics optics;
+	struct end ends[2];
+	uint8_t epoch; /* of the connection */
+	bool is_connected, is_honest, is_light_on;
+	uint32_t crash_spread; /* effects between crashes; 0: none */
+	uint64_t crashes, crashes_wanted, reused;
+	struct optics_settings settings;
+};
+
+static const struct link_parameters shared = {.slots_per_block = SLOTS,
+	.intensity_micro = {650000, 250000, 200},
+	.probability_micro = {150000, 600000, 250000},
+	.basis_x_micro = 650000,
+	.eps_sec_exponent = 1, /* blocks short enough for thousands of them: for this test alone */
+	.eps_cor_exponent = 15};
+
+static struct qkd_link_settings link_settings(size_t node)
+{
+	return (struct qkd_link_settings){.role = node == ALICE ? LINK_ALICE : LINK_BOB,
+		.link = "test",
+		.shared = shared,
+		.qber_max = 0.08,
+		.key_bits_min = 4000,
+		.test_bits_min = 500,
+		.final_bits_min = 2056,
+		.key_bits_max = 24000,
+		.detections_max = 40000,
+		.answer_ms_max = 5000,
+		.driver_ms_max = 5000};
+}
+
+static uint8_t bootstrap[2 * PAD_OCTETS + 2 * 32 * PAD_OCTETS];
+
+/* Whether this effect is the one at which the end dies. What follows a crash has no effect. */
+static bool dies(struct end *e)
+{
+	if (!e->is_crashing && e->crash_in > 0 && --e->crash_in == 0)
+		e->is_crashing = true;
+	return e->is_crashing;
+}
+
+/* Counts each pad that leaves an end; one number with two different tags is the end of all security. */
+static void watch_tag(struct end *e, struct span body)
+{
+	struct link_message m;
+	struct wire_fault fault = {0};
+
+	assert_false(failed(link_decode(LINK_TAG, body, &m, &fault)));
+	assert_true(m.pad_index < PADS_SEEN);
+	if (e->pad_is_sent[m.pad_index])
+		e->world->reused++;
+	e->pad_is_sent[m.pad_index] = true;
+	e->pads_sent++;
+}
+
+static void send_to_peer(void *ctx, uint16_t type, struct span body)
+{
+	static uint8_t framed[SIM_MESSAGE_MAX];
+	struct end *e = ctx;
+	struct writer w = writer_of(SPAN_MUT_ARRAY(framed));
+
+	if (e->is_crashing || !e->world->is_connected)
+		return;
+	/* The worst moment: the pad leaves, and nobody may have heard it. */
+	if (type == LINK_TAG && e->crash_in > 0 && prop_below(e->world->prop, 4) == 0)
+		e->crash_in = 1;
+	const bool is_last = dies(e);
+	if (is_last && prop_below(e->world->prop, 2) == 0)
+		return;
+	if (type == LINK_TAG)
+		watch_tag(e, body);
+	writer_u8(&w, e->world->epoch);
+	writer_u16(&w, type);
+	writer_span(&w, body);
+	sim_send(e->world->sim, e->node, 1 - e->node, writer_span_done(&w));
+}
+
+static void ask_store(void *ctx, uint16_t type, struct span body)
+{
+	struct end *e = ctx;
+
+	if (e->is_crashing)
+		return;
+	assert_true(body.len <= sizeof e->request);
+	memcpy(e->request, body.at, body.len);
+	e->request_len = body.len;
+	e->request_type = type;
+	sim_timer(e->world->sim, e->node, 1, TIMER_STORE);
+}
+
+static void disconnect(void *ctx)
+{
+	((struct end *)ctx)->wants_disconnect = true;
+}
+
+static void block_done(void *ctx, enum qkd_abort reason, const char *report)
+{
+	struct end *e = ctx;
+
+	snprintf(e->report, sizeof e->report, "%s", report);
+	e->finals += reason == QKD_GOES_ON;
+	e->aborts += reason != QKD_GOES_ON;
+}
+
+/* The store. */
+
+static struct stored_block *find_block(struct stored *s, const uint8_t *id)
+{
+	for (size_t i = 0; i < s->count; i++)
+		if (memcmp(s->blocks[i].id, id, QKD_BLOCK_ID) == 0)
+			return &s->blocks[i];
+	return NULL;
+}
+
+static struct err set_marks(struct stored *s, struct qkd_marks marks)
+{
+	if (marks.send < s->marks.send || marks.accept < s->marks.accept)
+		return ERR(STATE);
+	s->marks = marks;
+	return OK;
+}
+
+static struct err store_apply(struct stored *s, uint16_t type, const struct qkd_request *q)
+{
+	struct stored_block *block = find_block(s, q->block_id);
+
+	switch ((enum qkd_type)type) {
+	case QKD_OPEN:
+		return OK;
+	case QKD_MARK:
+		return set_marks(s, q->marks);
+	case QKD_BLOCK_PENDING:
+		if (block != NULL || s->count == BLOCKS_KEPT || q->key.len > KEY_KEPT)
+			return ERR(STATE);
+		block = &s->blocks[s->count++];
+		*block = (struct stored_block){.len = q->key.len, .state = QKD_PENDING};
+		memcpy(block->id, q->block_id, QKD_BLOCK_ID);
+		memcpy(block->key, q->key.at, q->key.len);
+		return OK;
+	case QKD_BLOCK_FINAL:
+		if (block == NULL || block->state != QKD_PENDING || block->is_void)
+			return ERR(STATE);
+		block->state = QKD_FINAL;
+		break;
+	case QKD_BLOCK_VOID:
+		if (block == NULL)
+			return ERR(ABSENT);
+		block->is_void = true;
+		return OK;
+	case QKD_STATE:
+		break;
+	}
+	memcpy(s->state, q->state.at, q->state.len);
+	s->state_len = q->state.len;
+	return set_marks(s, q->marks);
+}
+
+static struct span opened_write(const struct stored *s, struct span_mut out)
+{
+	struct qkd_opened opened = {.marks = s->marks, .state = span_of(s->state, s->state_len)};
+	struct writer w = writer_of(out);
+
+	for (size_t i = s->count; i > 0 && opened.block_count < QKD_BLOCKS_MAX; i--) {
+		if (s->blocks[i - 1].is_void)
+			continue;
+		struct qkd_block *b = &opened.blocks[opened.block_count++];
+		memcpy(b->id, s->blocks[i - 1].id, QKD_BLOCK_ID);
+		b->state = s->blocks[i - 1].state;
+	}
+	qkd_opened_encode(&w, &opened);
+	assert_false(w.is_full);
+	return writer_span_done(&w);
+}
+
+static void settle_effects(struct world *w);
+
+static void store_commit(struct end *e)
+{
+	static uint8_t answer[QKD_REQUEST_MAX];
+	struct qkd_request q;
+	struct wire_fault fault = {0};
+	struct span body = span_of(answer, 0);
+	const uint16_t type = e->request_type;
+	const bool is_last = dies(e);
+
+	assert_false(failed(qkd_request_decode(type, span_of(e->request, e->request_len), &q, &fault)));
+	if (is_last && prop_below(e->world->prop, 2) == 0)
+		return; /* the power went before the disk had it */
+	struct err err = store_apply(e->kept, type, &q);
+	/* A dishonest disk writes when it likes. */
+	if (!e->world->is_honest && prop_below(e->world->prop, 4) == 0)
+		*e->durable = *e->kept;
+	if (is_last)
+		return;
+	if (type == QKD_OPEN)
+		body = opened_write(e->kept, SPAN_MUT_ARRAY(answer));
+	qkd_link_store_answered(e->link, sim_now(e->world->sim), err, body);
+}
+
+/* Life and death. */
+
+static void on_message(void *ctx, struct sim *s, size_t from, struct span bytes)
+{
+	struct end *e = ctx;
+	struct wire_fault fault = {0};
+	struct reader r = reader_of(bytes, &fault);
+	const uint8_t epoch = reader_u8(&r, "epoch");
+	const uint16_t type = reader_u16(&r, "type");
+
+	(void)from;
+	if (epoch == e->world->epoch && e->world->is_connected)
+		qkd_link_peer_message(e->link, sim_now(s), type, reader_rest(&r));
+	settle_effects(e->world);
+}
+
+static void on_timer(void *ctx, struct sim *s, uint64_t tag)
+{
+	struct end *e = ctx;
+
+	if (tag == TIMER_STORE)
+		store_commit(e);
+	if (tag == TIMER_TICK && !e->is_crashing) {
+		qkd_link_tick(e->link, sim_now(s));
+		sim_timer(s, e->node, 500, TIMER_TICK);
+	}
+	settle_effects(e->world);
+}
+
+static void end_start(struct end *e)
+{
+	struct world *w = e->world;
+	const struct qkd_link_settings settings = link_settings(e->node);
+	const struct qkd_link_port port = {e, send_to_peer, ask_store, disconnect, block_done};
+
+	e->is_crashing = e->has_driver = e->wants_disconnect = false;
+	e->crash_in = 0;
+	if (w->crash_spread > 0 && w->crashes < w->crashes_wanted)
+		e->crash_in = 1 + (uint32_t)prop_below(w->prop, w->crash_spread);
+	assert_false(failed(qkd_link_open(
+		&e->link, &settings, port, prop_entropy(w->prop), &e->alarms, SPAN_ARRAY(bootstrap), NULL)));
+	sim_node_set(w->sim, e->node, (struct sim_node){e, on_message, on_timer});
+	sim_timer(w->sim, e->node, 500, TIMER_TICK);
+	qkd_link_store_up(e->link, sim_now(w->sim));
+}
+
+static void end_die(struct end *e)
+{
+	struct world *w = e->world;
+
+	qkd_link_close(e->link);
+	e->link = NULL;
+	e->is_crashing = false;
+	e->crash_in = 0;
+	sim_crash(w->sim, e->node);
+	if (!w->is_honest)
+		*e->kept = *e->durable;
+	w->crashes++;
+	sim_timer(w->sim, WORLD, 20 + prop_below(w->prop, 50), e->node == ALICE ? TIMER_RESTART_ALICE : TIMER_RESTART_BOB);
+}
+
+static void connection_break(struct world *w)
+{
+	if (!w->is_connected)
+		return;
+	w->is_connected = false;
+	w->epoch++;
+	for (size_t i = 0; i < 2; i++)
+		if (w->ends[i].link != NULL)
+			qkd_link_peer_down(w->ends[i].link, sim_now(w->sim));
+	sim_timer(w->sim, WORLD, 30, TIMER_CONNECT);
+}
+
+/* After each event: who crashed, who hung up. */
+static void settle_effects(struct world *w)
+{
+	bool is_broken = false;
+
+	for (size_t i = 0; i < 2; i++) {
+		struct end *e = &w->ends[i];
+		is_broken = is_broken || e->is_crashing || e->wants_disconnect;
+		e->wants_disconnect = false;
+		if (e->link != NULL && e->is_crashing)
+			end_die(e);
+	}
+	if (is_broken)
+		connection_break(w);
+}
+
+static void connect(struct world *w)
+{
+	if (w->is_connected)
+		return;
+	if (w->ends[0].link == NULL || w->ends[1].link == NULL) {
+		sim_timer(w->sim, WORLD, 30, TIMER_CONNECT);
+		return;
+	}
+	w->is_connected = true;
+	for (size_t i = 0; i < 2; i++)
+		qkd_link_peer_up(w->ends[i].link, sim_now(w->sim));
+}
+
+/* Light. */
+
+static void device_says(struct end *e, const struct writer *w)
+{
+	struct driver_record record;
+	struct wire_fault fault = {0};
+
+	assert_false(failed(driver_decode(writer_span_done(w), &record, &fault)));
+	assert_false(failed(qkd_link_driver_record(e->link, sim_now(e->world->sim), &record)));
+}
+
+static void device_greet(struct end *e)
+{
+	uint8_t buffer[256];
+	struct writer w = writer_of(SPAN_MUT_ARRAY(buffer));
+	struct driver_hello hello = {.role = e->node == ALICE ? DRIVER_ALICE : DRIVER_BOB,
+		.is_simulated = true,
+		.session = {1},
+		.basis_x_micro = shared.basis_x_micro};
+
+	memcpy(hello.intensity_micro, shared.intensity_micro, sizeof hello.intensity_micro);
+	memcpy(hello.probability_micro, shared.probability_micro, sizeof hello.probability_micro);
+	driver_hello_encode(&w, &hello);
+	e->has_driver = true;
+	device_says(e, &w);
+}
+
+static void light(struct world *w)
+{
+	static uint8_t nibbles[CHUNK / 2], buffer[DRIVER_RECORD_MAX];
+	static struct driver_event events[CHUNK];
+	const uint64_t first = w->optics.next_slot;
+	uint32_t count;
+
+	if (!w->is_light_on)
+		return;
+	sim_timer(w->sim, WORLD, 2, TIMER_OPTICS);
+	for (size_t i = 0; i < 2; i++)
+		if (w->ends[i].link == NULL || !qkd_link_driver_is_wanted(w->ends[i].link))
+			return;
+	assert_false(failed(optics_run(&w->optics, CHUNK, nibbles, events, &count)));
+	for (size_t i = 0; i < 2; i++) {
+		struct end *e = &w->ends[i];
+		struct writer out = writer_of(SPAN_MUT_ARRAY(buffer));
+		if (!e->has_driver)
+			device_greet(e);
+		if (i == ALICE)
+			driver_slots_encode(&out, first, CHUNK, SPAN_ARRAY(nibbles));
+		else
+			driver_events_encode(&out, first, CHUNK, events, count);
+		device_says(e, &out);
+	}
+	settle_effects(w);
+}
+
+static void on_world(void *ctx, struct sim *s, uint64_t tag)
+{
+	struct world *w = ctx;
+
+	(void)s;
+	if (tag == TIMER_OPTICS)
+		light(w);
+	if (tag == TIMER_CONNECT)
+		connect(w);
+	if (tag == TIMER_RESTART_ALICE)
+		end_start(&w->ends[ALICE]);
+	if (tag == TIMER_RESTART_BOB)
+		end_start(&w->ends[BOB]);
+	settle_effects(w);
+}
+
+static struct world *world_open(uint64_t seed, bool is_honest, uint32_t crash_spread, uint64_t crashes_wanted)
+{
+	struct world *w = calloc(1, sizeof *w);
+	const struct optics_settings optics = {.attenuation_db_km = 0.2,
+		.detector_efficiency = 1,
+		.dark_count = 1e-6,
+		.misalignment = 0.002,
+		.intensity = {0.65, 0.25, 2e-4},
+		.probability = {0.15, 0.6, 0.25},
+		.basis_x = 0.65};
+
+	assert_non_null(w);
+	w->sim = sim_open(seed, (struct sim_network){.delay_ms_min = 1, .delay_ms_max = 1});
+	w->prop = sim_prop(w->sim);
+	w->is_honest = is_honest;
+	w->is_light_on = true;
+	w->crash_spread = crash_spread;
+	w->crashes_wanted = crashes_wanted;
+	prop_fill(w->prop, SPAN_MUT_ARRAY(bootstrap));
+	assert_false(failed(optics_open(&w->optics, &optics, prop_entropy(w->prop), NULL)));
+	for (size_t i = 0; i < 2; i++) {
+		struct end *e = &w->ends[i];
+		*e = (struct end){.world = w, .node = i};
+		e->kept = calloc(1, sizeof *e->kept);
+		e->durable = calloc(1, sizeof *e->durable);
+		end_start(e);
+	}
+	sim_node_set(w->sim, WORLD, (struct sim_node){w, NULL, on_world});
+	sim_timer(w->sim, WORLD, 5, TIMER_CONNECT);
+	sim_timer(w->sim, WORLD, 5, TIMER_OPTICS);
+	return w;
+}
+
+static void world_close(struct world *w)
+{
+	for (size_t i = 0; i < 2; i++) {
+		qkd_link_close(w->ends[i].link);
+		free(w->ends[i].kept);
+		free(w->ends[i].durable);
+	}
+	sim_close(w->sim);
+	free(w);
+}
+
+static void run_for(struct world *w, uint64_t ms)
+{
+	sim_run(w->sim, sim_now(w->sim).mono_ms + ms);
+}
+
+/* Runs until all wanted crashes happened, then lets it come to rest with the light off. */
+static void run_to_rest(struct world *w)
+{
+	for (int i = 0; i < 4000 && w->crashes < w->crashes_wanted; i++)
+		run_for(w, 50);
+	w->ends[0].crash_in = w->ends[1].crash_in = 0;
+	run_for(w, 600);
+	w->is_light_on = false;
+	run_for(w, 2000);
+}
+
+/* Blocks that the ends do not hold alike: final here and not there, pending anywhere, or with other keys. */
+static size_t unequal_blocks(struct world *w)
+{
+	size_t unequal = 0;
+
+	for (size_t i = 0; i < 2; i++) {
+		struct stored *mine = w->ends[i].kept, *theirs = w->ends[1 - i].kept;
+		for (size_t n = 0; n < mine->count; n++) {
+			const struct stored_block *a = &mine->blocks[n];
+			const struct stored_block *b = find_block(theirs, a->id);
+			if (a->is_void)
+				continue;
+			if (a->state != QKD_FINAL || b == NULL || b->is_void || b->state != QKD_FINAL || a->len != b->len ||
+				memcmp(a->key, b->key, a->len) != 0)
+				unequal++;
+		}
+	}
+	return unequal;
+}
+
+static size_t finals(const struct stored *s)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->count; i++)
+		n += s->blocks[i].state == QKD_FINAL && !s->blocks[i].is_void;
+	return n;
+}
+
+static void test_both_ends_get_the_same_keys_and_account_for_every_bit(void **state)
+{
+	struct world *w = world_open(1, true, 0, 0);
+
+	(void)state;
+	run_for(w, 2000);
+	w->is_light_on = false;
+	run_for(w, 2000);
+	const struct qkd_link_status a = qkd_link_status(w->ends[ALICE].link), b = qkd_link_status(w->ends[BOB].link);
+	print_message("%d blocks, %d bits; last: %s\n", (int)a.blocks_final, (int)a.secret_bits, w->ends[ALICE].report);
+	assert_true(a.blocks_final >= 5);
+	assert_int_equal(a.blocks_final, b.blocks_final);
+	assert_int_equal(a.secret_bits, b.secret_bits);
+	assert_true(a.secret_bits > 0);
+	assert_int_equal(unequal_blocks(w), 0);
+	assert_memory_equal(&a.ledger, &b.ledger, sizeof a.ledger);
+	assert_true(a.ledger.parities > 0 && a.ledger.tag_bits == 64 && a.ledger.seed_bits == a.ledger.sifted - 1);
+	assert_true(a.qber > 0.0005 && a.qber < 0.006);
+	assert_true(a.is_simulated && strstr(w->ends[ALICE].report, "\"optics\":\"simulated\"") != NULL);
+	assert_int_equal(w->reused, 0);
+	/* Pools are refilled from the blocks themselves. */
+	assert_true(a.pads_send >= 32 && a.pads_accept >= 32);
+	world_close(w);
+}
+
+static void test_intercept_resend_gives_no_bit_and_the_alarm(void **state)
+{
+	struct world *w = world_open(2, true, 0, 0);
+
+	(void)state;
+	optics_intercept(&w->optics, 1);
+	run_for(w, 1500);
+	for (size_t i = 0; i < 2; i++) {
+		const struct qkd_link_status s = qkd_link_status(w->ends[i].link);
+		assert_int_equal(s.secret_bits, 0);
+		assert_int_equal(w->ends[i].kept->count, 0);
+		assert_true(alarm_stands(&w->ends[i].alarms, &qkd_alarm_eavesdropping, "test"));
+		assert_true(s.blocks_aborted > 0);
+		assert_true(s.test_qber > 0.2);
+	}
+	/* The attack ends: key flows again, and the alarm is cleared. */
+	optics_intercept(&w->optics, 0);
+	run_for(w, 3000);
+	for (size_t i = 0; i < 2; i++) {
+		assert_true(qkd_link_status(w->ends[i].link).secret_bits > 0);
+		assert_false(alarm_stands(&w->ends[i].alarms, &qkd_alarm_eavesdropping, "test"));
+	}
+	world_close(w);
+}
+
+static void test_a_changed_message_is_caught_by_the_tag(void **state)
+{
+	struct world *w = world_open(3, true, 0, 0);
+	struct pads pads;
+	struct wire_fault fault = {0};
+
+	(void)state;
+	/* One wrong bit in the hash key at one end is a changed transcript for both. */
+	run_for(w, 30);
+	struct stored *s = w->ends[BOB].kept;
+	assert_false(failed(pads_decode(span_of(s->state, s->state_len), &pads, &fault)));
+	pads.accept.hash_key[0] ^= 1;
+	struct writer out = writer_of(SPAN_MUT_ARRAY(s->state));
+	pads_encode(&out, &pads);
+	connection_break(w); /* the state is read anew */
+	run_for(w, 1000);
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(qkd_link_status(w->ends[i].link).secret_bits, 0);
+		assert_int_equal(finals(w->ends[i].kept), 0);
+		assert_true(alarm_stands(&w->ends[i].alarms, &qkd_alarm_authentication, "test"));
+	}
+	assert_int_equal(w->reused, 0);
+	/* Each attempt burnt a pad; at the end the link refuses to begin a block. */
+	run_for(w, 60000);
+	assert_true(alarm_stands(&w->ends[BOB].alarms, &qkd_alarm_pads_low, "test"));
+	assert_true(qkd_link_status(w->ends[ALICE].link).pads_send < 3);
+	world_close(w);
+}
+
+static void test_other_bootstrap_secrets_or_parameters_never_make_key(void **state)
+{
+	struct world *w = world_open(4, true, 0, 0);
+
+	(void)state;
+	/* Bob's state is gone but not his marks: the bootstrap pads may not be taken again. */
+	run_for(w, 1000);
+	w->ends[BOB].kept->state_len = 0;
+	const uint64_t before = w->ends[BOB].pads_sent;
+	connection_break(w);
+	run_for(w, 2000);
+	assert_true(alarm_stands(&w->ends[BOB].alarms, &qkd_alarm_desynchronised, "test"));
+	assert_int_equal(w->ends[BOB].pads_sent, before);
+	assert_int_equal(w->reused, 0);
+	world_close(w);
+}
+
+static void test_an_end_set_back_to_a_backup_is_refused(void **state)
+{
+	struct world *w = world_open(5, true, 0, 0);
+	struct stored *backup = malloc(sizeof *backup);
+
+	(void)state;
+	assert_non_null(backup);
+	run_for(w, 500);
+	*backup = *w->ends[ALICE].kept;
+	run_for(w, 1500);
+	*w->ends[ALICE].kept = *backup;
+	connection_break(w);
+	run_for(w, 2000);
+	/* Whoever reads the other's greeting first hangs up. */
+	assert_true(alarm_stands(&w->ends[ALICE].alarms, &qkd_alarm_desynchronised, "test") ||
+		alarm_stands(&w->ends[BOB].alarms, &qkd_alarm_desynchronised, "test"));
+	assert_int_equal(w->reused, 0);
+	free(backup);
+	world_close(w);
+}
+
+struct tally {
+	uint64_t crashes, finals, unequal, reused;
+};
+
+static struct tally crash_many(uint64_t seeds, uint64_t crashes_each, bool is_honest)
+{
+	struct tally t = {0};
+
+	for (uint64_t seed = 1; seed <= seeds; seed++) {
+		/* A block has some 60 effects at each end: messages and durable marks. */
+		struct world *w = world_open(100 + seed, is_honest, 120, crashes_each);
+		run_to_rest(w);
+		t.crashes += w->crashes;
+		t.finals += finals(w->ends[ALICE].kept);
+		t.unequal += unequal_blocks(w);
+		t.reused += w->reused;
+		if (is_honest && (unequal_blocks(w) > 0 || w->reused > 0 || finals(w->ends[ALICE].kept) == 0))
+			print_message("seed %d: %d unequal, %d reused, %d final\n", (int)(100 + seed),
+				(int)unequal_blocks(w), (int)w->reused, (int)finals(w->ends[ALICE].kept));
+		world_close(w);
+	}
+	print_message("%s store: %d crashes, %d final blocks, %d unequal, %d pads used twice\n",
+		is_honest ? "honest" : "dishonest", (int)t.crashes, (int)t.finals, (int)t.unequal, (int)t.reused);
+	return t;
+}
+
+static void test_over_a_thousand_crashes_keys_are_equal_and_no_pad_is_used_twice(void **state)
+{
+	const struct tally t = crash_many(20, 55, true);
+
+	(void)state;
+	assert_true(t.crashes >= 1000);
+	assert_true(t.finals >= 100);
+	assert_int_equal(t.unequal, 0);
+	assert_int_equal(t.reused, 0);
+}
+
+/* The proof that the test above can fail. */
+static void test_with_a_store_that_lies_pads_are_used_twice(void **state)
+{
+	const struct tally t = crash_many(12, 4, false);
+
+	(void)state;
+	assert_true(t.reused > 0);
+	assert_true(t.unequal > 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_both_ends_get_the_same_keys_and_account_for_every_bit),
+		cmocka_unit_test(test_intercept_resend_gives_no_bit_and_the_alarm),
+		cmocka_unit_test(test_a_changed_message_is_caught_by_the_tag),
+		cmocka_unit_test(test_other_bootstrap_secrets_or_parameters_never_make_key),
+		cmocka_unit_test(test_an_end_set_back_to_a_backup_is_refused),
+		cmocka_unit_test(test_over_a_thousand_crashes_keys_are_equal_and_no_pad_is_used_twice),
+		cmocka_unit_test(test_with_a_store_that_lies_pads_are_used_twice),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
