@@ -1,5 +1,6 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
+#include "codec/audit_event.h"
 #include "codec/audit_msg.h"
 #include <stdlib.h>
 
@@ -16,11 +17,13 @@ static void must_equal(struct writer *w, struct span body)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct span body = span_of(data, size);
-	struct wire_fault fault = {0}, other = {0};
+	struct wire_fault fault = {0}, other = {0}, whole = {0};
 	struct audit_append append;
 	struct audit_appended appended;
 	static uint8_t again[AUDIT_EVENT_MAX + 64];
 
+	/* Without a length before it, the fuzzer gets further into the event. */
+	(void)!failed(audit_event_check(body, &whole));
 	if (!failed(audit_append_decode(body, &append, &fault))) {
 		struct writer w = writer_of(SPAN_MUT_ARRAY(again));
 		audit_append_encode(&w, &append);
