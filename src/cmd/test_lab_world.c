@@ -6,6 +6,7 @@
 #include "cmd/lab/pki.h"
 #include "cmd/lab/tap.h"
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -176,6 +177,48 @@ static void test_world_is_built_tapped_and_leaves_nothing(void **state)
 	assert_true(failed(run(NULL, line, out, sizeof out, &c)));
 }
 
+/* In the world: a program that would run for long, and the news that it does. */
+static int wait_for_ever(void *ctx)
+{
+	const char *const argv[] = {"sleep", "314159", NULL};
+	struct child child;
+	struct complaint c = {0};
+	const int *ready = ctx;
+
+	if (failed(net_build(&c)) ||
+		failed(child_start(&child, "sleep", NET_CORE, NULL, "/dev/null", argv, &c)) ||
+		write(ready[1], "1", 1) != 1)
+		return 1;
+	for (;;)
+		pause();
+}
+
+static void test_nothing_is_left_when_the_lab_is_killed(void **state)
+{
+	struct complaint c = {0};
+	char out[64], byte;
+	int ready[2], code = 0, status = 0;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(pipe(ready), 0);
+	const pid_t pid = fork();
+	if (pid == 0)
+		_exit(failed(net_world_run(folder, wait_for_ever, ready, &code, &c)) ? 99 : code);
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	assert_false(failed(run(NULL, "pgrep -fc 'sleep 31415[9]'", out, sizeof out, &c)));
+	assert_string_equal(out, "1");
+	kill(pid, SIGKILL);
+	waitpid(pid, &status, 0);
+	for (int i = 0; i < 50 && read(ready[0], &byte, 1) != 0; i++)
+		lab_sleep_ms(20);
+	lab_sleep_ms(100);
+	assert_true(failed(run(NULL, "pgrep -fc 'sleep 31415[9]'", out, sizeof out, &c)));
+	assert_string_equal(out, "0");
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -198,6 +241,7 @@ int main(void)
 		cmocka_unit_test(test_program_past_its_deadline_is_killed_and_said),
 		cmocka_unit_test(test_program_that_fails_tells_its_code_and_words),
 		cmocka_unit_test(test_world_is_built_tapped_and_leaves_nothing),
+		cmocka_unit_test(test_nothing_is_left_when_the_lab_is_killed),
 		cmocka_unit_test(test_certificates_verify_and_name_their_owner),
 		cmocka_unit_test(test_subscriber_file_has_test_keys_anybody_can_check),
 	};

@@ -17,6 +17,11 @@ const char *lab_program(const struct lab *lab, const char *name)
 	return path;
 }
 
+yyjson_doc *lab_answer_read(const char *text, size_t len)
+{
+	return yyjson_read(text, len, 0);
+}
+
 yyjson_doc *lab_json(const struct lab *lab, const char *space, const char *const argv[],
 	unsigned deadline_ms, struct complaint *c)
 {
@@ -28,7 +33,7 @@ yyjson_doc *lab_json(const struct lab *lab, const char *space, const char *const
 		return NULL;
 	if (!failed(child_run(space, LAB_FOLDER "/logs/commands.log", argv, answer, ANSWER_MAX,
 		    deadline_ms, c))) {
-		doc = yyjson_read(answer, strlen(answer), 0);
+		doc = lab_answer_read(answer, strlen(answer));
 		if (doc == NULL)
 			(void)complain(c, ERR(INPUT), "%s did not answer in JSON: %.100s", argv[0], answer);
 	}

@@ -6,11 +6,10 @@
  * it never will be, or its deadline passes; then the last reason for waiting is the error. Programs that the lab
  * started and that end by themselves are an error of whatever step is on.
  */
+#include "cmd/lab/ask.h"
 #include "cmd/lab/canary.h"
 #include "cmd/lab/child.h"
-#include "cmd/lab/flow.h"
 #include "cmd/lab/tap.h"
-#include <yyjson.h>
 
 #define LAB_FOLDER "/run/merlon-lab"
 enum { LAB_TICK_MS = 200, LAB_PPKS_MAX = 32, LAB_TRACES_MIN = 1, LAB_SITES = 2 };
@@ -32,8 +31,6 @@ struct lab_verdict {
 	size_t traced;
 	uint64_t tap_dropped;
 	struct tap_count tap;
-	struct flow_counts flow;
-	bool charon_came_back;
 	size_t planted;
 	struct canary_result canary;
 	const char *failed_step; /* NULL: none */
@@ -41,7 +38,8 @@ struct lab_verdict {
 };
 
 struct lab {
-	bool is_once, is_attack, is_quiet;
+	bool is_once, is_attack;
+	bool is_leaking; /* a planted value is leaked on purpose: the lab must fail */
 	const char *keep;
 	char programs[CHILD_PATH_MAX];	/* folder of merlon and its helpers */
 	char templates[CHILD_PATH_MAX]; /* folder of core.yaml, radio.yaml, osmo-sgsn.cfg */
@@ -55,9 +53,6 @@ struct lab {
 	char ppks[LAB_PPKS_MAX][64]; /* key ids of PPKs seen in use */
 	bool has_block, has_ppk, has_hybrid; /* planted */
 	struct lab_verdict verdict;
-	struct flow_ends flow;
-	pid_t charon; /* the one that was killed; 0: not yet */
-	uint64_t flow_began_ms;
 	uint64_t began_ms;
 };
 
@@ -71,29 +66,21 @@ extern const struct step lab_steps[];
 extern const size_t lab_step_count;
 
 /* steps.c */
-/* Both ends say that it is up, with a PPK. */
-bool lab_tunnel_is_up(struct lab *lab, struct complaint *c);
 void lab_stop(struct lab *lab); /* sites, SGSN, optics: everything but the tap */
 
 /* ask.c: what the sites say, by the same commands as an operator's. Free with yyjson_doc_free(). */
 yyjson_doc *lab_status(const struct lab *lab, const struct lab_site *site, struct complaint *c);
-/* Member "/tunnel/established" of process "gateway"; NULL where there is none. */
-yyjson_val *lab_member(yyjson_doc *status, const char *process, const char *pointer);
 /* Standard output of merlon or a helper, as JSON. */
 yyjson_doc *lab_json(const struct lab *lab, const char *space, const char *const argv[], unsigned deadline_ms,
 	struct complaint *c);
 /* "<programs>/<name>" into one of a few turning buffers. */
 const char *lab_program(const struct lab *lab, const char *name);
 
-/* The processes of a site by the supervisor's own words. */
-pid_t lab_pid(yyjson_doc *status, const char *process);
-
 /* prove.c */
 struct err step_keys(struct lab *lab, bool *done, struct complaint *c);
 struct err step_attach(struct lab *lab, bool *done, struct complaint *c);
 struct err step_vectors(struct lab *lab, bool *done, struct complaint *c);
 struct err step_rotations(struct lab *lab, bool *done, struct complaint *c);
-struct err step_kill(struct lab *lab, bool *done, struct complaint *c);
 struct err step_trace(struct lab *lab, bool *done, struct complaint *c);
 
 /* secrets.c: the canary test of the whole lab */

@@ -246,7 +246,8 @@ static const char usage[] =
 	"usage: merlon lab [--once] [--keep FOLDER]\n"
 	"Two sites protected end to end on this machine, in network namespaces of their own. Needs root.\n"
 	"  --once         prove it, print one JSON object, take everything down; exit code 0 only if all holds\n"
-	"  --keep FOLDER  copy logs and captures there at the end\n";
+	"  --keep FOLDER  copy logs and captures there at the end\n"
+	"  --leak         write a planted key into a log: the lab must find it and fail\n";
 
 static bool folders_find(struct lab *lab)
 {
@@ -275,7 +276,8 @@ static bool folders_find(struct lab *lab)
 static int options_read(struct lab *lab, int argc, char **argv)
 {
 	static const struct option options[] = {{"once", no_argument, NULL, 'o'},
-		{"keep", required_argument, NULL, 'k'}, {"help", no_argument, NULL, 'h'}, {0}};
+		{"keep", required_argument, NULL, 'k'}, {"help", no_argument, NULL, 'h'},
+		{"leak", no_argument, NULL, 'l'}, {0}};
 
 	optind = 0;
 	for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;)
@@ -285,6 +287,9 @@ static int options_read(struct lab *lab, int argc, char **argv)
 			break;
 		case 'k':
 			lab->keep = optarg;
+			break;
+		case 'l':
+			lab->is_leaking = true;
 			break;
 		case 'h':
 			fputs(usage, stdout);
