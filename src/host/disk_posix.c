@@ -13,8 +13,8 @@
 enum { NAME_LIMIT = 128 };
 
 /*
- * The file last appended to stays open: an error of writing back is told to the descriptors that were open
- * when it happened, and must not be missed [fsyncgate].
+ * The file last appended to stays open: an error of writing back is told to the descriptors that
+ * were open when it happened, and must not be missed [fsyncgate].
  */
 struct posix_disk {
 	int folder;
@@ -150,7 +150,8 @@ static struct err disk_sync(void *ctx, const char *name)
 	return is_durable && fsync(d->folder) == 0 ? OK : ERR(IO);
 }
 
-static struct err regular_open(struct posix_disk *d, const char *name, int flags, int *fd, uint64_t *octets)
+static struct err regular_open(
+	struct posix_disk *d, const char *name, int flags, int *fd, uint64_t *octets)
 {
 	struct stat st;
 
@@ -188,8 +189,7 @@ static struct err disk_read(
 	if (failed(e))
 		return e;
 	while (!failed(e) && *len < out.len) {
-		const ssize_t n =
-			pread(fd, out.at + *len, out.len - *len, (off_t)(offset + *len));
+		const ssize_t n = pread(fd, out.at + *len, out.len - *len, (off_t)(offset + *len));
 		if (n > 0)
 			*len += (size_t)n;
 		else if (n == 0)

@@ -14,7 +14,8 @@ static int64_t read_ms(clockid_t clock)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* BOOTTIME goes on while the machine sleeps: a key's lifetime does not stop in a suspended guest. */
+/* BOOTTIME goes on while the machine sleeps: a key's lifetime does not stop in a suspended guest.
+ */
 static struct moment now(void *ctx)
 {
 	(void)ctx;

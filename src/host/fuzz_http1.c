@@ -18,7 +18,8 @@ static void handler(void *ctx, struct http_server *s, const struct http_request 
 	(void)ctx;
 	if (strlen(r->path) + strlen(r->query) > HTTP_TARGET_MAX || r->body.len > HTTP_BODY_MAX)
 		abort();
-	if (!failed(http_decode(span_mut_of(out, sizeof out), span_str(r->query))) && strlen(out) >= sizeof out)
+	if (!failed(http_decode(span_mut_of(out, sizeof out), span_str(r->query))) &&
+		strlen(out) >= sizeof out)
 		abort();
 	if (kept_count < ARRAY_LEN(kept) && strlen(r->path) % 2 == 0)
 		kept[kept_count++] = r->handle;

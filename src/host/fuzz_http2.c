@@ -18,7 +18,8 @@ static void handler(void *ctx, struct http_server *s, const struct http_request 
 	(void)ctx;
 	if (strlen(r->path) + strlen(r->query) > HTTP_TARGET_MAX || r->body.len > HTTP_BODY_MAX)
 		abort();
-	if (!failed(http_decode(span_mut_of(out, sizeof out), span_str(r->query))) && strlen(out) >= sizeof out)
+	if (!failed(http_decode(span_mut_of(out, sizeof out), span_str(r->query))) &&
+		strlen(out) >= sizeof out)
 		abort();
 	if (kept_count < ARRAY_LEN(kept) && strlen(r->path) % 2 == 0)
 		kept[kept_count++] = r->handle;
@@ -36,7 +37,8 @@ static void open_once(void)
 		abort();
 }
 
-/* The client's preface [RFC 9113 §3.4] is given; the first octet says in what pieces the rest comes. */
+/* The client's preface [RFC 9113 §3.4] is given; the first octet says in what pieces the rest
+ * comes. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (size == 0)

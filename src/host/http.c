@@ -7,7 +7,8 @@
 
 /* A request that the handler has and has not answered. */
 struct exchange {
-	struct http_conn *conn; /* NULL: its stream has gone; the room still works on it, so it still counts */
+	struct http_conn *conn; /* NULL: its stream has gone; the room still works on it, so it
+				   still counts */
 	int32_t stream_id;
 };
 
@@ -135,7 +136,8 @@ static void on_bytes(void *ctx, struct stream *s, struct span bytes)
 		c->speech->bytes(c, bytes);
 }
 
-static void on_closed(void *ctx, struct stream *s, struct err why, const struct complaint *complaint)
+static void on_closed(
+	void *ctx, struct stream *s, struct err why, const struct complaint *complaint)
 {
 	(void)s, (void)why, (void)complaint;
 	http_conn_gone(ctx);
@@ -283,7 +285,8 @@ struct err http_server_open_deaf(struct http_server **out, struct loop *l,
 }
 
 struct err http_server_open(struct http_server **out, struct loop *l,
-	const struct http_settings *settings, http_handler_fn *handler, void *ctx, struct complaint *c)
+	const struct http_settings *settings, http_handler_fn *handler, void *ctx,
+	struct complaint *c)
 {
 	struct http_server *server;
 	struct err e = http_server_open_deaf(&server, l, settings, handler, ctx);

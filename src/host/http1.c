@@ -1,8 +1,8 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 /*
- * HTTP/1.1 [RFC 9112]. llhttp reads; this decides. Input that comes while a request is at the handler waits in
- * `input`, and the stream is paused: one request at a time, answers in order.
+ * HTTP/1.1 [RFC 9112]. llhttp reads; this decides. Input that comes while a request is at the
+ * handler waits in `input`, and the stream is paused: one request at a time, answers in order.
  */
 #include "http_inner.h"
 #include <llhttp.h>
@@ -18,7 +18,7 @@ struct http1 {
 	struct http_draft draft;
 	struct octets input;
 	bool is_running; /* inside run(): answers need not wake it */
-	bool has_begun;	 /* octets of the next request came */
+	bool has_begun;  /* octets of the next request came */
 	bool is_whole, is_busy, is_last, is_head, wants_continue;
 	unsigned hosts;
 	size_t name_len, value_len; /* real lengths; what is kept may be shorter */
@@ -161,12 +161,26 @@ static const struct {
 	unsigned status;
 	const char *reason;
 } reasons[] = {
-	{200, "OK"}, {201, "Created"}, {202, "Accepted"}, {204, "No Content"}, {400, "Bad Request"},
-	{401, "Unauthorized"}, {403, "Forbidden"}, {404, "Not Found"}, {405, "Method Not Allowed"},
-	{408, "Request Timeout"}, {409, "Conflict"}, {413, "Content Too Large"},
-	{414, "URI Too Long"}, {415, "Unsupported Media Type"}, {429, "Too Many Requests"},
-	{431, "Request Header Fields Too Large"}, {500, "Internal Server Error"},
-	{501, "Not Implemented"}, {503, "Service Unavailable"}, {504, "Gateway Timeout"},
+	{200, "OK"},
+	{201, "Created"},
+	{202, "Accepted"},
+	{204, "No Content"},
+	{400, "Bad Request"},
+	{401, "Unauthorized"},
+	{403, "Forbidden"},
+	{404, "Not Found"},
+	{405, "Method Not Allowed"},
+	{408, "Request Timeout"},
+	{409, "Conflict"},
+	{413, "Content Too Large"},
+	{414, "URI Too Long"},
+	{415, "Unsupported Media Type"},
+	{429, "Too Many Requests"},
+	{431, "Request Header Fields Too Large"},
+	{500, "Internal Server Error"},
+	{501, "Not Implemented"},
+	{503, "Service Unavailable"},
+	{504, "Gateway Timeout"},
 	{505, "HTTP Version Not Supported"},
 };
 
@@ -185,8 +199,9 @@ static void http1_answer(struct http_conn *c, int32_t stream_id, const struct ht
 
 	(void)stream_id;
 	h->is_last |= c->server->is_draining;
-	int len = snprintf(head, sizeof head, "HTTP/1.1 %u %s\r\nDate: %s\r\nCache-Control: no-store\r\n",
-		reply->status, reason_of(reply->status), http_date(c->server));
+	int len = snprintf(head, sizeof head,
+		"HTTP/1.1 %u %s\r\nDate: %s\r\nCache-Control: no-store\r\n", reply->status,
+		reason_of(reply->status), http_date(c->server));
 	if (reply->content_type != NULL)
 		len += snprintf(head + len, sizeof head - (size_t)len, "Content-Type: %.128s\r\n",
 			reply->content_type);

@@ -1,8 +1,9 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 /*
- * HTTP/2 [RFC 9113]. nghttp2 keeps the protocol; this bounds what it takes in: streams, headers, bodies, resets
- * (rapid reset, CVE-2023-44487), continuation frames, control frames to be acknowledged.
+ * HTTP/2 [RFC 9113]. nghttp2 keeps the protocol; this bounds what it takes in: streams, headers,
+ * bodies, resets (rapid reset, CVE-2023-44487), continuation frames, control frames to be
+ * acknowledged.
  */
 #include "http_inner.h"
 #include <nghttp2/nghttp2.h>
@@ -101,7 +102,8 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream_id, c
 	if (r->draft.refusal != 0)
 		r->thrown_away += len;
 	if (r->thrown_away > THROWN_AWAY_MAX)
-		nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, stream_id, NGHTTP2_ENHANCE_YOUR_CALM);
+		nghttp2_submit_rst_stream(
+			session, NGHTTP2_FLAG_NONE, stream_id, NGHTTP2_ENHANCE_YOUR_CALM);
 	return 0;
 }
 
@@ -134,8 +136,8 @@ static int on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t
 
 /* ---- Answers ---- */
 
-static nghttp2_ssize give_body(nghttp2_session *session, int32_t stream_id, uint8_t *out, size_t len,
-	uint32_t *flags, nghttp2_data_source *source, void *ctx)
+static nghttp2_ssize give_body(nghttp2_session *session, int32_t stream_id, uint8_t *out,
+	size_t len, uint32_t *flags, nghttp2_data_source *source, void *ctx)
 {
 	struct http2_request *r = source->ptr;
 	const struct span left = octets_span(&r->answer);
@@ -238,7 +240,8 @@ static void http2_drain(struct http_conn *c)
 	loop_flush_later(c->server->loop, &c->flush);
 }
 
-static bool session_open(struct http_conn *c, nghttp2_session_callbacks *callbacks, nghttp2_option *option)
+static bool session_open(
+	struct http_conn *c, nghttp2_session_callbacks *callbacks, nghttp2_option *option)
 {
 	struct http2 *h = c->state;
 	const nghttp2_settings_entry settings[] = {
@@ -255,7 +258,8 @@ static bool session_open(struct http_conn *c, nghttp2_session_callbacks *callbac
 	nghttp2_option_set_stream_reset_rate_limit(option, RESETS_BURST, RESETS_PER_SECOND);
 	nghttp2_option_set_no_closed_streams(option, 1);
 	return nghttp2_session_server_new2(&h->session, callbacks, c, option) == 0 &&
-	       nghttp2_submit_settings(h->session, NGHTTP2_FLAG_NONE, settings, ARRAY_LEN(settings)) == 0;
+	       nghttp2_submit_settings(
+		       h->session, NGHTTP2_FLAG_NONE, settings, ARRAY_LEN(settings)) == 0;
 }
 
 static void http2_close(struct http_conn *c)

@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * The inside of the HTTP server. A connection speaks HTTP/1.1 (http1.c) or HTTP/2 (http2.c), chosen by a table of
- * functions. Both fill a draft of a request, which bounds itself (http_draft.c), and hand it to http.c, which
- * keeps what is unanswered.
+ * The inside of the HTTP server. A connection speaks HTTP/1.1 (http1.c) or HTTP/2 (http2.c), chosen
+ * by a table of functions. Both fill a draft of a request, which bounds itself (http_draft.c), and
+ * hand it to http.c, which keeps what is unanswered.
  */
 #include "host/http.h"
 #include "host/octets.h"
@@ -28,7 +28,8 @@ void http_draft_method(struct http_draft *d, struct span method);
 void http_draft_target(struct http_draft *d, struct span part);
 void http_draft_header(struct http_draft *d, struct span name, struct span value);
 void http_draft_body(struct http_draft *d, struct span part);
-/* Once it is whole: splits the target. False where the target cannot be used (and it is refused). */
+/* Once it is whole: splits the target. False where the target cannot be used (and it is refused).
+ */
 bool http_draft_split(struct http_draft *d, const char **path, const char **query);
 
 struct http_reply {
@@ -79,7 +80,8 @@ struct http_server {
 };
 
 MUST_USE struct err http_server_open_deaf(struct http_server **out, struct loop *l,
-	const struct http_settings *settings, http_handler_fn *handler, void *ctx); /* no listener */
+	const struct http_settings *settings, http_handler_fn *handler,
+	void *ctx); /* no listener */
 struct http_conn *http_conn_open(
 	struct http_server *server, struct stream *s, const struct http_speech *speech);
 void http_conn_gone(struct http_conn *c);

@@ -104,7 +104,8 @@ static void on_connection(uv_stream_t *server, int status)
 	l->accepted(l->ctx, s);
 }
 
-/* ---- Opening. Sockets are made here and not by libuv, for its answers come too late to say why. ---- */
+/* ---- Opening. Sockets are made here and not by libuv, for its answers come too late to say why.
+ * ---- */
 
 static struct err why_not(struct complaint *c, const char *address, uint16_t port)
 {
@@ -112,11 +113,13 @@ static struct err why_not(struct complaint *c, const char *address, uint16_t por
 	case EADDRINUSE:
 		return complain(c, ERR(IO), "port %u is in use on %s", port, address);
 	case EACCES:
-		return complain(c, ERR(IO), "port %u on %s needs more rights than we have", port, address);
+		return complain(
+			c, ERR(IO), "port %u on %s needs more rights than we have", port, address);
 	case EADDRNOTAVAIL:
 		return complain(c, ERR(IO), "this machine has no address %s", address);
 	default:
-		return complain(c, ERR(IO), "cannot listen on %s port %u: %s", address, port, strerror(errno));
+		return complain(c, ERR(IO), "cannot listen on %s port %u: %s", address, port,
+			strerror(errno));
 	}
 }
 
@@ -155,14 +158,16 @@ static struct err unix_path_clear(const struct sockaddr_un *at, struct complaint
 	if (!S_ISSOCK(st.st_mode))
 		return complain(c, ERR(IO), "%s is there and is no socket", at->sun_path);
 	const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	const bool is_served = fd >= 0 && (connect(fd, (const struct sockaddr *)at, sizeof *at) == 0 ||
-						  errno == EAGAIN);
+	const bool is_served =
+		fd >= 0 &&
+		(connect(fd, (const struct sockaddr *)at, sizeof *at) == 0 || errno == EAGAIN);
 	if (fd >= 0)
 		close(fd);
 	if (is_served)
 		return complain(c, ERR(IO), "socket %s is in use", at->sun_path);
 	if (unlink(at->sun_path) != 0)
-		return complain(c, ERR(IO), "cannot remove old socket %s: %s", at->sun_path, strerror(errno));
+		return complain(c, ERR(IO), "cannot remove old socket %s: %s", at->sun_path,
+			strerror(errno));
 	return OK;
 }
 

@@ -80,7 +80,8 @@ static struct loop_timer *heap_meld(struct loop_timer *a, struct loop_timer *b)
 	return a;
 }
 
-/* Melds a list of siblings in pairs, then the pairs: this is what makes removal cheap on average. */
+/* Melds a list of siblings in pairs, then the pairs: this is what makes removal cheap on average.
+ */
 static struct loop_timer *heap_pair(struct loop_timer *list)
 {
 	struct loop_timer *pairs = NULL, *heap = NULL;
@@ -202,10 +203,10 @@ void loop_timer_stop(struct loop_timer *t)
 /* ---- The loop itself ---- */
 
 /*
- * libuv hands changes of its epoll set to an io_uring, if the kernel lets it have one, whatever UV_USE_IO_URING
- * says (that is for other rings). No sandbox can allow that: a ring opens files and connects sockets unseen by
- * system call filters. So the loop is born on a thread for which the kernel has no io_uring; filter and
- * no_new_privs are a thread's own and go with it.
+ * libuv hands changes of its epoll set to an io_uring, if the kernel lets it have one, whatever
+ * UV_USE_IO_URING says (that is for other rings). No sandbox can allow that: a ring opens files and
+ * connects sockets unseen by system call filters. So the loop is born on a thread for which the
+ * kernel has no io_uring; filter and no_new_privs are a thread's own and go with it.
  */
 static bool io_uring_forbid(void)
 {
@@ -235,7 +236,8 @@ static bool uv_open(uv_loop_t *uv)
 	       born != NULL;
 }
 
-/* libuv opens a spare descriptor (/dev/null) with its first stream; in a sandbox that would be death. */
+/* libuv opens a spare descriptor (/dev/null) with its first stream; in a sandbox that would be
+ * death. */
 static void spare_open(struct loop *l)
 {
 	uv_pipe_t first;
@@ -286,7 +288,8 @@ void loop_close(struct loop *l)
 	uv_close((uv_handle_t *)&l->alarm, NULL);
 	uv_run(&l->uv, UV_RUN_NOWAIT);
 	uv_run(&l->uv, UV_RUN_NOWAIT);
-	/* Busy means that an owner left a handle open; then its memory must stay, and the process ends soon. */
+	/* Busy means that an owner left a handle open; then its memory must stay, and the process
+	 * ends soon. */
 	(void)uv_loop_close(&l->uv);
 	secret_wipe(l->scratch, LOOP_SCRATCH);
 	free(l->scratch);

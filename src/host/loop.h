@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * The event loop of one process: libuv with our names. One loop a process, one thread; the only other
- * thread of a process is the store driver's. Callbacks run on the loop's thread.
+ * The event loop of one process: libuv with our names. One loop a process, one thread; the only
+ * other thread of a process is the store driver's. Callbacks run on the loop's thread.
  */
 #include "base/env.h"
 #include "base/log.h"
@@ -24,17 +24,18 @@ struct loop {
 enum { LOOP_SCRATCH = 64 << 10 };
 
 /*
- * Also does what must not happen for the first time inside a sandbox: opens libuv's spare descriptor,
- * loads the time zone, and keeps libuv from io_uring, which would go round the system call filter.
- * SIGPIPE is ignored from then on.
+ * Also does what must not happen for the first time inside a sandbox: opens libuv's spare
+ * descriptor, loads the time zone, and keeps libuv from io_uring, which would go round the system
+ * call filter. SIGPIPE is ignored from then on.
  */
 MUST_USE struct err loop_open(struct loop *l);
 void loop_run(struct loop *l); /* until loop_stop() or nothing is left to wait for */
 void loop_stop(struct loop *l);
-void loop_close(struct loop *l); /* owners have closed their streams, and the loop has told them so */
+void loop_close(
+	struct loop *l); /* owners have closed their streams, and the loop has told them so */
 
-/* Called once, in the order of asking, before the loop next sleeps, however often it is asked for meanwhile: how many small
- * writes become one. The item is the owner's, zeroed at start. */
+/* Called once, in the order of asking, before the loop next sleeps, however often it is asked for
+ * meanwhile: how many small writes become one. The item is the owner's, zeroed at start. */
 struct flush_item {
 	void (*flush)(void *ctx);
 	void *ctx;
@@ -44,8 +45,8 @@ struct flush_item {
 void loop_flush_later(struct loop *l, struct flush_item *item);
 void loop_flush_cancel(struct loop *l, struct flush_item *item);
 
-/* Timers are plain memory of their owner: after loop_timer_stop() it may go. One that runs keeps the
- * loop running. */
+/* Timers are plain memory of their owner: after loop_timer_stop() it may go. One that runs keeps
+ * the loop running. */
 struct loop_timer {
 	struct loop *loop;
 	void (*fire)(void *ctx);
@@ -63,8 +64,9 @@ void loop_timer_stop(struct loop_timer *t); /* also of an all-zero timer */
 struct clock_port clock_posix(void);
 struct entropy entropy_posix(void);
 /*
- * A disk in one folder (host/disk_posix.c): files by plain name, opened beneath it by openat2(2). `replace`
- * writes NAME.new, syncs it and renames. `append` is whole or not at all, short of a crash.
+ * A disk in one folder (host/disk_posix.c): files by plain name, opened beneath it by openat2(2).
+ * `replace` writes NAME.new, syncs it and renames. `append` is whole or not at all, short of a
+ * crash.
  */
 MUST_USE struct err disk_posix_open(struct disk *disk, const char *folder, struct complaint *c);
 void disk_posix_close(struct disk *disk);

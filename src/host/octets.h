@@ -13,7 +13,8 @@ struct octets {
 	size_t head, len, limit; /* content: at[head] … at[head + len - 1] */
 };
 
-MUST_USE struct err octets_put(struct octets *o, struct span bytes); /* all, or ERR_LIMIT: no memory */
+MUST_USE struct err octets_put(
+	struct octets *o, struct span bytes); /* all, or ERR_LIMIT: no memory */
 void octets_drop(struct octets *o, size_t len);
 void octets_close(struct octets *o);
 

@@ -6,7 +6,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* Encrypted at a time: the wire is kept busy, and the encrypted copy of a long queue stays short. */
+/* Encrypted at a time: the wire is kept busy, and the encrypted copy of a long queue stays short.
+ */
 enum { ENCRYPT_AT_ONCE = 256 << 10 };
 
 static void on_flush(void *ctx);
@@ -76,7 +77,8 @@ static void on_deadline(void *ctx)
 
 	switch (s->state) {
 	case STREAM_CONNECTING:
-		complain(&s->complaint, ERR(TIMEOUT), "no connection after %d ms", STREAM_CONNECT_MS_MAX);
+		complain(&s->complaint, ERR(TIMEOUT), "no connection after %d ms",
+			STREAM_CONNECT_MS_MAX);
 		stream_end(s, ERR(TIMEOUT));
 		break;
 	case STREAM_HANDSHAKING:
@@ -85,7 +87,8 @@ static void on_deadline(void *ctx)
 		stream_end(s, ERR(TIMEOUT));
 		break;
 	case STREAM_DRAINING:
-		complain(&s->complaint, ERR(TIMEOUT), "peer did not take what was sent before the end");
+		complain(&s->complaint, ERR(TIMEOUT),
+			"peer did not take what was sent before the end");
 		stream_end(s, ERR(TIMEOUT));
 		break;
 	case STREAM_LINGERING: /* an orderly end, as far as we are concerned */
@@ -236,7 +239,8 @@ size_t stream_queued(const struct stream *s)
 
 static void hand_over(struct stream *s, struct span bytes)
 {
-	if (bytes.len > 0 && s->state == STREAM_OPEN && s->events != NULL && s->events->bytes != NULL)
+	if (bytes.len > 0 && s->state == STREAM_OPEN && s->events != NULL &&
+		s->events->bytes != NULL)
 		s->events->bytes(s->ctx, s, bytes);
 }
 
@@ -262,8 +266,7 @@ static void tls_hand_over(struct stream *s)
 	bool is_end = false;
 	size_t len = 1;
 
-	while (len > 0 && !is_end && s->is_told_open && !s->is_paused &&
-		s->state == STREAM_OPEN) {
+	while (len > 0 && !is_end && s->is_told_open && !s->is_paused && s->state == STREAM_OPEN) {
 		const struct err e = tls_read(s->tls, clear, &len, &is_end, &s->complaint);
 		if (failed(e)) {
 			stream_end(s, e);
@@ -308,7 +311,8 @@ static void tls_received(struct stream *s, struct span wire)
 		tls_shake(s);
 	tls_hand_over(s);
 	if (s->state != STREAM_ENDED)
-		loop_flush_later(s->loop, &s->flush); /* answers of TLS itself, such as key updates */
+		loop_flush_later(
+			s->loop, &s->flush); /* answers of TLS itself, such as key updates */
 }
 
 static void on_eof(struct stream *s)
@@ -317,7 +321,8 @@ static void on_eof(struct stream *s)
 		complain(&s->complaint, ERR(IO), "peer ended within the TLS handshake");
 		stream_end(s, ERR(IO));
 	} else if (s->tls != NULL && s->state == STREAM_OPEN) {
-		/* Without close_notify somebody in between may have cut it short [RFC 8446 §6.1]. */
+		/* Without close_notify somebody in between may have cut it short [RFC 8446 §6.1].
+		 */
 		complain(&s->complaint, ERR(IO), "connection was cut without the end of TLS");
 		stream_end(s, ERR(IO));
 	} else {
@@ -373,7 +378,8 @@ static void reading_set(struct stream *s)
 		end_by_system(s, status, "receiving");
 }
 
-/* What was put off to the end of the turn: the news that it is open, octets that a pause held back, sending. */
+/* What was put off to the end of the turn: the news that it is open, octets that a pause held back,
+ * sending. */
 static void on_flush(void *ctx)
 {
 	struct stream *s = ctx;

@@ -2,14 +2,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * The inside of a stream, shared by stream.c (octets, states, closing), stream_open.c (connecting, taking
- * over) and listener.c (accepting).
+ * The inside of a stream, shared by stream.c (octets, states, closing), stream_open.c (connecting,
+ * taking over) and listener.c (accepting).
  *
  *   CONNECTING -> HANDSHAKING (TLS alone) -> OPEN -> DRAINING -> LINGERING -> ENDED
  *
- * DRAINING sends what waits. LINGERING has told the other side that nothing follows and reads, unheard,
- * until it ends too: closing at once would make the kernel throw away what is under way [RFC 1122 §4.2.2.13].
- * Any state goes to ENDED on an error; `closed` comes from libuv's close callback.
+ * DRAINING sends what waits. LINGERING has told the other side that nothing follows and reads,
+ * unheard, until it ends too: closing at once would make the kernel throw away what is under way
+ * [RFC 1122 §4.2.2.13]. Any state goes to ENDED on an error; `closed` comes from libuv's close
+ * callback.
  */
 #include "host/octets.h"
 #include "host/stream.h"
@@ -38,8 +39,8 @@ struct stream {
 	void *ctx;
 	struct tls_session *tls;   /* NULL: clear */
 	struct listener *listener; /* NULL: not accepted */
-	struct octets pending;	   /* what the owner sent */
-	struct octets out;	   /* what goes on the wire; with TLS, encrypted */
+	struct octets pending;     /* what the owner sent */
+	struct octets out;         /* what goes on the wire; with TLS, encrypted */
 	uv_connect_t connect;
 	uv_write_t write;
 	uv_shutdown_t shutdown;

@@ -53,7 +53,8 @@ static int connect_start(struct stream *s, const struct sockaddr *address)
 	return uv_tcp_connect(&s->connect, &s->uv.tcp, address, on_connected);
 }
 
-/* After libuv knows the handle, only uv_close() may take it back: quietly, since no event may come. */
+/* After libuv knows the handle, only uv_close() may take it back: quietly, since no event may come.
+ */
 static struct err give_up(struct stream *s)
 {
 	s->events = NULL;
@@ -61,8 +62,9 @@ static struct err give_up(struct stream *s)
 	return ERR(IO);
 }
 
-struct err stream_connect_tcp(struct stream **out, struct loop *l, const char *address, uint16_t port,
-	struct tls_profile *tls, const char *expect_name, const struct stream_events *events, void *ctx)
+struct err stream_connect_tcp(struct stream **out, struct loop *l, const char *address,
+	uint16_t port, struct tls_profile *tls, const char *expect_name,
+	const struct stream_events *events, void *ctx)
 {
 	struct sockaddr_storage to = {0};
 
@@ -106,8 +108,8 @@ struct err stream_connect_unix(struct stream **out, struct loop *l, const char *
 	return OK;
 }
 
-struct err stream_adopt(struct stream **out, struct loop *l, int fd, const struct stream_events *events,
-	void *ctx)
+struct err stream_adopt(
+	struct stream **out, struct loop *l, int fd, const struct stream_events *events, void *ctx)
 {
 	struct sockaddr_storage own = {0};
 	socklen_t len = sizeof own;

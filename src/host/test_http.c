@@ -68,9 +68,9 @@ static void answer_with_what_was_seen(struct world *w, const struct http_request
 
 	for (size_t i = 0; i < r->body.len; i++)
 		sum += r->body.at[i];
-	const int len = snprintf(text, sizeof text, "%s %.200s?%.200s [%s] %zu:%u %s %s %s\n", r->method,
-		r->path, r->query, r->content_type, r->body.len, sum, r->peer->common_name,
-		r->peer->uri, r->peer->alpn);
+	const int len = snprintf(text, sizeof text, "%s %.200s?%.200s [%s] %zu:%u %s %s %s\n",
+		r->method, r->path, r->query, r->content_type, r->body.len, sum,
+		r->peer->common_name, r->peer->uri, r->peer->alpn);
 	http_answer(w->server, r->handle, 200, "text/plain", span_of(text, (size_t)len));
 }
 
@@ -121,11 +121,10 @@ static void serve(struct world *w, bool has_tls, uint32_t requests_max, uint32_t
 
 	if (has_tls)
 		assert_false(failed(tls_profile_open(&w->tls, &tls, &c)));
-	const struct http_settings settings = {
-		.listen = {.address = "127.0.0.1",
-			.tls = w->tls,
-			.streams_max = 64,
-			.handshake_ms_max = 2000},
+	const struct http_settings settings = {.listen = {.address = "127.0.0.1",
+						       .tls = w->tls,
+						       .streams_max = 64,
+						       .handshake_ms_max = 2000},
 		.requests_max = requests_max,
 		.idle_ms_max = idle_ms_max};
 	assert_false(failed(http_server_open(&w->server, &w->loop, &settings, handler, w, &c)));
@@ -225,7 +224,8 @@ static void test_pipelined_requests_are_answered_in_order_one_at_a_time(void **s
 
 	serve(w, false, 16, 2000);
 	say(w, span_str("GET /later HTTP/1.1\r\nHost: a\r\n\r\n"
-			"POST /b?x=1 HTTP/1.1\r\nHost: a\r\nContent-Type: a/b\r\nContent-Length: 3\r\n\r\nabc"
+			"POST /b?x=1 HTTP/1.1\r\nHost: a\r\nContent-Type: a/b\r\nContent-Length: "
+			"3\r\n\r\nabc"
 			"GET /c HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"));
 	run_for(w, 100);
 	assert_int_equal(w->calls, 1);
@@ -234,7 +234,8 @@ static void test_pipelined_requests_are_answered_in_order_one_at_a_time(void **s
 	http_answer(w->server, w->kept[0], 200, "text/plain", span_str("twice\n"));
 	while (!w->is_closed)
 		run(w);
-	const char *first = strstr(w->got, "first\n"), *second = strstr(w->got, "POST /b?x=1 [a/b] 3:294"),
+	const char *first = strstr(w->got, "first\n"),
+		   *second = strstr(w->got, "POST /b?x=1 [a/b] 3:294"),
 		   *third = strstr(w->got, "GET /c?");
 	assert_true(first != NULL && second > first && third > second);
 	assert_null(strstr(w->got, "twice"));
@@ -246,8 +247,9 @@ static void test_pipelined_requests_are_answered_in_order_one_at_a_time(void **s
 static void test_request_may_come_octet_by_octet(void **state)
 {
 	struct world *w = *state;
-	static const char text[] = "POST /slow HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n"
-				   "Connection: close\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
+	static const char text[] =
+		"POST /slow HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n"
+		"Connection: close\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
 
 	serve(w, false, 16, 4000);
 	for (size_t i = 0; i < sizeof text - 1; i++) {
@@ -263,9 +265,9 @@ static const struct {
 	const char *request, *answer;
 } malformed[] = {
 	{"\x16\x03\x01\x02", "HTTP/1.1 400 "},
-	{"GET / HTTP/1.1\r\n\r\n", "HTTP/1.1 400 "},				      /* no Host */
-	{"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "HTTP/1.1 400 "},	      /* two */
-	{"GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 400 "},		      /* not origin form */
+	{"GET / HTTP/1.1\r\n\r\n", "HTTP/1.1 400 "},                       /* no Host */
+	{"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "HTTP/1.1 400 "}, /* two */
+	{"GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 400 "},    /* not origin form */
 	{"GET /a b HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 400 "},
 	{"GET / HTTP/1.1\r\nHost: a\r\nA : b\r\n\r\n", "HTTP/1.1 400 "},
 	{"GET / HTTP/1.1\r\nHost: a\r\n folded: b\r\n\r\n", "HTTP/1.1 400 "},
@@ -276,7 +278,8 @@ static const struct {
 	/* Two lengths: request smuggling [RFC 9112 §11.2]. */
 	{"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n",
 		"HTTP/1.1 400 "},
-	{"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\n", "HTTP/1.1 400 "},
+	{"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\n",
+		"HTTP/1.1 400 "},
 	{"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "HTTP/1.1 400 "},
 };
 
@@ -315,11 +318,15 @@ static void test_limits_at_and_over(void **state)
 
 	serve(w, false, 16, 1000);
 	/* the target: '/' and 8191 more are the limit */
-	assert_starts(refused(w, long_one("GET /", HTTP_TARGET_MAX - 1, " HTTP/1.0\r\n\r\n")), "HTTP/1.1 200 ");
-	assert_starts(refused(w, long_one("GET /", HTTP_TARGET_MAX, " HTTP/1.0\r\n\r\n")), "HTTP/1.1 414 ");
+	assert_starts(refused(w, long_one("GET /", HTTP_TARGET_MAX - 1, " HTTP/1.0\r\n\r\n")),
+		"HTTP/1.1 200 ");
+	assert_starts(refused(w, long_one("GET /", HTTP_TARGET_MAX, " HTTP/1.0\r\n\r\n")),
+		"HTTP/1.1 414 ");
 	/* the headers, by size and by number */
-	assert_starts(refused(w, long_one("GET / HTTP/1.0\r\nx: ", HTTP_HEAD_MAX - 1, "\r\n\r\n")), "HTTP/1.1 200 ");
-	assert_starts(refused(w, long_one("GET / HTTP/1.0\r\nx: ", HTTP_HEAD_MAX, "\r\n\r\n")), "HTTP/1.1 431 ");
+	assert_starts(refused(w, long_one("GET / HTTP/1.0\r\nx: ", HTTP_HEAD_MAX - 1, "\r\n\r\n")),
+		"HTTP/1.1 200 ");
+	assert_starts(refused(w, long_one("GET / HTTP/1.0\r\nx: ", HTTP_HEAD_MAX, "\r\n\r\n")),
+		"HTTP/1.1 431 ");
 	for (int i = 0; i < HTTP_HEADERS_MAX - 2; i++)
 		strcat(many, "x: y\r\n");
 	const size_t len = strlen(many);
@@ -330,11 +337,11 @@ static void test_limits_at_and_over(void **state)
 	assert_starts(refused(w, span_str(many)), "HTTP/1.1 431 ");
 	/* the body: said, and not said beforehand */
 	assert_starts(refused(w, long_one("POST / HTTP/1.0\r\nContent-Length: 1048576\r\n\r\n",
-				      HTTP_BODY_MAX, "")),
+					 HTTP_BODY_MAX, "")),
 		"HTTP/1.1 200 ");
 	assert_starts(refused(w, long_one("POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
 					  "Transfer-Encoding: chunked\r\n\r\n100001\r\n",
-				      HTTP_BODY_MAX + 1, "\r\n0\r\n\r\n")),
+					 HTTP_BODY_MAX + 1, "\r\n0\r\n\r\n")),
 		"HTTP/1.1 413 ");
 }
 
@@ -350,7 +357,8 @@ static void test_too_many_unanswered_get_503_until_one_is_answered(void **state)
 	struct stream *first = w->client;
 	w->client = NULL;
 	assert_starts(refused(w, span_str("GET / HTTP/1.0\r\n\r\n")), "HTTP/1.1 503 ");
-	/* Its stream goes: the room still works on it, so it still counts, and its answer is dropped. */
+	/* Its stream goes: the room still works on it, so it still counts, and its answer is
+	 * dropped. */
 	stream_abort(first);
 	while (!w->is_closed)
 		run(w);
@@ -390,7 +398,8 @@ static void test_drain_answers_the_rest_and_takes_nothing_new(void **state)
 	struct world *w = *state;
 
 	serve(w, false, 16, 2000);
-	say(w, span_str("GET /later HTTP/1.1\r\nHost: a\r\n\r\nGET /new HTTP/1.1\r\nHost: a\r\n\r\n"));
+	say(w, span_str("GET /later HTTP/1.1\r\nHost: a\r\n\r\nGET /new HTTP/1.1\r\nHost: "
+			"a\r\n\r\n"));
 	run_for(w, 50);
 	http_server_drain(w->server);
 	assert_false(http_server_is_idle(w->server));
@@ -415,7 +424,8 @@ static void on_poll(void *ctx)
 	}
 }
 
-/* Runs a shell line in which $curl stands for curl with its certificate and $url for the server. Returns the exit status. */
+/* Runs a shell line in which $curl stands for curl with its certificate and $url for the server.
+ * Returns the exit status. */
 static int shell(struct world *w, const char *certificate, const char *line)
 {
 	const char *out = certs_path(folder, "curl", "out");
@@ -426,7 +436,8 @@ static int shell(struct world *w, const char *certificate, const char *line)
 		snprintf(curl, sizeof curl, "curl -sS --max-time 6 --cacert %s --cert %s --key %s",
 			certs_path(folder, "ca", "pem"), certs_path(folder, certificate, "pem"),
 			certs_path(folder, certificate, "key"));
-		snprintf(url, sizeof url, "https://127.0.0.1:%u", w->port != 0 ? w->port : http_server_port(w->server));
+		snprintf(url, sizeof url, "https://127.0.0.1:%u",
+			w->port != 0 ? w->port : http_server_port(w->server));
 		setenv("curl", curl, 1);
 		setenv("url", url, 1);
 		if (freopen(out, "w", stdout) == NULL || dup2(1, 2) < 0)
@@ -453,11 +464,15 @@ static void test_identity_reaches_the_handler_over_http1(void **state)
 	struct world *w = *state;
 
 	serve(w, true, 16, 4000);
-	assert_int_equal(shell(w, "sae", "$curl --http1.1 -d 'abc' \"$url/api/v1/keys?number=2\" $url/again"), 0);
-	assert_string_equal(w->got, "POST /api/v1/keys?number=2 [application/x-www-form-urlencoded] 3:294 "
-				    "sae-core-1 urn:sae:1 http/1.1\n"
-				    "POST /again? [application/x-www-form-urlencoded] 3:294 "
-				    "sae-core-1 urn:sae:1 http/1.1\n");
+	assert_int_equal(
+		shell(w, "sae",
+			"$curl --http1.1 -d 'abc' \"$url/api/v1/keys?number=2\" $url/again"),
+		0);
+	assert_string_equal(w->got,
+		"POST /api/v1/keys?number=2 [application/x-www-form-urlencoded] 3:294 "
+		"sae-core-1 urn:sae:1 http/1.1\n"
+		"POST /again? [application/x-www-form-urlencoded] 3:294 "
+		"sae-core-1 urn:sae:1 http/1.1\n");
 	assert_int_equal(http_server_counters(w->server)->streams, 1);
 }
 
@@ -466,9 +481,13 @@ static void test_identity_reaches_the_handler_over_http2(void **state)
 	struct world *w = *state;
 
 	serve(w, true, 16, 4000);
-	assert_int_equal(shell(w, "sae", "$curl --http2 -H 'Content-Type: a/b' -d 'abc' \"$url/api/v1/keys?number=2\" $url/again"), 0);
-	assert_string_equal(w->got, "POST /api/v1/keys?number=2 [a/b] 3:294 sae-core-1 urn:sae:1 h2\n"
-				    "POST /again? [a/b] 3:294 sae-core-1 urn:sae:1 h2\n");
+	assert_int_equal(shell(w, "sae",
+				 "$curl --http2 -H 'Content-Type: a/b' -d 'abc' "
+				 "\"$url/api/v1/keys?number=2\" $url/again"),
+		0);
+	assert_string_equal(w->got,
+		"POST /api/v1/keys?number=2 [a/b] 3:294 sae-core-1 urn:sae:1 h2\n"
+		"POST /again? [a/b] 3:294 sae-core-1 urn:sae:1 h2\n");
 	assert_int_equal(http_server_counters(w->server)->streams, 1);
 }
 
@@ -477,9 +496,12 @@ static void test_bodies_and_limits_over_http2(void **state)
 	struct world *w = *state;
 	static const char line[] =
 		"t=$(mktemp) && "
-		"head -c 1048576 /dev/zero >$t && $curl --http2 -o /dev/null -w '%{http_code} ' --data-binary @$t $url/ && "
-		"head -c 1048577 /dev/zero >$t && $curl --http2 -o /dev/null -w '%{http_code} ' --data-binary @$t $url/ && "
-		"head -c 40000 /dev/zero | tr '\\0' a >$t && $curl --http2 -o /dev/null -w '%{http_code} ' -H \"x: $(cat $t)\" $url/ && "
+		"head -c 1048576 /dev/zero >$t && $curl --http2 -o /dev/null -w '%{http_code} ' "
+		"--data-binary @$t $url/ && "
+		"head -c 1048577 /dev/zero >$t && $curl --http2 -o /dev/null -w '%{http_code} ' "
+		"--data-binary @$t $url/ && "
+		"head -c 40000 /dev/zero | tr '\\0' a >$t && $curl --http2 -o /dev/null -w "
+		"'%{http_code} ' -H \"x: $(cat $t)\" $url/ && "
 		"$curl --http2 -o /dev/null -w '%{http_code} ' \"$url/$(head -c 8192 $t)\" && "
 		"$curl --http2 -o $t -w '%{http_code} %{size_download} ' $url/large && "
 		"$curl --http2 -I -o /dev/null -w '%{http_code} ' $url/large && "
@@ -495,7 +517,10 @@ static void test_many_requests_at_once_over_http2(void **state)
 	struct world *w = *state;
 
 	serve(w, true, 64, 4000);
-	assert_int_equal(shell(w, "sae", "$curl --http2 --parallel --parallel-max 50 \"$url/n?i=[1-300]\" | sort -u | wc -l"), 0);
+	assert_int_equal(shell(w, "sae",
+				 "$curl --http2 --parallel --parallel-max 50 \"$url/n?i=[1-300]\" "
+				 "| sort -u | wc -l"),
+		0);
 	assert_int_equal(atoi(w->got), 300);
 	assert_int_equal(http_server_counters(w->server)->answers, 300);
 }
@@ -549,14 +574,18 @@ static void test_tls_needs_no_file_once_inside_the_sandbox(void **state)
 	const pid_t pid = sandboxed_server(&w->port);
 
 	for (int i = 0; i < 2; i++) {
-		assert_int_equal(shell(w, "sae", "$curl --http2 $url/a && $curl --http1.1 $url/b"), 0);
+		assert_int_equal(
+			shell(w, "sae", "$curl --http2 $url/a && $curl --http1.1 $url/b"), 0);
 		assert_string_equal(w->got, "GET /a? [] 0:0 sae-core-1 urn:sae:1 h2\n"
 					    "GET /b? [] 0:0 sae-core-1 urn:sae:1 http/1.1\n");
 		assert_int_not_equal(shell(w, "expired", "$curl $url/"), 0);
 		assert_non_null(strstr(w->got, "certificate expired"));
 		assert_int_equal(shell(w, "sae", "$curl --curves X25519 $url/"), 0);
 		/* An idle stream is closed from inside, too. */
-		assert_int_equal(shell(w, "sae", "(sleep 0.5; printf x) | $curl --http2 -T - $url/slow; true"), 0);
+		assert_int_equal(
+			shell(w, "sae",
+				"(sleep 0.5; printf x) | $curl --http2 -T - $url/slow; true"),
+			0);
 	}
 	kill(pid, SIGTERM);
 	waitpid(pid, &status, 0);
@@ -591,7 +620,8 @@ static void test_decode_refuses_what_has_two_readings(void **state)
 	assert_false(failed(http_decode(span_mut_of(out, sizeof out), span_str("a%2Fb%2f+"))));
 	assert_string_equal(out, "a/b/+");
 	assert_false(failed(http_decode(span_mut_of(out, sizeof out), span_str("1234567"))));
-	assert_int_equal(http_decode(span_mut_of(out, sizeof out), span_str("12345678")).kind, ERR_INPUT);
+	assert_int_equal(
+		http_decode(span_mut_of(out, sizeof out), span_str("12345678")).kind, ERR_INPUT);
 	assert_false(failed(http_decode(span_mut_of(out, sizeof out), span_str(""))));
 	assert_string_equal(out, "");
 }
@@ -612,9 +642,11 @@ static void test_decode_undoes_escapes(void **state)
 			if (is_plain)
 				encoded[n++] = (char)text[i];
 			else
-				n += (size_t)snprintf(encoded + n, sizeof encoded - n, "%%%02x", text[i]);
+				n += (size_t)snprintf(
+					encoded + n, sizeof encoded - n, "%%%02x", text[i]);
 		}
-		assert_false(failed(http_decode(span_mut_of(out, sizeof out), span_of(encoded, n))));
+		assert_false(
+			failed(http_decode(span_mut_of(out, sizeof out), span_of(encoded, n))));
 		assert_int_equal(strlen(out), len);
 		assert_memory_equal(out, text, len);
 	}

@@ -223,7 +223,8 @@ static void test_disk_stays_in_its_folder(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-		assert_int_equal(disk.load(disk.ctx, bad[i], SPAN_MUT_ARRAY(bytes), &len).kind, ERR_INPUT);
+		assert_int_equal(
+			disk.load(disk.ctx, bad[i], SPAN_MUT_ARRAY(bytes), &len).kind, ERR_INPUT);
 		assert_int_equal(disk.append(disk.ctx, bad[i], span_str("x")).kind, ERR_INPUT);
 		assert_int_equal(disk.replace(disk.ctx, bad[i], span_str("x")).kind, ERR_INPUT);
 	}
@@ -239,8 +240,10 @@ int main(void)
 		cmocka_unit_test(test_periodic_timer_may_stop_itself),
 		cmocka_unit_test(test_flushes_come_once_in_order_before_sleep),
 		cmocka_unit_test(test_clock_and_entropy_are_alive),
-		cmocka_unit_test_setup_teardown(test_disk_appends_replaces_and_loads, disk_open, disk_close),
-		cmocka_unit_test_setup_teardown(test_disk_stays_in_its_folder, disk_open, disk_close),
+		cmocka_unit_test_setup_teardown(
+			test_disk_appends_replaces_and_loads, disk_open, disk_close),
+		cmocka_unit_test_setup_teardown(
+			test_disk_stays_in_its_folder, disk_open, disk_close),
 	};
 	return cmocka_run_group_tests_name("loop", tests, NULL, NULL);
 }

@@ -136,7 +136,8 @@ static int world_close(void **state)
 
 static void listen_tcp(struct world *w, uint32_t streams_max)
 {
-	const struct listener_settings settings = {.address = "127.0.0.1", .streams_max = streams_max};
+	const struct listener_settings settings = {
+		.address = "127.0.0.1", .streams_max = streams_max};
 	struct complaint c = {0};
 
 	assert_false(failed(listener_open(&w->listener, &w->loop, &settings, on_accepted, w, &c)));
@@ -284,9 +285,9 @@ static void test_nobody_listens(void **state)
 	run(w);
 	assert_int_equal(w->a.why.kind, ERR_IO);
 	assert_string_equal(w->a.complaint.text, "cannot connect: connection refused");
-	assert_int_equal(stream_connect_tcp(&w->a.s, &w->loop, "localhost", port, NULL, NULL,
-				 &events, &w->a)
-				 .kind,
+	assert_int_equal(
+		stream_connect_tcp(&w->a.s, &w->loop, "localhost", port, NULL, NULL, &events, &w->a)
+			.kind,
 		ERR_INPUT);
 }
 

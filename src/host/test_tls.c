@@ -270,7 +270,8 @@ static void test_pause_holds_decrypted_octets_back(void **state)
 
 static const struct refusal {
 	const char *client, *client_ca, *server, *expect_name;
-	const char *client_says, *server_says; /* the side that refuses, first; the other hears an alert */
+	const char *client_says,
+		*server_says; /* the side that refuses, first; the other hears an alert */
 } refusals[] = {
 	{"expired", "ca", "core", NULL, "peer refused us: certificate expired",
 		"peer certificate has expired"},
@@ -317,10 +318,11 @@ static void test_wrong_name_is_refused(void **state)
 }
 
 /*
- * A foreign client: `openssl s_client`, told what to offer. Its exit status is what it thinks of the
- * connection.
+ * A foreign client: `openssl s_client`, told what to offer. Its exit status is what it thinks of
+ * the connection.
  */
-static pid_t s_client(const struct world *w, const char *certificate, const char *option, const char *value)
+static pid_t s_client(
+	const struct world *w, const char *certificate, const char *option, const char *value)
 {
 	char to[32];
 	const pid_t pid = fork();
@@ -332,7 +334,8 @@ static pid_t s_client(const struct world *w, const char *certificate, const char
 		freopen("/dev/null", "w", stderr) == NULL)
 		_exit(99);
 	if (certificate == NULL)
-		execlp("openssl", "openssl", "s_client", "-connect", to, option, value, (char *)NULL);
+		execlp("openssl", "openssl", "s_client", "-connect", to, option, value,
+			(char *)NULL);
 	else
 		execlp("openssl", "openssl", "s_client", "-connect", to, option, value, "-cert",
 			certs_path(folder, certificate, "pem"), "-key",

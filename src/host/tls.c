@@ -118,10 +118,11 @@ static void take_alpn(struct peer_identity *peer, const SSL *ssl)
 }
 
 /*
- * What OpenSSL was told to enforce is looked at again: one wrong line in a configuration of OpenSSL must not
- * open a site.
+ * What OpenSSL was told to enforce is looked at again: one wrong line in a configuration of OpenSSL
+ * must not open a site.
  */
-static struct err authenticate(struct tls_session *t, struct peer_identity *peer, struct complaint *c)
+static struct err authenticate(
+	struct tls_session *t, struct peer_identity *peer, struct complaint *c)
 {
 	X509 *certificate = SSL_get0_peer_certificate(t->ssl);
 	const char *group = SSL_get0_group_name(t->ssl);
@@ -166,7 +167,8 @@ struct err tls_put(struct tls_session *t, struct span wire)
 {
 	size_t done = 0;
 
-	if (wire.len > 0 && (BIO_write_ex(t->from_wire, wire.at, wire.len, &done) != 1 || done < wire.len))
+	if (wire.len > 0 &&
+		(BIO_write_ex(t->from_wire, wire.at, wire.len, &done) != 1 || done < wire.len))
 		return ERR(LIMIT);
 	return OK;
 }

@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * TLS 1.3 as a machine between two queues of octets: no socket, no file, no loop. A stream puts in what came
- * from the wire and takes out what goes there. Rules of the profile (both sides with certificates, groups, name) are
- * enforced here, after OpenSSL was told of them too.
+ * TLS 1.3 as a machine between two queues of octets: no socket, no file, no loop. A stream puts in
+ * what came from the wire and takes out what goes there. Rules of the profile (both sides with
+ * certificates, groups, name) are enforced here, after OpenSSL was told of them too.
  */
 #include "host/octets.h"
 #include "host/stream.h"
@@ -21,7 +21,8 @@ void tls_session_close(struct tls_session *t);
 
 /* Octets from the wire. */
 MUST_USE struct err tls_put(struct tls_session *t, struct span wire);
-/* Goes on with the handshake. *is_done: the peer is authenticated and `peer` filled. ERR_AUTH: `c` says why. */
+/* Goes on with the handshake. *is_done: the peer is authenticated and `peer` filled. ERR_AUTH: `c`
+ * says why. */
 MUST_USE struct err tls_handshake(
 	struct tls_session *t, bool *is_done, struct peer_identity *peer, struct complaint *c);
 /* Decrypts: *len octets, 0 where more must come first. *is_end: the peer closed in order. */

@@ -37,8 +37,8 @@ static bool common_name_copy(char out[static IDENTITY_NAME_MAX], X509 *certifica
 }
 
 /* Calls for each alternative name of a kind until `take` says stop; false where a name is unfit. */
-static bool each_alternative(X509 *certificate, int kind, bool (*take)(void *ctx, const char *name),
-	void *ctx)
+static bool each_alternative(
+	X509 *certificate, int kind, bool (*take)(void *ctx, const char *name), void *ctx)
 {
 	GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
 	char text[IDENTITY_NAME_MAX];
@@ -46,7 +46,8 @@ static bool each_alternative(X509 *certificate, int kind, bool (*take)(void *ctx
 
 	for (int i = 0; is_fit && goes_on && i < sk_GENERAL_NAME_num(names); i++) {
 		int type;
-		const ASN1_STRING *value = GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(names, i), &type);
+		const ASN1_STRING *value =
+			GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(names, i), &type);
 		if (type != kind)
 			continue;
 		is_fit = name_copy(text, value);

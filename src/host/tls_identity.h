@@ -7,8 +7,9 @@
 #include <openssl/x509.h>
 
 /*
- * Fills CN, first DNS name and first URI. ERR_AUTH where a name cannot be shown as it is (an octet NUL or not
- * printable, too long, two CNs): a name that two readers read in two ways is an attack, not a name.
+ * Fills CN, first DNS name and first URI. ERR_AUTH where a name cannot be shown as it is (an octet
+ * NUL or not printable, too long, two CNs): a name that two readers read in two ways is an attack,
+ * not a name.
  */
 MUST_USE struct err identity_from_certificate(
 	struct peer_identity *id, X509 *certificate, struct complaint *c);
