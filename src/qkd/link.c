@@ -66,6 +66,18 @@ static struct err settings_check(const struct qkd_link_settings *s, struct compl
 	return OK;
 }
 
+/* What amplification and state blobs take for a moment later: mapped now, while the limit on locked memory
+ * may still be a privileged user's. */
+static struct err memory_reserve(const struct qkd_link_settings *s)
+{
+	struct secret reserve;
+	struct err e = secret_open(&reserve, (size_t)s->key_bits_max / 2 + PADS_BLOB_MAX + 4096);
+
+	if (!failed(e))
+		secret_close(&reserve);
+	return e;
+}
+
 static struct err memory_open(struct qkd_link *l, struct span bootstrap)
 {
 	const struct qkd_link_settings *s = &l->settings;
@@ -82,6 +94,8 @@ static struct err memory_open(struct qkd_link *l, struct span bootstrap)
 		e = secret_open(&l->memory_secrets, sizeof *l->secrets);
 	if (!failed(e))
 		e = secret_copy(&l->bootstrap, bootstrap);
+	if (!failed(e))
+		e = memory_reserve(s);
 	if (!failed(e))
 		e = reconcile_open(&l->reconcile, s->key_bits_max, is_bob);
 	if (!failed(e))

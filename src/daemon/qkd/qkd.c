@@ -1,0 +1,623 @@
+// Copyright (c) the Merlon authors
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * merlon-qkd: one end of one quantum link. It joins qkd/link.h to the world: the device's socket, the peer (mutual TLS,
+ * X25519MLKEM768 required), the key store, the clock. Nothing durable is kept here: what dies with this process is
+ * asked from the store again.
+ */
+#include "base/secret.h"
+#include "host/process.h"
+#include "qkd/link.h"
+#include "qkd/pads.h"
+#include <ctype.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+enum {
+	TICK_MS = 100,
+	STORE_MS_MAX = 20000,
+	BACK_OFF_MS_MIN = 250,
+	BACK_OFF_MS_MAX = 8000,
+	ALONE_MS_MAX = 5000, /* without peer or device: alarm */
+	HANDSHAKE_MS_MAX = 5000,
+	SLOTS_PER_KEY_BIT = 25, /* at the lab's 10 km: gain 0.07, both ends in the key basis in 0.56 */
+	BLOCK_BITS = 120000,
+	KEY_BITS_LEAST = 40, /* per cent of block_bits */
+	DRIVER_BUFFER = DRIVER_RECORD_MAX + STREAM_READ_MAX,
+};
+
+struct options {
+	char link[QKD_LINK_MAX + 1], role[8], driver[108], bootstrap_file[512];
+	char channel_role[8], channel_address[64], peer_name[IDENTITY_NAME_MAX];
+	char certificate[512], key[512], ca[512];
+	uint64_t channel_port, block_bits, eps_sec_exponent, eps_cor_exponent;
+	double mu[3], p[3], basis_x, qber_max;
+};
+
+static const struct setting_row rows[] = {
+	SETTING_ROW("link", SETTING_TEXT, false, struct options, link),
+	SETTING_ROW("role", SETTING_TEXT, false, struct options, role),
+	SETTING_ROW("driver.socket", SETTING_TEXT, false, struct options, driver),
+	SETTING_ROW("bootstrap_file", SETTING_TEXT, false, struct options, bootstrap_file),
+	SETTING_ROW("channel.role", SETTING_TEXT, false, struct options, channel_role),
+	SETTING_ROW("channel.address", SETTING_TEXT, false, struct options, channel_address),
+	SETTING_ROW("channel.port", SETTING_U64, false, struct options, channel_port),
+	SETTING_ROW("peer.name", SETTING_TEXT, false, struct options, peer_name),
+	SETTING_ROW("tls.certificate", SETTING_TEXT, false, struct options, certificate),
+	SETTING_ROW("tls.key", SETTING_TEXT, false, struct options, key),
+	SETTING_ROW("tls.ca", SETTING_TEXT, false, struct options, ca),
+	SETTING_ROW("block_bits", SETTING_U64, true, struct options, block_bits),
+	SETTING_ROW("protocol.mu1", SETTING_F64, true, struct options, mu[0]),
+	SETTING_ROW("protocol.mu2", SETTING_F64, true, struct options, mu[1]),
+	SETTING_ROW("protocol.mu3", SETTING_F64, true, struct options, mu[2]),
+	SETTING_ROW("protocol.p1", SETTING_F64, true, struct options, p[0]),
+	SETTING_ROW("protocol.p2", SETTING_F64, true, struct options, p[1]),
+	SETTING_ROW("protocol.p3", SETTING_F64, true, struct options, p[2]),
+	SETTING_ROW("protocol.basis_x", SETTING_F64, true, struct options, basis_x),
+	SETTING_ROW("protocol.qber_max", SETTING_F64, true, struct options, qber_max),
+	SETTING_ROW("protocol.eps_sec_exponent", SETTING_U64, true, struct options, eps_sec_exponent),
+	SETTING_ROW("protocol.eps_cor_exponent", SETTING_U64, true, struct options, eps_cor_exponent),
+};
+
+/* Something that is connected again and again. */
+struct retry {
+	struct loop_timer timer;
+	uint64_t wait_ms, gone_since_ms;
+};
+
+struct qkd {
+	struct process *p;
+	struct options options;
+	struct qkd_link *link;
+	struct qkd_link_status status; /* as of the last tick: what metrics read */
+	struct loop_timer tick;
+	struct tls_profile *tls;
+	struct listener *listener;
+	struct channel *peer, *store;
+	struct stream *driver;
+	struct retry peer_retry, driver_retry;
+	uint8_t *driver_bytes;
+	size_t driver_len;
+	bool driver_is_paused;
+};
+
+static struct qkd the;
+
+static struct moment now(void)
+{
+	return clock_now(&the.p->clock);
+}
+
+static void retry_later(struct retry *r)
+{
+	r->wait_ms = r->wait_ms == 0 ? BACK_OFF_MS_MIN : r->wait_ms * 2;
+	if (r->wait_ms > BACK_OFF_MS_MAX)
+		r->wait_ms = BACK_OFF_MS_MAX;
+	r->gone_since_ms = r->gone_since_ms == 0 ? now().mono_ms : r->gone_since_ms;
+	loop_timer_once(&r->timer, r->wait_ms);
+}
+
+static void retry_over(struct retry *r)
+{
+	r->wait_ms = r->gone_since_ms = 0;
+}
+
+/* ---- The device ---- */
+
+/* Hands over whole records and keeps the rest. */
+static struct err driver_records(struct qkd *q)
+{
+	size_t at = 0;
+	struct err e = OK;
+
+	while (!failed(e)) {
+		const struct span rest = span_of(q->driver_bytes + at, q->driver_len - at);
+		struct wire_fault fault = {0};
+		struct driver_record record;
+		size_t size;
+		e = driver_record_size(rest, &size);
+		if (failed(e) || size == 0 || size > rest.len)
+			break;
+		e = driver_decode(span_of(rest.at, size), &record, &fault);
+		if (!failed(e))
+			e = qkd_link_driver_record(q->link, now(), &record);
+		at += size;
+	}
+	memmove(q->driver_bytes, q->driver_bytes + at, q->driver_len - at);
+	secret_wipe(q->driver_bytes + q->driver_len - at, at);
+	q->driver_len -= at;
+	return e;
+}
+
+static void driver_watch(struct qkd *q)
+{
+	const bool is_paused = !qkd_link_driver_is_wanted(q->link);
+
+	if (q->driver == NULL || is_paused == q->driver_is_paused)
+		return;
+	q->driver_is_paused = is_paused;
+	stream_pause(q->driver, is_paused);
+}
+
+static void driver_opened(void *ctx, struct stream *s, const struct peer_identity *id)
+{
+	(void)s, (void)id;
+	retry_over(&((struct qkd *)ctx)->driver_retry);
+}
+
+static void driver_bytes(void *ctx, struct stream *s, struct span bytes)
+{
+	struct qkd *q = ctx;
+	struct err e = bytes.len > DRIVER_BUFFER - q->driver_len ? ERR(INPUT) : OK;
+	struct log_record r;
+
+	if (!failed(e)) {
+		memcpy(q->driver_bytes + q->driver_len, bytes.at, bytes.len);
+		q->driver_len += bytes.len;
+		e = driver_records(q);
+	}
+	if (failed(e)) {
+		log_begin(&r, &q->p->log, LOG_WARN, "qkd", "driver_refused");
+		log_text(&r, "cause", err_word(e));
+		log_end(&r);
+		stream_abort(s);
+		return;
+	}
+	driver_watch(q);
+}
+
+static void driver_closed(void *ctx, struct stream *s, struct err why, const struct complaint *c)
+{
+	struct qkd *q = ctx;
+
+	(void)s, (void)why, (void)c;
+	q->driver = NULL;
+	q->driver_len = 0;
+	qkd_link_driver_down(q->link, now());
+	retry_later(&q->driver_retry);
+}
+
+static void driver_connect(void *ctx)
+{
+	static const struct stream_events events = {driver_opened, driver_bytes, driver_closed};
+	struct qkd *q = ctx;
+
+	q->driver_is_paused = false;
+	if (failed(stream_connect_unix(&q->driver, &q->p->loop, q->options.driver, &events, q))) {
+		q->driver = NULL;
+		retry_later(&q->driver_retry);
+	}
+}
+
+/* ---- The peer ---- */
+
+static void peer_frame(void *ctx, struct channel *c, const struct ipc_frame *frame)
+{
+	struct qkd *q = ctx;
+
+	if (c == q->peer && frame->kind == IPC_NOTICE && (frame->type & 0xff00) == IPC_BLOCK_LINK)
+		qkd_link_peer_message(q->link, now(), frame->type, frame->body);
+	else
+		channel_close(c);
+}
+
+static bool is_connecting(const struct qkd *q)
+{
+	return strcmp(q->options.channel_role, "connect") == 0;
+}
+
+static void peer_closed(void *ctx, struct channel *c, struct err why)
+{
+	struct qkd *q = ctx;
+
+	(void)why;
+	if (c != q->peer)
+		return; /* an older connection that a newer one replaced */
+	q->peer = NULL;
+	qkd_link_peer_down(q->link, now());
+	q->peer_retry.gone_since_ms = now().mono_ms;
+	if (is_connecting(q))
+		retry_later(&q->peer_retry);
+}
+
+static bool is_peer(const struct qkd *q, const struct peer_identity *id)
+{
+	return id->is_authenticated && (strcmp(id->common_name, q->options.peer_name) == 0 ||
+					       strcmp(id->dns_name, q->options.peer_name) == 0);
+}
+
+static void peer_opened(void *ctx, struct stream *s, const struct peer_identity *id)
+{
+	static const struct channel_events events = {peer_frame, peer_closed};
+	struct qkd *q = ctx;
+	struct channel *channel, *old = q->peer;
+	struct log_record r;
+
+	const bool is_right = is_peer(q, id);
+	log_begin(&r, &q->p->log, is_right ? LOG_NOTICE : LOG_WARN, "qkd", is_right ? "peer_connected" : "peer_refused");
+	log_text(&r, "peer", id->common_name);
+	log_text(&r, "address", id->address);
+	log_text(&r, "group", id->tls_group);
+	log_end(&r);
+	if (!is_right || failed(channel_open_stream(&channel, &q->p->loop, s, &events, q))) {
+		stream_abort(s);
+		return;
+	}
+	/* The peer has begun anew: what is left of its old connection is of no use. */
+	q->peer = channel;
+	if (old != NULL) {
+		channel_close(old);
+		qkd_link_peer_down(q->link, now());
+	}
+	retry_over(&q->peer_retry);
+	qkd_link_peer_up(q->link, now());
+}
+
+/* Before it became a channel. */
+static void peer_failed(void *ctx, struct stream *s, struct err why, const struct complaint *c)
+{
+	struct qkd *q = ctx;
+
+	(void)s;
+	if (q->peer != NULL)
+		return; /* a stranger at the door, while the peer is here */
+	alarm_raise(&q->p->alarms, &qkd_alarm_link_down, q->options.link, now(), "%s",
+		c != NULL && c->text[0] != '\0' ? c->text : err_word(why));
+	if (is_connecting(q))
+		retry_later(&q->peer_retry);
+}
+
+static const struct stream_events peer_events = {peer_opened, NULL, peer_failed};
+
+static void peer_connect(void *ctx)
+{
+	struct qkd *q = ctx;
+	struct stream *s;
+
+	if (failed(stream_connect_tcp(&s, &q->p->loop, q->options.channel_address, (uint16_t)q->options.channel_port,
+		    q->tls, q->options.peer_name, &peer_events, q)))
+		retry_later(&q->peer_retry);
+}
+
+static void peer_accepted(void *ctx, struct stream *s)
+{
+	stream_set_context(s, &peer_events, ctx);
+}
+
+/* ---- The port ---- */
+
+static void send_to_peer(void *ctx, uint16_t type, struct span body)
+{
+	struct qkd *q = ctx;
+
+	if (q->peer != NULL)
+		channel_notice(q->peer, type, body);
+}
+
+static void disconnect(void *ctx)
+{
+	struct qkd *q = ctx;
+
+	if (q->peer != NULL)
+		channel_close(q->peer);
+}
+
+static void store_answered(void *ctx, struct err err, struct span body)
+{
+	struct qkd *q = ctx;
+
+	qkd_link_store_answered(q->link, now(), err, body);
+}
+
+static void ask_store(void *ctx, uint16_t type, struct span body)
+{
+	struct qkd *q = ctx;
+	struct err e = q->store == NULL ? ERR(IO) : channel_ask(q->store, type, body, STORE_MS_MAX, store_answered, q);
+
+	if (failed(e))
+		qkd_link_store_answered(q->link, now(), e, span_of(NULL, 0));
+}
+
+static void block_done(void *ctx, enum qkd_abort reason, const char *report)
+{
+	struct qkd *q = ctx;
+	const struct qkd_link_status s = qkd_link_status(q->link);
+	struct log_record r;
+
+	(void)report; /* it goes with the block to the store */
+	log_begin(&r, &q->p->log, reason == QKD_GOES_ON ? LOG_INFO : LOG_WARN, "qkd",
+		reason == QKD_GOES_ON ? "block_final" : "block_aborted");
+	log_text(&r, "optics", s.is_simulated ? "simulated" : "device");
+	log_text(&r, "reason", qkd_abort_word(reason));
+	log_f64(&r, "qber", s.qber);
+	log_f64(&r, "test_qber", s.test_qber);
+	log_u64(&r, "secret_bits", s.secret_bits);
+	log_u64(&r, "blocks_final", s.blocks_final);
+	log_u64(&r, "blocks_aborted", s.blocks_aborted);
+	log_end(&r);
+}
+
+/* ---- The store ---- */
+
+static void store_frame(void *ctx, struct channel *c, const struct ipc_frame *frame)
+{
+	(void)ctx, (void)c, (void)frame; /* the store never asks us anything */
+}
+
+static void store_closed(void *ctx, struct channel *c, struct err why)
+{
+	struct qkd *q = ctx;
+
+	(void)why;
+	if (c != q->store)
+		return;
+	q->store = NULL;
+	qkd_link_store_down(q->link, now());
+}
+
+static void on_channel(struct process *p, const char *peer, int fd)
+{
+	static const struct channel_events events = {store_frame, store_closed};
+	struct channel *old = the.store;
+
+	if (strcmp(peer, "kms-store") != 0) {
+		close(fd);
+		return;
+	}
+	if (old != NULL) {
+		the.store = NULL;
+		channel_close(old);
+		qkd_link_store_down(the.link, now());
+	}
+	if (failed(channel_open_fd(&the.store, &p->loop, fd, &events, &the))) {
+		the.store = NULL;
+		return;
+	}
+	qkd_link_store_up(the.link, now());
+}
+
+/* ---- Start ---- */
+
+static void on_tick(void *ctx)
+{
+	struct qkd *q = ctx;
+	const struct moment t = now();
+
+	qkd_link_tick(q->link, t);
+	driver_watch(q);
+	q->status = qkd_link_status(q->link);
+	if (q->peer == NULL && t.mono_ms - q->peer_retry.gone_since_ms > ALONE_MS_MAX &&
+		!alarm_stands(&q->p->alarms, &qkd_alarm_link_down, q->options.link))
+		alarm_raise(&q->p->alarms, &qkd_alarm_link_down, q->options.link, t, "no connection to the peer");
+	if (q->driver == NULL && t.mono_ms - q->driver_retry.gone_since_ms > ALONE_MS_MAX &&
+		!alarm_stands(&q->p->alarms, &qkd_alarm_driver_silent, q->options.link))
+		alarm_raise(&q->p->alarms, &qkd_alarm_driver_silent, q->options.link, t, "no connection to %s",
+			q->options.driver);
+}
+
+static bool is_hex_text(const uint8_t *at, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (!isxdigit(at[i]))
+			return false;
+	return len % 2 == 0;
+}
+
+/* The file holds the secret as hex or as it is: random octets are never hex alone. */
+static struct err bootstrap_read(const char *path, struct secret *out, struct complaint *c)
+{
+	struct secret text;
+	struct err e = secret_open(&text, 2 * BOOTSTRAP_OCTETS_MAX + 2);
+
+	if (failed(e))
+		return complain(c, e, "no memory for secrets");
+	const int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text.bytes, text.len - 1);
+	if (fd >= 0)
+		close(fd);
+	if (n > 0 && text.bytes[n - 1] == '\n' && is_hex_text(text.bytes, (size_t)n - 1))
+		text.bytes[--n] = '\0';
+	if (n <= 0)
+		e = complain(c, ERR(IO), "bootstrap_file: cannot read %s", path);
+	else if (!is_hex_text(text.bytes, (size_t)n))
+		e = secret_copy(out, span_of(text.bytes, (size_t)n));
+	else {
+		e = secret_open(out, (size_t)n / 2);
+		text.bytes[n] = '\0';
+		if (!failed(e) && !hex_to_span(secret_span_mut(out), (const char *)text.bytes))
+			e = ERR(INPUT);
+	}
+	secret_close(&text);
+	return e;
+}
+
+static uint32_t micro(double v)
+{
+	return v <= 0 ? 0 : (uint32_t)(v * 1e6 + 0.5);
+}
+
+static struct qkd_link_settings link_settings(const struct options *o)
+{
+	struct qkd_link_settings s = {
+		.role = strcmp(o->role, "alice") == 0 ? LINK_ALICE : LINK_BOB,
+		.shared = {.slots_per_block = (uint32_t)o->block_bits * SLOTS_PER_KEY_BIT,
+			.basis_x_micro = micro(o->basis_x),
+			.eps_sec_exponent = (uint8_t)o->eps_sec_exponent,
+			.eps_cor_exponent = (uint8_t)o->eps_cor_exponent},
+		.qber_max = o->qber_max,
+		.key_bits_min = (uint32_t)o->block_bits / 100 * KEY_BITS_LEAST,
+		.test_bits_min = (uint32_t)o->block_bits / 100,
+		.final_bits_min = 4096,
+		.key_bits_max = (uint32_t)o->block_bits * 2,
+		.detections_max = (uint32_t)o->block_bits * 3,
+		.answer_ms_max = 15000,
+		.driver_ms_max = 10000,
+	};
+
+	memcpy(s.link, o->link, sizeof s.link);
+	for (size_t k = 0; k < 3; k++) {
+		s.shared.intensity_micro[k] = micro(o->mu[k]);
+		s.shared.probability_micro[k] = micro(o->p[k]);
+	}
+	return s;
+}
+
+static struct err options_check(const struct options *o, struct complaint *c)
+{
+	const uint64_t most = LINK_SLOTS_MAX / SLOTS_PER_KEY_BIT;
+
+	if (strcmp(o->role, "alice") != 0 && strcmp(o->role, "bob") != 0)
+		return complain(c, ERR(INPUT), "role: 'alice' or 'bob', not '%s'", o->role);
+	if (strcmp(o->channel_role, "listen") != 0 && strcmp(o->channel_role, "connect") != 0)
+		return complain(c, ERR(INPUT), "channel.role: 'listen' or 'connect', not '%s'", o->channel_role);
+	if (o->channel_port == 0 || o->channel_port > 65535)
+		return complain(c, ERR(INPUT), "channel.port: 1 to 65535");
+	if (o->block_bits < 10000 || o->block_bits > most)
+		return complain(c, ERR(INPUT), "block_bits: 10000 to %d", (int)most);
+	if (o->eps_sec_exponent < 1 || o->eps_sec_exponent > 30 || o->eps_cor_exponent < 1 || o->eps_cor_exponent > 16)
+		return complain(c, ERR(INPUT), "protocol: eps_sec_exponent is 1 to 30, eps_cor_exponent 1 to 16");
+	return OK;
+}
+
+static struct err options_read(struct qkd *q, struct complaint *c)
+{
+	q->options = (struct options){.block_bits = BLOCK_BITS,
+		.mu = {0.6, 0.22, 2e-4},
+		.p = {0.2, 0.55, 0.25},
+		.basis_x = 0.75,
+		.qber_max = 0.08,
+		.eps_sec_exponent = 10,
+		.eps_cor_exponent = 15};
+	struct err e = settings_read(&q->p->settings, rows, ARRAY_LEN(rows), &q->options, c);
+	return failed(e) ? e : options_check(&q->options, c);
+}
+
+static struct err network_open(struct qkd *q, struct complaint *c)
+{
+	const struct options *o = &q->options;
+	struct err e = tls_profile_open(&q->tls,
+		&(struct tls_settings){.certificate_file = o->certificate, .key_file = o->key, .ca_file = o->ca,
+			.require_hybrid = true},
+		c);
+
+	if (failed(e) || is_connecting(q))
+		return e;
+	return listener_open(&q->listener, &q->p->loop,
+		&(struct listener_settings){.address = o->channel_address, .port = (uint16_t)o->channel_port, .tls = q->tls,
+			.streams_max = 4, .handshake_ms_max = HANDSHAKE_MS_MAX},
+		peer_accepted, q, c);
+}
+
+static void metrics_open(struct qkd *q)
+{
+	const struct qkd_link_status *s = &q->status;
+
+	metrics_add(&q->p->metrics, (struct metric){.name = "merlon_qkd_blocks", .help = "Blocks by how they ended.",
+		.labels = "end=\"final\"", .type = METRIC_COUNTER, .value = &s->blocks_final});
+	metrics_add(&q->p->metrics, (struct metric){.name = "merlon_qkd_blocks", .help = "Blocks by how they ended.",
+		.labels = "end=\"aborted\"", .type = METRIC_COUNTER, .value = &s->blocks_aborted});
+	metrics_add(&q->p->metrics, (struct metric){.name = "merlon_qkd_secret_bits", .help = "Bits given to the key store.",
+		.type = METRIC_COUNTER, .value = &s->secret_bits});
+	metrics_add(&q->p->metrics, (struct metric){.name = "merlon_qkd_pads_send", .help = "Authentication pads left to send.",
+		.type = METRIC_GAUGE, .value = &s->pads_send});
+	metrics_add(&q->p->metrics, (struct metric){.name = "merlon_qkd_pads_accept",
+		.help = "Authentication pads left to accept.", .type = METRIC_GAUGE, .value = &s->pads_accept});
+}
+
+static struct err on_start(struct process *p, struct complaint *c)
+{
+	struct qkd *q = &the;
+	struct secret bootstrap = {0}, driver = {0};
+
+	p->state = q;
+	q->p = p;
+	struct err e = options_read(q, c);
+	if (!failed(e))
+		e = bootstrap_read(q->options.bootstrap_file, &bootstrap, c);
+	if (!failed(e))
+		e = secret_open(&driver, DRIVER_BUFFER);
+	if (failed(e))
+		return e;
+	q->driver_bytes = driver.bytes; /* as long as the process lives */
+	const struct qkd_link_settings settings = link_settings(&q->options);
+	const struct qkd_link_port port = {q, send_to_peer, ask_store, disconnect, block_done};
+	e = qkd_link_open(&q->link, &settings, port, p->entropy, &p->alarms, secret_span(&bootstrap), c);
+	secret_close(&bootstrap);
+	if (!failed(e))
+		e = network_open(q, c);
+	if (!failed(e))
+		metrics_open(q);
+	return e;
+}
+
+static struct err on_begin(struct process *p, struct complaint *c)
+{
+	struct qkd *q = &the;
+
+	(void)c;
+	q->peer_retry.gone_since_ms = q->driver_retry.gone_since_ms = now().mono_ms;
+	loop_timer_open(&p->loop, &q->tick, on_tick, q);
+	loop_timer_open(&p->loop, &q->driver_retry.timer, driver_connect, q);
+	loop_timer_open(&p->loop, &q->peer_retry.timer, peer_connect, q);
+	loop_timer_every(&q->tick, TICK_MS);
+	driver_connect(q);
+	if (is_connecting(q))
+		peer_connect(q);
+	return OK;
+}
+
+/* ---- Status ---- */
+
+static void ledger_status(struct json_writer *j, const struct qkd_ledger *g)
+{
+	json_open(j, "ledger", '{');
+	json_u64(j, "detections", g->detections);
+	json_u64(j, "sifted", g->sifted);
+	json_u64(j, "revealed", g->revealed);
+	json_u64(j, "corrected", g->corrected);
+	json_u64(j, "parities", g->parities);
+	json_u64(j, "tag_bits", g->tag_bits);
+	json_u64(j, "seed_bits", g->seed_bits);
+	json_u64(j, "final_bits", g->final_bits);
+	json_u64(j, "refill_bits", g->refill_bits);
+	json_close(j, '}');
+}
+
+static void on_status(struct process *p, struct json_writer *j)
+{
+	const struct qkd_link_status s = qkd_link_status(the.link);
+
+	(void)p;
+	json_text(j, "link", the.options.link);
+	json_text(j, "role", the.options.role);
+	json_text(j, "optics", !s.has_driver ? NULL : s.is_simulated ? "simulated" : "device");
+	json_text(j, "stage", s.stage);
+	json_bool(j, "peer_connected", the.peer != NULL);
+	json_u64(j, "blocks_final", s.blocks_final);
+	json_u64(j, "blocks_aborted", s.blocks_aborted);
+	json_u64(j, "blocks_void", s.blocks_void);
+	json_text(j, "last_abort", qkd_abort_word(s.last_abort));
+	json_f64(j, "qber", s.qber);
+	json_f64(j, "test_qber", s.test_qber);
+	json_u64(j, "secret_bits", s.secret_bits);
+	json_f64(j, "bits_per_second", s.bits_per_second);
+	json_f64(j, "block_seconds", s.block_seconds);
+	json_u64(j, "pads_send", s.pads_send);
+	json_u64(j, "pads_accept", s.pads_accept);
+	json_u64(j, "pads_burnt", s.pads_burnt);
+	ledger_status(j, &s.ledger);
+}
+
+static const struct process_kind kind = {
+	.name = "qkd",
+	.sandbox = SANDBOX_LINK,
+	.start = on_start,
+	.begin = on_begin,
+	.channel = on_channel,
+	.status = on_status,
+};
+
+int main(int argc, char **argv)
+{
+	return process_main(argc, argv, &kind);
+}
