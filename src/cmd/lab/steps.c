@@ -278,6 +278,16 @@ static bool last_link_state_is_up(const char *log)
 	return last != NULL && strncmp(last + strcspn(last, "\n") - 3, " UP", 3) == 0;
 }
 
+/* "GSUP link to 10.10.2.1:4222 UP", and no DOWN since. */
+static bool last_link_state_is_up(const char *log)
+{
+	const char *last = NULL;
+
+	for (const char *at = log; (at = strstr(at, "GSUP link to ")) != NULL; at++)
+		last = at;
+	return last != NULL && strncmp(last + strcspn(last, "\n") - 3, " UP", 3) == 0;
+}
+
 static struct err step_sgsn(struct lab *lab, bool *done, struct complaint *c)
 {
 	const char *const argv[] = {"osmo-sgsn", "-c", LAB_FOLDER "/osmo-sgsn.cfg", NULL};
