@@ -9,6 +9,7 @@
  * terminal, or where NO_COLOR is set.
  */
 #include "base/err.h"
+#include <stddef.h>
 #include <stdint.h>
 
 enum exit_code {

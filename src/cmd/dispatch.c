@@ -122,7 +122,7 @@ static int parse_option(struct invocation *in, int argc, char **argv, int *at)
 	if (in->values[i] == NULL)
 		return misuse(c, "a value is missing", word);
 	return value_is_allowed(&c->options[i], in->values[i]) ? EXIT_OK
-							       : misuse(c, "not one of its values", word);
+							       : misuse(c, c->options[i].value, in->values[i]);
 }
 
 static int parse(struct invocation *in, int argc, char **argv)
@@ -186,7 +186,7 @@ static int run_found(const struct command *c, int argc, char **argv)
 	struct invocation in = {.command = c};
 
 	if (c->run_raw != NULL)
-		return c->run_raw(argc, argv);
+		return c->run_raw(argc + 1, argv - 1); /* with its own name, as main() has it */
 	if (asks_for_help(argc, argv)) {
 		in.argv = (char *[]){(char *)(uintptr_t)c->name};
 		in.argc = 1;
@@ -203,7 +203,7 @@ int command_dispatch(int argc, char **argv)
 	if (argc < 2 || (argc == 2 && asks_for_help(argc - 1, argv + 1)))
 		return help_command(&(struct invocation){0});
 	if (strcmp(argv[1], "--version") == 0)
-		argv[1] = (char[]){"version"};
+		argv[1] += 2;
 	const struct command *c = find(argc - 1, argv + 1, &words);
 	if (c == NULL)
 		return fail(EXIT_USAGE, "no command '%s'; `merlon help` lists them", argv[1]);

@@ -3,6 +3,7 @@
 /* What this machine offers: one row a question, each with what it is for. */
 #include "command.h"
 #include "base/secret.h"
+#include "crypt/openssl.h"
 #include "host/metrics.h"
 #include "host/sandbox.h"
 #include <openssl/crypto.h>

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "command.h"
 #include "codec/ipc.h"
+#include "crypt/openssl.h"
 #include "host/metrics.h"
 #include <openssl/crypto.h>
 #include <sqlite3.h>

@@ -15,7 +15,8 @@ struct told {
 	int line, column;
 };
 
-static void listen_to_cyaml(cyaml_log_t level, void *ctx, const char *format, va_list args)
+/* The format is libcyaml's own; the attribute tells clang that we know. */
+__attribute__((format(printf, 3, 0))) static void listen_to_cyaml(cyaml_log_t level, void *ctx, const char *format, va_list args)
 {
 	struct told *told = ctx;
 	char text[256];

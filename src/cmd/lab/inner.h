@@ -9,7 +9,6 @@
 #include "cmd/lab/ask.h"
 #include "cmd/lab/canary.h"
 #include "cmd/lab/child.h"
-#include "cmd/lab/flow.h"
 #include "cmd/lab/tap.h"
 
 #define LAB_FOLDER "/run/merlon-lab"
@@ -32,8 +31,6 @@ struct lab_verdict {
 	size_t traced;
 	uint64_t tap_dropped;
 	struct tap_count tap;
-	struct flow_counts flow;
-	bool charon_came_back;
 	size_t planted;
 	struct canary_result canary;
 	const char *failed_step; /* NULL: none */
@@ -56,9 +53,6 @@ struct lab {
 	char ppks[LAB_PPKS_MAX][64]; /* key ids of PPKs seen in use */
 	bool has_block, has_ppk, has_hybrid; /* planted */
 	struct lab_verdict verdict;
-	struct flow_ends flow;
-	pid_t charon; /* the one that was killed; 0: not yet */
-	uint64_t flow_began_ms;
 	uint64_t began_ms;
 };
 
@@ -72,8 +66,6 @@ extern const struct step lab_steps[];
 extern const size_t lab_step_count;
 
 /* steps.c */
-/* Both ends say that it is up, with a PPK. */
-bool lab_tunnel_is_up(struct lab *lab, struct complaint *c);
 void lab_stop(struct lab *lab); /* sites, SGSN, optics: everything but the tap */
 
 /* ask.c: what the sites say, by the same commands as an operator's. Free with yyjson_doc_free(). */
@@ -89,7 +81,6 @@ struct err step_keys(struct lab *lab, bool *done, struct complaint *c);
 struct err step_attach(struct lab *lab, bool *done, struct complaint *c);
 struct err step_vectors(struct lab *lab, bool *done, struct complaint *c);
 struct err step_rotations(struct lab *lab, bool *done, struct complaint *c);
-struct err step_kill(struct lab *lab, bool *done, struct complaint *c);
 struct err step_trace(struct lab *lab, bool *done, struct complaint *c);
 
 /* secrets.c: the canary test of the whole lab */

@@ -6,7 +6,6 @@
 #include "cmd/lab/pki.h"
 #include "crypt/openssl.h"
 #include <openssl/evp.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -198,58 +197,4 @@ struct err step_trace(struct lab *lab, bool *done, struct complaint *c)
 	for (size_t i = 0; !failed(e) && i < lab->ppk_count; i++)
 		e = ppk_trace(lab, lab->ppks[i], c);
 	return e;
-}
-
-/* A second of marked flow, then the end of charon at radio: the supervisor starts it again, the gateway takes a fresh PPK. */
-static struct err charon_kill(struct lab *lab, struct complaint *c)
-{
-	struct complaint why = {0};
-	struct err e = OK;
-
-	if (lab->flow.source == 0) {
-		e = flow_start(&lab->flow, NET_RADIO, "10.10.1.1", NET_CORE, "10.10.2.1", c);
-		if (!failed(e))
-			e = canary_plant(lab->canary, "marker of the flow", SPAN_ARRAY(lab->flow.marker));
-		lab->flow_began_ms = lab_now_ms();
-		return e;
-	}
-	if (lab_now_ms() - lab->flow_began_ms < 1000)
-		return complain(c, OK, "the marked flow begins");
-	yyjson_doc *status = lab_status(lab, &lab->sites[SITE_RADIO], &why);
-	lab->charon = lab_pid(status, "charon");
-	yyjson_doc_free(status);
-	if (lab->charon <= 1 || kill(lab->charon, SIGKILL) != 0)
-		return complain(c, ERR(STATE), "there is no charon to kill: %s", why.text);
-	return OK;
-}
-
-static bool charon_is_back(struct lab *lab, struct complaint *c)
-{
-	struct complaint why = {0};
-	yyjson_doc *status = lab_status(lab, &lab->sites[SITE_RADIO], &why);
-	const pid_t now = lab_pid(status, "charon");
-
-	yyjson_doc_free(status);
-	if (now == 0 || now == lab->charon) {
-		(void)complain(c, OK, "charon is not back");
-		return false;
-	}
-	return lab_tunnel_is_up(lab, c);
-}
-
-struct err step_kill(struct lab *lab, bool *done, struct complaint *c)
-{
-	struct flow_counts *counts = &lab->verdict.flow;
-
-	if (lab->charon == 0)
-		return charon_kill(lab, c);
-	if (!charon_is_back(lab, c))
-		return OK;
-	*done = lab->verdict.charon_came_back = true;
-	lab_sleep_ms(1000); /* the flow goes on through the new tunnel */
-	flow_stop(&lab->flow, counts);
-	if (counts->received == 0)
-		return complain(c, ERR(STATE), "nothing of the marked flow arrived (%llu sent, %llu refused): no proof",
-			(unsigned long long)counts->sent, (unsigned long long)counts->refused);
-	return OK;
 }

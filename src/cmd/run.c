@@ -1,0 +1,233 @@
+// Copyright (c) the Merlon authors
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * `merlon run` and `merlon check`: the same reading of the configuration, with and without its effects.
+ *
+ * Order of effects: folders, charon's configuration, then the fence, and only behind the fence the first process. Where the fence
+ * cannot be put up, nothing runs.
+ */
+#include "cmd/command.h"
+#include "cmd/lab/child.h"
+#include "cmd/plan.h"
+#include "gateway/conf.h"
+#include "gateway/fence.h"
+#include "host/metrics.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { PROGRAM_MS_MAX = 10000 };
+#define TUNNEL_DEVICE "ipsec0" /* kernel-libipsec names its first device so */
+
+/* A folder of the site's user alone; parents as they are. */
+static struct err make_folder(const char *path, mode_t mode, const struct passwd *user, struct complaint *c)
+{
+	if (mkdir(path, mode) != 0 && errno != EEXIST)
+		return complain(c, ERR(IO), "%s: %s", path, strerror(errno));
+	if (chmod(path, mode) != 0 || (user != NULL && chown(path, user->pw_uid, user->pw_gid) != 0))
+		return complain(c, ERR(IO), "%s: %s", path, strerror(errno));
+	return OK;
+}
+
+static struct err make_folders(const struct site *site, struct complaint *c)
+{
+	static const char *const parts[] = {"", "/auc", "/kms", "/audit"};
+	const struct passwd *user = getpwnam(site->user);
+	char path[1100];
+
+	if (user == NULL)
+		return complain(c, ERR(INPUT), "user: no such user on this machine: '%s'", site->user);
+	if (mkdir("/run/merlon", 0755) != 0 && errno != EEXIST)
+		return complain(c, ERR(IO), "/run/merlon: %s", strerror(errno));
+	struct err e = make_folder(site->run_folder, 0750, NULL, c);
+	for (size_t i = 0; i < ARRAY_LEN(parts) && !failed(e); i++) {
+		snprintf(path, sizeof path, "%s%s", site->state_folder, parts[i]);
+		e = make_folder(path, 0700, user, c);
+	}
+	return e;
+}
+
+static struct err write_text(const char *folder, const char *name, struct span text, struct complaint *c)
+{
+	char path[300];
+
+	snprintf(path, sizeof path, "%.200s/%s", folder, name);
+	const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	const bool is_written = fd >= 0 && write(fd, text.at, text.len) == (ssize_t)text.len;
+	if (fd >= 0)
+		close(fd);
+	return is_written ? OK : complain(c, ERR(IO), "%s: %s", path, strerror(errno));
+}
+
+/* The group that may speak to charon's socket: the site's user's own. */
+static struct err write_charon_conf(const struct site *site, struct complaint *c)
+{
+	static uint8_t text[8192];
+	char vici[300], log[300];
+	const struct passwd *user = getpwnam(site->user);
+	size_t len;
+
+	snprintf(vici, sizeof vici, "%.200s/charon.vici", site->run_folder);
+	snprintf(log, sizeof log, "%.200s/charon.log", site->run_folder);
+	const struct group *group = user != NULL ? getgrgid(user->pw_gid) : NULL;
+	const struct gateway_conf conf = {
+		.esp = CHARON_ESP_USERSPACE, .vici_socket = vici, .group = group != NULL ? group->gr_name : NULL, .log_file = log};
+	const struct err e = gateway_conf_render(&conf, SPAN_MUT_ARRAY(text), &len, c);
+	return failed(e) ? e : write_text(site->run_folder, "strongswan.conf", span_of(text, len), c);
+}
+
+static void add_port(struct gateway_fence *f, const struct site_channel *channel)
+{
+	if (channel->role == ROLE_LISTEN)
+		f->listen_ports[f->listen_count++] = channel->port;
+	else
+		f->connect_ports[f->connect_count++] = channel->port;
+}
+
+static struct gateway_fence fence_of(const struct site *site)
+{
+	const struct site_gateway *g = site->gateway;
+	struct gateway_fence f = {.backhaul = g->interface,
+		.tunnel = TUNNEL_DEVICE,
+		.local_address = g->local_address,
+		.peer_address = site->peer->address,
+		.local_prefix = g->local_subnet,
+		.remote_prefix = g->remote_subnet};
+
+	add_port(&f, g->agent);
+	add_port(&f, site->kms->peering);
+	if (site->qkd != NULL)
+		add_port(&f, site->qkd->channel);
+	return f;
+}
+
+static struct err put_up(const struct site *site, const char *file, struct span text, const char *const argv[],
+	struct complaint *c)
+{
+	char said[512];
+	const struct err e = write_text(site->run_folder, file, text, c);
+
+	return failed(e) ? e : child_run(NULL, NULL, argv, said, sizeof said, PROGRAM_MS_MAX, c);
+}
+
+static struct err put_up_fence(const struct site *site, struct complaint *c)
+{
+	static uint8_t text[GATEWAY_TEXT_MAX];
+	char nft[300], routes[300];
+	const struct gateway_fence f = fence_of(site);
+	size_t len;
+
+	snprintf(nft, sizeof nft, "%.200s/fence.nft", site->run_folder);
+	snprintf(routes, sizeof routes, "%.200s/fence.routes", site->run_folder);
+	struct err e = gateway_fence_render(&f, SPAN_MUT_ARRAY(text), &len, c);
+	if (!failed(e))
+		e = put_up(site, "fence.nft", span_of(text, len),
+			(const char *const[]){"/usr/sbin/nft", "-f", nft, NULL}, c);
+	if (!failed(e))
+		e = gateway_fence_routes_render(&f, SPAN_MUT_ARRAY(text), &len, c);
+	if (!failed(e))
+		e = put_up(site, "fence.routes", span_of(text, len),
+			(const char *const[]){"/usr/sbin/ip", "-batch", routes, NULL}, c);
+	return e;
+}
+
+static struct err prepare(const struct site *site, struct complaint *c)
+{
+	struct err e = make_folders(site, c);
+
+	if (failed(e) || site->gateway == NULL)
+		return e;
+	if (site->gateway->charon != NULL)
+		e = write_charon_conf(site, c);
+	return failed(e) ? e : put_up_fence(site, c);
+}
+
+/* A reload reads the same file again. What the fence and charon's configuration are made of may not change under way. */
+static struct err replan(void *ctx, struct supervisor_plan *next, struct complaint *c)
+{
+	struct site *site;
+	struct err e = site_load(ctx, true, &site, c);
+
+	if (failed(e))
+		return e;
+	e = plan_from_site(site, next, c);
+	site_free(site);
+	return e;
+}
+
+static struct err read_plan(const char *path, struct site **site, struct supervisor_plan **plan, struct complaint *c)
+{
+	struct err e = site_load(path, true, site, c);
+
+	*plan = NULL;
+	if (failed(e))
+		return e;
+	*plan = calloc(1, sizeof **plan);
+	e = *plan == NULL ? complain(c, ERR(LIMIT), "out of memory") : plan_from_site(*site, *plan, c);
+	if (failed(e)) {
+		free(*plan);
+		site_free(*site);
+	}
+	return e;
+}
+
+int run_command(const struct invocation *in)
+{
+	struct complaint c = {0};
+	struct supervisor_plan *plan;
+	struct site *site;
+	struct err e = read_plan(in->argv[0], &site, &plan, &c);
+
+	if (failed(e))
+		return fail(EXIT_CONFIG, "%s", c.text);
+	if (geteuid() != 0) {
+		e = complain(&c, ERR(AUTH), "run: needs root, to open ports, put up the fence and change to user '%s'",
+			site->user);
+	} else {
+		e = prepare(site, &c);
+	}
+	if (!failed(e)) {
+		plan->ctx = in->argv[0];
+		plan->replan = replan;
+		e = supervisor_run(plan, &c);
+	}
+	free(plan);
+	site_free(site);
+	return failed(e) ? fail(exit_code_of(e), "%s", c.text) : EXIT_OK;
+}
+
+int check_command(const struct invocation *in)
+{
+	static char buffer[65536];
+	struct json_writer json = json_writer_of(SPAN_MUT_ARRAY(buffer));
+	struct complaint c = {0};
+	struct supervisor_plan *plan;
+	struct site *site;
+
+	if (failed(read_plan(in->argv[0], &site, &plan, &c)))
+		return fail(EXIT_CONFIG, "%s", c.text);
+	json_open(&json, NULL, '{');
+	json_text(&json, "site", plan->site);
+	json_open(&json, "processes", '[');
+	for (size_t i = 0; i < plan->count; i++)
+		json_text(&json, NULL, plan->rows[i].name);
+	json_close(&json, ']');
+	json_close(&json, '}');
+	if (wants_json(in)) {
+		printf("%.*s\n", (int)json.len, json.at);
+	} else {
+		printf("%s: site %s is fine; it would run:\n", in->argv[0], plan->site);
+		for (size_t i = 0; i < plan->count; i++)
+			printf("  %-18s %s\n", plan->rows[i].name,
+				plan->rows[i].executable[0] ? plan->rows[i].executable : "(external)");
+	}
+	free(plan);
+	site_free(site);
+	return EXIT_OK;
+}
