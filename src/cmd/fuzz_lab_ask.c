@@ -13,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (lab_pid(doc, "qkd") < 0 || lab_pid(NULL, "qkd") != 0)
 		abort();
-	(void)yyjson_get_num(lab_member(doc, "qkd", "/link/qber"));
+	(void)yyjson_get_num(lab_member(doc, "qkd", "/qber"));
 	yyjson_doc_free(doc);
 	return 0;
 }

@@ -9,11 +9,12 @@
 #include "cmd/lab/ask.h"
 #include "cmd/lab/canary.h"
 #include "cmd/lab/child.h"
+#include "cmd/lab/flow.h"
 #include "cmd/lab/tap.h"
 
 #define LAB_FOLDER "/run/merlon-lab"
 enum { LAB_TICK_MS = 200, LAB_PPKS_MAX = 32, LAB_TRACES_MIN = 1, LAB_SITES = 2 };
-enum { LAB_KEK_OCTETS = 32, LAB_BOOTSTRAP_OCTETS = 4096, LAB_KEY_OCTETS = 32, LAB_CANARY_SUBSCRIBERS = 8 };
+enum { LAB_KEK_OCTETS = 32, LAB_BOOTSTRAP_OCTETS = 2080, LAB_KEY_OCTETS = 32, LAB_CANARY_SUBSCRIBERS = 8 };
 enum { LAB_ROTATIONS = 3, LAB_VECTORS = 100 };
 
 struct lab_site {
@@ -31,13 +32,20 @@ struct lab_verdict {
 	size_t traced;
 	uint64_t tap_dropped;
 	struct tap_count tap;
+	bool eavesdropper_noticed, key_refused; /* of the attack's story */
+	struct flow_counts flow;
+	bool charon_came_back;
 	size_t planted;
 	struct canary_result canary;
 	const char *failed_step; /* NULL: none */
 	struct complaint why;
 };
 
+struct step;
+struct story;
+
 struct lab {
+	const struct story *story;
 	bool is_once, is_attack;
 	bool is_leaking; /* a planted value is leaked on purpose: the lab must fail */
 	const char *keep;
@@ -53,6 +61,9 @@ struct lab {
 	char ppks[LAB_PPKS_MAX][64]; /* key ids of PPKs seen in use */
 	bool has_block, has_ppk, has_hybrid; /* planted */
 	struct lab_verdict verdict;
+	struct flow_ends flow;
+	pid_t charon; /* the one that was killed; 0: not yet */
+	uint64_t flow_began_ms;
 	uint64_t began_ms;
 };
 
@@ -62,10 +73,15 @@ struct step {
 	/* OK and *done; OK and not: again later, `c` says what is waited for; an error: `c` says why. */
 	struct err (*work)(struct lab *lab, bool *done, struct complaint *c);
 };
-extern const struct step lab_steps[];
-extern const size_t lab_step_count;
+struct story {
+	const struct step *steps;
+	size_t count;
+};
+extern const struct story lab_main_job, lab_attack;
 
 /* steps.c */
+/* Both ends say that it is up, with a PPK. */
+bool lab_tunnel_is_up(struct lab *lab, struct complaint *c);
 void lab_stop(struct lab *lab); /* sites, SGSN, optics: everything but the tap */
 
 /* ask.c: what the sites say, by the same commands as an operator's. Free with yyjson_doc_free(). */
@@ -81,6 +97,9 @@ struct err step_keys(struct lab *lab, bool *done, struct complaint *c);
 struct err step_attach(struct lab *lab, bool *done, struct complaint *c);
 struct err step_vectors(struct lab *lab, bool *done, struct complaint *c);
 struct err step_rotations(struct lab *lab, bool *done, struct complaint *c);
+struct err step_noticed(struct lab *lab, bool *done, struct complaint *c);
+struct err step_nothing(struct lab *lab, bool *done, struct complaint *c);
+struct err step_kill(struct lab *lab, bool *done, struct complaint *c);
 struct err step_trace(struct lab *lab, bool *done, struct complaint *c);
 
 /* secrets.c: the canary test of the whole lab */

@@ -45,8 +45,8 @@ static void page_site(const struct lab *lab, const struct lab_site *site)
 		return;
 	}
 	printf("  %-6s qkd: QBER %.2f %%, %llu secret bits   tunnel: %s, %llu rotations   alarms: %zu\n",
-		site->name, 100 * yyjson_get_num(lab_member(status, "qkd", "/link/qber")),
-		(unsigned long long)yyjson_get_uint(lab_member(status, "qkd", "/link/secret_bits")),
+		site->name, 100 * yyjson_get_num(lab_member(status, "qkd", "/qber")),
+		(unsigned long long)yyjson_get_uint(lab_member(status, "qkd", "/secret_bits")),
 		yyjson_is_true(lab_member(status, "gateway", "/tunnel/established")) ? "up" : "down",
 		(unsigned long long)yyjson_get_uint(lab_member(status, "gateway", "/tunnel/ppk_rotations")),
 		yyjson_arr_size(yyjson_obj_get(yyjson_doc_get_root(status), "alarms")));
@@ -60,11 +60,11 @@ static void page_draw(const struct lab *lab, size_t on, const char *waiting)
 	if (!has_page(lab))
 		return;
 	printf("\033[H\033[JMerlon lab: two sites, an untrusted backhaul. All optics are SIMULATED.\n\n");
-	for (size_t i = 0; i < lab_step_count; i++) {
+	for (size_t i = 0; i < lab->story->count; i++) {
 		const enum step_state state = i < on ? STEP_DONE : i > on ? STEP_AHEAD
 			: lab->verdict.failed_step != NULL	 ? STEP_FAILED
 								 : STEP_ON;
-		printf("  %s %-10s %s\n", marks[state], lab_steps[i].name, lab_steps[i].says);
+		printf("  %s %-10s %s\n", marks[state], lab->story->steps[i].name, lab->story->steps[i].says);
 	}
 	printf("\n  %s\n", waiting);
 	fflush(stdout);
@@ -105,7 +105,7 @@ static struct err dead_complain(const struct child *dead, struct complaint *c)
 
 static struct err step_run(struct lab *lab, size_t at)
 {
-	const struct step *step = &lab_steps[at];
+	const struct step *step = &lab->story->steps[at];
 	const uint64_t began = lab_now_ms();
 	struct complaint waiting = {0};
 	bool done = false;
@@ -226,8 +226,8 @@ static int inside(void *ctx)
 		e = canary_open(&lab->canary);
 	if (failed(e))
 		return fail(EXIT_FAILED, "%s", c.text);
-	for (size_t i = 0; i < lab_step_count && !failed(e); i++) {
-		if (strcmp(lab_steps[i].name, "cores") == 0)
+	for (size_t i = 0; i < lab->story->count && !failed(e); i++) {
+		if (strcmp(lab->story->steps[i].name, "cores") == 0)
 			steady_state(lab, i);
 		e = step_run(lab, i);
 	}
@@ -243,10 +243,12 @@ static int inside(void *ctx)
 /* ---- The command ---- */
 
 static const char usage[] =
-	"usage: merlon lab [--once] [--keep FOLDER]\n"
+	"usage: merlon lab [--once] [--attack] [--keep FOLDER]\n"
 	"Two sites protected end to end on this machine, in network namespaces of their own. Needs root.\n"
 	"  --once         prove it, print one JSON object, take everything down; exit code 0 only if all holds\n"
 	"  --keep FOLDER  copy logs and captures there at the end\n"
+	"  --attack       the other story: an eavesdropper on the quantum link (intercept-resend) is noticed, no key is\n"
+	"                 made, and there is no tunnel\n"
 	"  --leak         write a planted key into a log: the lab must find it and fail\n";
 
 static bool folders_find(struct lab *lab)
@@ -276,7 +278,7 @@ static bool folders_find(struct lab *lab)
 static int options_read(struct lab *lab, int argc, char **argv)
 {
 	static const struct option options[] = {{"once", no_argument, NULL, 'o'},
-		{"keep", required_argument, NULL, 'k'}, {"help", no_argument, NULL, 'h'},
+		{"keep", required_argument, NULL, 'k'}, {"help", no_argument, NULL, 'h'}, {"attack", no_argument, NULL, 'a'},
 		{"leak", no_argument, NULL, 'l'}, {0}};
 
 	optind = 0;
@@ -287,6 +289,10 @@ static int options_read(struct lab *lab, int argc, char **argv)
 			break;
 		case 'k':
 			lab->keep = optarg;
+			break;
+		case 'a':
+			lab->is_attack = true;
+			lab->story = &lab_attack;
 			break;
 		case 'l':
 			lab->is_leaking = true;
@@ -323,7 +329,8 @@ int lab_command(int argc, char **argv)
 	struct complaint c = {0};
 	int code;
 
-	lab = (struct lab){.sites = {{.name = "radio", .space = NET_RADIO, .client = "sae-radio-1"},
+	lab = (struct lab){.story = &lab_main_job,
+		.sites = {{.name = "radio", .space = NET_RADIO, .client = "sae-radio-1"},
 				   {.name = "core", .space = NET_CORE, .client = "sae-core-1"}},
 		.began_ms = lab_now_ms()};
 	code = options_read(&lab, argc, argv);

@@ -6,6 +6,7 @@
 #include "cmd/lab/pki.h"
 #include "crypt/openssl.h"
 #include <openssl/evp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -197,4 +198,115 @@ struct err step_trace(struct lab *lab, bool *done, struct complaint *c)
 	for (size_t i = 0; !failed(e) && i < lab->ppk_count; i++)
 		e = ppk_trace(lab, lab->ppks[i], c);
 	return e;
+}
+
+/* A second of marked flow, then the end of charon at radio: the supervisor starts it again, the gateway takes a fresh PPK. */
+static struct err charon_kill(struct lab *lab, struct complaint *c)
+{
+	struct complaint why = {0};
+	struct err e = OK;
+
+	if (lab->flow.source == 0) {
+		e = flow_start(&lab->flow, NET_RADIO, "10.10.1.1", NET_CORE, "10.10.2.1", c);
+		if (!failed(e))
+			e = canary_plant(lab->canary, "marker of the flow", SPAN_ARRAY(lab->flow.marker));
+		lab->flow_began_ms = lab_now_ms();
+		return e;
+	}
+	if (lab_now_ms() - lab->flow_began_ms < 1000)
+		return complain(c, OK, "the marked flow begins");
+	yyjson_doc *status = lab_status(lab, &lab->sites[SITE_RADIO], &why);
+	lab->charon = lab_pid(status, "charon");
+	yyjson_doc_free(status);
+	if (lab->charon <= 1 || kill(lab->charon, SIGKILL) != 0)
+		return complain(c, ERR(STATE), "there is no charon to kill: %s", why.text);
+	return OK;
+}
+
+static bool charon_is_back(struct lab *lab, struct complaint *c)
+{
+	struct complaint why = {0};
+	yyjson_doc *status = lab_status(lab, &lab->sites[SITE_RADIO], &why);
+	const pid_t now = lab_pid(status, "charon");
+
+	yyjson_doc_free(status);
+	if (now == 0 || now == lab->charon) {
+		(void)complain(c, OK, "charon is not back");
+		return false;
+	}
+	return lab_tunnel_is_up(lab, c);
+}
+
+struct err step_kill(struct lab *lab, bool *done, struct complaint *c)
+{
+	struct flow_counts *counts = &lab->verdict.flow;
+
+	if (lab->charon == 0)
+		return charon_kill(lab, c);
+	if (!charon_is_back(lab, c))
+		return OK;
+	*done = lab->verdict.charon_came_back = true;
+	lab_sleep_ms(1000); /* the flow goes on through the new tunnel */
+	flow_stop(&lab->flow, counts);
+	if (counts->received == 0)
+		return complain(c, ERR(STATE), "nothing of the marked flow arrived (%llu sent, %llu refused): no proof",
+			(unsigned long long)counts->sent, (unsigned long long)counts->refused);
+	return OK;
+}
+
+/* ---- The attack's story ---- */
+
+static bool alarm_stands_at(yyjson_doc *status, const char *kind)
+{
+	yyjson_arr_iter iter = yyjson_arr_iter_with(yyjson_obj_get(yyjson_doc_get_root(status), "alarms"));
+
+	for (yyjson_val *a = yyjson_arr_iter_next(&iter); a != NULL; a = yyjson_arr_iter_next(&iter)) {
+		const char *name = yyjson_get_str(yyjson_obj_get(a, "kind"));
+		if (name != NULL && strcmp(name, kind) == 0)
+			return true;
+	}
+	return false;
+}
+
+struct err step_noticed(struct lab *lab, bool *done, struct complaint *c)
+{
+	for (size_t i = 0; i < LAB_SITES; i++) {
+		struct complaint why = {0};
+		yyjson_doc *status = lab_status(lab, &lab->sites[i], &why);
+		lab->verdict.eavesdropper_noticed |= alarm_stands_at(status, "qkd_eavesdropping_suspected");
+		const double qber = yyjson_get_num(lab_member(status, "qkd", "/test_qber"));
+		if (qber > lab->verdict.qber)
+			lab->verdict.qber = qber;
+		yyjson_doc_free(status);
+	}
+	*done = lab->verdict.eavesdropper_noticed;
+	return complain(c, OK, "no alarm qkd_eavesdropping_suspected, QBER %.3f", lab->verdict.qber);
+}
+
+/* Not a bit distilled, no key for a client, no tunnel of any strength. */
+struct err step_nothing(struct lab *lab, bool *done, struct complaint *c)
+{
+	struct key_answer given;
+	struct complaint refusal = {0};
+	char path[128];
+
+	*done = true;
+	for (size_t i = 0; i < LAB_SITES; i++) {
+		yyjson_doc *status = lab_status(lab, &lab->sites[i], c);
+		if (status == NULL)
+			return ERR(STATE);
+		lab->verdict.secret_bits += yyjson_get_uint(lab_member(status, "qkd", "/secret_bits"));
+		lab->verdict.is_established |=
+			yyjson_is_true(lab_member(status, "gateway", "/tunnel/established"));
+		yyjson_doc_free(status);
+	}
+	snprintf(path, sizeof path, "%s/enc_keys", lab->sites[SITE_CORE].client);
+	yyjson_doc *doc = etsi014_ask(lab, &lab->sites[SITE_RADIO], path, NULL, &refusal);
+	lab->verdict.key_refused = doc == NULL || !key_take(doc, &given);
+	yyjson_doc_free(doc);
+	if (lab->verdict.secret_bits > 0 || lab->verdict.is_established || !lab->verdict.key_refused)
+		return complain(c, ERR(STATE), "in spite of the eavesdropper: %llu secret bits, tunnel %s, key %s",
+			(unsigned long long)lab->verdict.secret_bits, lab->verdict.is_established ? "up" : "down",
+			lab->verdict.key_refused ? "refused" : "given");
+	return OK;
 }

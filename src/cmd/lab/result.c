@@ -81,6 +81,25 @@ static void auc_members(struct json_writer *j, const struct lab_verdict *v)
 	json_close(j, '}');
 }
 
+static void kill_members(struct json_writer *j, const struct lab_verdict *v)
+{
+	json_open(j, "kill", '{');
+	json_bool(j, "charon_came_back", v->charon_came_back);
+	json_u64(j, "marked_sent", v->flow.sent);
+	json_u64(j, "marked_refused", v->flow.refused);
+	json_u64(j, "marked_received", v->flow.received);
+	json_close(j, '}');
+}
+
+static void attack_members(struct json_writer *j, const struct lab_verdict *v)
+{
+	json_open(j, "attack", '{');
+	json_text(j, "kind", "intercept-resend");
+	json_bool(j, "noticed", v->eavesdropper_noticed);
+	json_bool(j, "key_refused", v->key_refused);
+	json_close(j, '}');
+}
+
 size_t lab_result_json(const struct lab *lab, char *text, size_t size)
 {
 	const struct lab_verdict *v = &lab->verdict;
@@ -95,6 +114,9 @@ size_t lab_result_json(const struct lab *lab, char *text, size_t size)
 	tap_members(&j, v);
 	key_members(&j, v);
 	auc_members(&j, v);
+	kill_members(&j, v);
+	if (lab->is_attack)
+		attack_members(&j, v);
 	canary_members(&j, v);
 	json_close(&j, '}');
 	const struct span done = json_done(&j);
