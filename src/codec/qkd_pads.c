@@ -55,3 +55,24 @@ void pads_encode(struct writer *w, const struct pads *pads)
 	writer_span(w, span_of(pads->refill_send, octets));
 	writer_span(w, span_of(pads->refill_accept, octets));
 }
+
+struct err pads_from_bootstrap(struct pads *pads, bool is_alice, struct span secret)
+{
+	struct pad_pool *a_to_b = is_alice ? &pads->send : &pads->accept;
+	struct pad_pool *b_to_a = is_alice ? &pads->accept : &pads->send;
+	struct wire_fault fault = {0};
+	struct reader r = reader_of(secret, &fault);
+
+	memset(pads, 0, sizeof *pads);
+	if (secret.len < BOOTSTRAP_OCTETS_MIN || secret.len > BOOTSTRAP_OCTETS_MAX ||
+		secret.len % (2 * PAD_OCTETS) != 0)
+		return ERR(INPUT);
+	const size_t count = (secret.len - 2 * PAD_OCTETS) / (2 * PAD_OCTETS);
+	reader_copy(&r, SPAN_MUT_ARRAY(a_to_b->hash_key), "hash key A to B");
+	reader_copy(&r, SPAN_MUT_ARRAY(b_to_a->hash_key), "hash key B to A");
+	reader_copy(&r, span_mut_of(a_to_b->pads, count * PAD_OCTETS), "pads A to B");
+	reader_copy(&r, span_mut_of(b_to_a->pads, count * PAD_OCTETS), "pads B to A");
+	a_to_b->count = b_to_a->count = (uint16_t)count;
+	reader_end(&r, "bootstrap secret");
+	return wire_result(&fault);
+}

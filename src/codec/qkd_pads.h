@@ -9,6 +9,10 @@
 #include "codec/qkd_msg.h"
 
 enum { PAD_OCTETS = 16, PADS_MAX = 256, PADS_REFILL_MAX = 64, PADS_BLOB_MAX = 12 << 10, PADS_VERSION = 1 };
+enum {
+	BOOTSTRAP_OCTETS_MIN = 2 * PAD_OCTETS + 2 * 16 * PAD_OCTETS,
+	BOOTSTRAP_OCTETS_MAX = 2 * PAD_OCTETS + 2 * 96 * PAD_OCTETS,
+};
 
 /* Pads number first … first + count - 1 of one direction. Used ones below the mark may still be there. */
 struct pad_pool {
@@ -27,3 +31,9 @@ struct pads {
 
 MUST_USE struct err pads_decode(struct span blob, struct pads *pads, struct wire_fault *fault);
 void pads_encode(struct writer *w, const struct pads *pads);
+
+/*
+ * Bootstrap secret, the pools' first content: hash key A->B, hash key B->A, then pads A->B and pads B->A, half of the rest
+ * each. Both ends have the same octets, used once in the life of the link. ERR_INPUT for other lengths.
+ */
+MUST_USE struct err pads_from_bootstrap(struct pads *pads, bool is_alice, struct span secret);

@@ -269,6 +269,29 @@ static void test_pads_read_as_they_were_written(void **state)
 	assert_int_equal(pads_decode(blob, &in, &fault).kind, ERR_VERSION);
 }
 
+static void test_a_bootstrap_secret_is_cut_alike_at_both_ends(void **state)
+{
+	static struct pads a, b;
+	struct prop p = prop_from_environment(33);
+	uint8_t secret[BOOTSTRAP_OCTETS_MAX + 32];
+
+	(void)state;
+	prop_fill(&p, SPAN_MUT_ARRAY(secret));
+	for (size_t len = 0; len <= sizeof secret; len++) {
+		const bool is_good = len >= BOOTSTRAP_OCTETS_MIN && len <= BOOTSTRAP_OCTETS_MAX && len % 32 == 0;
+		assert_int_equal(!failed(pads_from_bootstrap(&a, true, span_of(secret, len))), is_good);
+		assert_int_equal(!failed(pads_from_bootstrap(&b, false, span_of(secret, len))), is_good);
+		if (!is_good)
+			continue;
+		assert_int_equal(a.send.count, (len - 32) / 32);
+		assert_memory_equal(&a.send, &b.accept, sizeof a.send);
+		assert_memory_equal(&a.accept, &b.send, sizeof a.accept);
+		/* No octet serves both directions. */
+		assert_memory_equal(a.accept.pads[a.accept.count - 1], secret + len - 16, 16);
+		assert_memory_equal(a.send.pads[0], secret + 32, 16);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -279,6 +302,7 @@ int main(void)
 		cmocka_unit_test(test_driver_records_read_as_they_were_written),
 		cmocka_unit_test(test_driver_events_that_cannot_be_are_refused),
 		cmocka_unit_test(test_pads_read_as_they_were_written),
+		cmocka_unit_test(test_a_bootstrap_secret_is_cut_alike_at_both_ends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

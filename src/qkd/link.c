@@ -391,7 +391,7 @@ static void opened(struct qkd_link *l, struct span body)
 	}
 	/* Marks without pads: the state was lost. The bootstrap secret's pads may be used up already. */
 	if (l->marks.send != 0 || l->marks.accept != 0 || l->opened.block_count != 0 ||
-		failed(pads_from_bootstrap(pads, l->settings.role, secret_span(&l->bootstrap)))) {
+		failed(pads_from_bootstrap(pads, l->settings.role == LINK_ALICE, secret_span(&l->bootstrap)))) {
 		refuse(l, &qkd_alarm_desynchronised, "the store lost this link's pads");
 		return;
 	}

@@ -3,27 +3,6 @@
 #include "pads.h"
 #include "base/secret.h"
 
-struct err pads_from_bootstrap(struct pads *pads, enum link_role role, struct span secret)
-{
-	struct pad_pool *a_to_b = role == LINK_ALICE ? &pads->send : &pads->accept;
-	struct pad_pool *b_to_a = role == LINK_ALICE ? &pads->accept : &pads->send;
-	struct wire_fault fault = {0};
-	struct reader r = reader_of(secret, &fault);
-
-	memset(pads, 0, sizeof *pads);
-	if (secret.len < BOOTSTRAP_OCTETS_MIN || secret.len > BOOTSTRAP_OCTETS_MAX ||
-		secret.len % (2 * PAD_OCTETS) != 0)
-		return ERR(INPUT);
-	const size_t count = (secret.len - 2 * PAD_OCTETS) / (2 * PAD_OCTETS);
-	reader_copy(&r, SPAN_MUT_ARRAY(a_to_b->hash_key), "hash key A to B");
-	reader_copy(&r, SPAN_MUT_ARRAY(b_to_a->hash_key), "hash key B to A");
-	reader_copy(&r, span_mut_of(a_to_b->pads, count * PAD_OCTETS), "pads A to B");
-	reader_copy(&r, span_mut_of(b_to_a->pads, count * PAD_OCTETS), "pads B to A");
-	a_to_b->count = b_to_a->count = (uint16_t)count;
-	reader_end(&r, "bootstrap secret");
-	return wire_result(&fault);
-}
-
 uint64_t pad_pool_left(const struct pad_pool *pool, uint64_t mark)
 {
 	const uint64_t from = mark > pool->first ? mark : pool->first;

@@ -21,15 +21,7 @@ enum {
 	PADS_HIGH = 96,	 /* refilled up to here */
 	PADS_REFILL_STEP = 8,
 	PADS_SKIP_MAX = 128,
-	BOOTSTRAP_OCTETS_MIN = 2 * PAD_OCTETS + 2 * 16 * PAD_OCTETS,
-	BOOTSTRAP_OCTETS_MAX = 2 * PAD_OCTETS + 2 * PADS_HIGH * PAD_OCTETS,
 };
-
-/*
- * Bootstrap secret: hash key A->B, hash key B->A, then pads A->B and pads B->A, half of the rest each. Both ends
- * have the same octets, used once in the life of the link. ERR_INPUT for other lengths.
- */
-MUST_USE struct err pads_from_bootstrap(struct pads *pads, enum link_role role, struct span secret);
 
 static inline uint64_t pad_pool_end(const struct pad_pool *pool)
 {

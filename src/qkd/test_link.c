@@ -11,6 +11,7 @@
 #include "codec/qkd_pads.h"
 #include "qkd/link.h"
 #include "qkd/optics_model.h"
+#include "support/qkd_store_model.h"
 #include "support/sim.h"
 #include <stdarg.h>
 #include <stdio.h>
@@ -19,23 +20,8 @@
 #include <cmocka.h>
 
 enum { ALICE, BOB, WORLD }; /* nodes of the simulation */
-enum { CHUNK = 8192, SLOTS = 98304, BLOCKS_KEPT = 512, KEY_KEPT = 1024, PADS_SEEN = 4096 };
+enum { CHUNK = 8192, SLOTS = 98304, PADS_SEEN = 4096 };
 enum { TIMER_OPTICS = 1, TIMER_CONNECT, TIMER_RESTART_ALICE, TIMER_RESTART_BOB, TIMER_STORE, TIMER_TICK };
-
-struct stored_block {
-	uint8_t id[QKD_BLOCK_ID], key[KEY_KEPT];
-	size_t len;
-	enum qkd_block_state state;
-	bool is_void;
-};
-
-struct stored {
-	uint8_t state[PADS_BLOB_MAX];
-	size_t state_len;
-	struct qkd_marks marks;
-	size_t count;
-	struct stored_block blocks[BLOCKS_KEPT];
-};
 
 struct world;
 
@@ -166,74 +152,6 @@ static void block_done(void *ctx, enum qkd_abort reason, const char *report)
 
 /* The store. */
 
-static struct stored_block *find_block(struct stored *s, const uint8_t *id)
-{
-	for (size_t i = 0; i < s->count; i++)
-		if (memcmp(s->blocks[i].id, id, QKD_BLOCK_ID) == 0)
-			return &s->blocks[i];
-	return NULL;
-}
-
-static struct err set_marks(struct stored *s, struct qkd_marks marks)
-{
-	if (marks.send < s->marks.send || marks.accept < s->marks.accept)
-		return ERR(STATE);
-	s->marks = marks;
-	return OK;
-}
-
-static struct err store_apply(struct stored *s, uint16_t type, const struct qkd_request *q)
-{
-	struct stored_block *block = find_block(s, q->block_id);
-
-	switch ((enum qkd_type)type) {
-	case QKD_OPEN:
-		return OK;
-	case QKD_MARK:
-		return set_marks(s, q->marks);
-	case QKD_BLOCK_PENDING:
-		if (block != NULL || s->count == BLOCKS_KEPT || q->key.len > KEY_KEPT)
-			return ERR(STATE);
-		block = &s->blocks[s->count++];
-		*block = (struct stored_block){.len = q->key.len, .state = QKD_PENDING};
-		memcpy(block->id, q->block_id, QKD_BLOCK_ID);
-		memcpy(block->key, q->key.at, q->key.len);
-		return OK;
-	case QKD_BLOCK_FINAL:
-		if (block == NULL || block->state != QKD_PENDING || block->is_void)
-			return ERR(STATE);
-		block->state = QKD_FINAL;
-		break;
-	case QKD_BLOCK_VOID:
-		if (block == NULL)
-			return ERR(ABSENT);
-		block->is_void = true;
-		return OK;
-	case QKD_STATE:
-		break;
-	}
-	memcpy(s->state, q->state.at, q->state.len);
-	s->state_len = q->state.len;
-	return set_marks(s, q->marks);
-}
-
-static struct span opened_write(const struct stored *s, struct span_mut out)
-{
-	struct qkd_opened opened = {.marks = s->marks, .state = span_of(s->state, s->state_len)};
-	struct writer w = writer_of(out);
-
-	for (size_t i = s->count; i > 0 && opened.block_count < QKD_BLOCKS_MAX; i--) {
-		if (s->blocks[i - 1].is_void)
-			continue;
-		struct qkd_block *b = &opened.blocks[opened.block_count++];
-		memcpy(b->id, s->blocks[i - 1].id, QKD_BLOCK_ID);
-		b->state = s->blocks[i - 1].state;
-	}
-	qkd_opened_encode(&w, &opened);
-	assert_false(w.is_full);
-	return writer_span_done(&w);
-}
-
 static void settle_effects(struct world *w);
 
 static void store_commit(struct end *e)
@@ -248,14 +166,14 @@ static void store_commit(struct end *e)
 	assert_false(failed(qkd_request_decode(type, span_of(e->request, e->request_len), &q, &fault)));
 	if (is_last && prop_below(e->world->prop, 2) == 0)
 		return; /* the power went before the disk had it */
-	struct err err = store_apply(e->kept, type, &q);
+	struct err err = stored_apply(e->kept, type, &q);
 	/* A dishonest disk writes when it likes. */
 	if (!e->world->is_honest && prop_below(e->world->prop, 4) == 0)
 		*e->durable = *e->kept;
 	if (is_last)
 		return;
 	if (type == QKD_OPEN)
-		body = opened_write(e->kept, SPAN_MUT_ARRAY(answer));
+		body = stored_opened(e->kept, SPAN_MUT_ARRAY(answer));
 	qkd_link_store_answered(e->link, sim_now(e->world->sim), err, body);
 }
 
@@ -492,35 +410,6 @@ static void run_to_rest(struct world *w)
 	run_for(w, 2000);
 }
 
-/* Blocks that the ends do not hold alike: final here and not there, pending anywhere, or with other keys. */
-static size_t unequal_blocks(struct world *w)
-{
-	size_t unequal = 0;
-
-	for (size_t i = 0; i < 2; i++) {
-		struct stored *mine = w->ends[i].kept, *theirs = w->ends[1 - i].kept;
-		for (size_t n = 0; n < mine->count; n++) {
-			const struct stored_block *a = &mine->blocks[n];
-			const struct stored_block *b = find_block(theirs, a->id);
-			if (a->is_void)
-				continue;
-			if (a->state != QKD_FINAL || b == NULL || b->is_void || b->state != QKD_FINAL || a->len != b->len ||
-				memcmp(a->key, b->key, a->len) != 0)
-				unequal++;
-		}
-	}
-	return unequal;
-}
-
-static size_t finals(const struct stored *s)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < s->count; i++)
-		n += s->blocks[i].state == QKD_FINAL && !s->blocks[i].is_void;
-	return n;
-}
-
 static void test_both_ends_get_the_same_keys_and_account_for_every_bit(void **state)
 {
 	struct world *w = world_open(1, true, 0, 0);
@@ -535,7 +424,7 @@ static void test_both_ends_get_the_same_keys_and_account_for_every_bit(void **st
 	assert_int_equal(a.blocks_final, b.blocks_final);
 	assert_int_equal(a.secret_bits, b.secret_bits);
 	assert_true(a.secret_bits > 0);
-	assert_int_equal(unequal_blocks(w), 0);
+	assert_int_equal(stored_unequal(w->ends[0].kept, w->ends[1].kept), 0);
 	assert_memory_equal(&a.ledger, &b.ledger, sizeof a.ledger);
 	assert_true(a.ledger.parities > 0 && a.ledger.tag_bits == 64 && a.ledger.seed_bits == a.ledger.sifted - 1);
 	assert_true(a.qber > 0.0005 && a.qber < 0.006);
@@ -589,7 +478,7 @@ static void test_a_changed_message_is_caught_by_the_tag(void **state)
 	run_for(w, 1000);
 	for (size_t i = 0; i < 2; i++) {
 		assert_int_equal(qkd_link_status(w->ends[i].link).secret_bits, 0);
-		assert_int_equal(finals(w->ends[i].kept), 0);
+		assert_int_equal(stored_finals(w->ends[i].kept), 0);
 		assert_true(alarm_stands(&w->ends[i].alarms, &qkd_alarm_authentication, "test"));
 	}
 	assert_int_equal(w->reused, 0);
@@ -651,12 +540,12 @@ static struct tally crash_many(uint64_t seeds, uint64_t crashes_each, bool is_ho
 		struct world *w = world_open(100 + seed, is_honest, 120, crashes_each);
 		run_to_rest(w);
 		t.crashes += w->crashes;
-		t.finals += finals(w->ends[ALICE].kept);
-		t.unequal += unequal_blocks(w);
+		t.finals += stored_finals(w->ends[ALICE].kept);
+		t.unequal += stored_unequal(w->ends[0].kept, w->ends[1].kept);
 		t.reused += w->reused;
-		if (is_honest && (unequal_blocks(w) > 0 || w->reused > 0 || finals(w->ends[ALICE].kept) == 0))
+		if (is_honest && (stored_unequal(w->ends[0].kept, w->ends[1].kept) > 0 || w->reused > 0 || stored_finals(w->ends[ALICE].kept) == 0))
 			print_message("seed %d: %d unequal, %d reused, %d final\n", (int)(100 + seed),
-				(int)unequal_blocks(w), (int)w->reused, (int)finals(w->ends[ALICE].kept));
+				(int)stored_unequal(w->ends[0].kept, w->ends[1].kept), (int)w->reused, (int)stored_finals(w->ends[ALICE].kept));
 		world_close(w);
 	}
 	print_message("%s store: %d crashes, %d final blocks, %d unequal, %d pads used twice\n",

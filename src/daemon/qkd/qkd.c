@@ -8,7 +8,7 @@
 #include "base/secret.h"
 #include "host/process.h"
 #include "qkd/link.h"
-#include "qkd/pads.h"
+#include "codec/qkd_pads.h"
 #include <ctype.h>
 #include <fcntl.h>
 #include <unistd.h>
