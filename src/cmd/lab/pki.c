@@ -236,7 +236,7 @@ void pki_imsi(char digits[static PKI_DIGITS], size_t index)
 struct err pki_subscribers_write(const char *path, uid_t uid, struct complaint *c)
 {
 	FILE *f = file_open(path, 0600, uid, c);
-	bool is_good = f != NULL && fputs("imsi,k,opc,algorithm\n", f) >= 0;
+	bool is_good = f != NULL && fputs("imsi,k,opc,algorithm,msisdn\n", f) >= 0;
 
 	if (f == NULL)
 		return ERR(IO);
@@ -247,7 +247,7 @@ struct err pki_subscribers_write(const char *path, uid_t uid, struct complaint *
 		usim_test_keys(&usim, imsi);
 		hex_from_span(k, SPAN_ARRAY(usim.k));
 		hex_from_span(opc, SPAN_ARRAY(usim.opc));
-		is_good = fprintf(f, "%s,%s,%s,milenage\n", imsi, k, opc) > 0;
+		is_good = fprintf(f, "%s,%s,%s,milenage,49%011zu\n", imsi, k, opc, i) > 0;
 	}
 	return file_close(f, is_good, path, c);
 }

@@ -29,6 +29,6 @@ MUST_USE struct err pki_secret_write(const char *path, uint8_t *copy, size_t oct
 MUST_USE struct err pki_secret_write_copy(const char *path, const uint8_t *octets, size_t count, enum pki_form form,
 	uid_t uid, struct complaint *c);
 
-/* "imsi,k,opc,algorithm" and a line for each of PKI_SUBSCRIBERS. */
+/* "imsi,k,opc,algorithm,msisdn" and a line for each of PKI_SUBSCRIBERS. */
 MUST_USE struct err pki_subscribers_write(const char *path, uid_t uid, struct complaint *c);
 void pki_imsi(char digits[static PKI_DIGITS], size_t index);
