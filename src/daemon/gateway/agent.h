@@ -29,7 +29,7 @@ struct agent_settings {
 	char ike_proposal[128], esp_proposal[128];
 	uint64_t rotate_s, lifetime_s;
 	char peer_role[16]; /* of the agents' TLS: listen | connect */
-	char listen_address[64];
+	char agent_address[64]; /* to listen on, or to connect to */
 	uint64_t peer_port;
 	char peer_name[128];
 	char tls_certificate[256], tls_key[256], tls_ca[256];

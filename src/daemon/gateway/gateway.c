@@ -32,7 +32,7 @@ static const struct setting_row rows[] = {
 	NUMBER("rotate_s", false, rotate_s),
 	NUMBER("lifetime_s", true, lifetime_s),
 	TEXT("agent.role", false, peer_role),
-	TEXT("agent.address", true, listen_address),
+	TEXT("agent.address", false, agent_address),
 	NUMBER("agent.port", false, peer_port),
 	TEXT("peer.name", false, peer_name),
 	TEXT("tls.certificate", false, tls_certificate),
@@ -48,8 +48,6 @@ static struct err words_check(const struct agent_settings *s, struct complaint *
 		return complain(c, ERR(INPUT), "role is \"%s\": initiator or responder expected", s->role);
 	if (strcmp(s->peer_role, "listen") != 0 && strcmp(s->peer_role, "connect") != 0)
 		return complain(c, ERR(INPUT), "agent.role is \"%s\": listen or connect expected", s->peer_role);
-	if (strcmp(s->peer_role, "listen") == 0 && s->listen_address[0] == '\0')
-		return complain(c, ERR(INPUT), "agent.address is missing: agent.role is listen");
 	if (s->rotate_s == 0 || s->rotate_s > 86400)
 		return complain(c, ERR(INPUT), "rotate_s must be 1 to 86400");
 	if (s->lifetime_s <= s->rotate_s || s->lifetime_s > 7 * 86400)

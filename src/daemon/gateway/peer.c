@@ -226,7 +226,7 @@ void agent_peer_connect(struct agent *a)
 	const struct agent_settings *s = &a->settings;
 
 	if (a->listener == NULL &&
-		failed(stream_connect_tcp(&a->peer_stream, &a->process->loop, s->peer_address,
+		failed(stream_connect_tcp(&a->peer_stream, &a->process->loop, s->agent_address,
 			(uint16_t)s->peer_port, a->tls, s->peer_name, &stream_events, a)))
 		loop_timer_once(&a->peer_retry, AGENT_PEER_RETRY_MS);
 }
@@ -248,7 +248,7 @@ struct err agent_peer_open(struct agent *a, struct complaint *c)
 	loop_timer_open(&a->process->loop, &a->peer_retry, on_retry, a);
 	if (strcmp(s->peer_role, "connect") == 0)
 		return OK;
-	const struct listener_settings listen = {.address = s->listen_address, .port = (uint16_t)s->peer_port,
+	const struct listener_settings listen = {.address = s->agent_address, .port = (uint16_t)s->peer_port,
 		.tls = a->tls, .streams_max = 4, .handshake_ms_max = 5000};
 	return listener_open(&a->listener, &a->process->loop, &listen, on_accepted, a, c);
 }
