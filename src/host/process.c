@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+enum { SITE_METRICS_MS_MAX = 10000 };
+
 struct process_query {
 	struct pool_handle handle;
 	uint64_t request_id;
@@ -113,6 +115,14 @@ static struct err reload_commit(void)
 	if (own.p.kind->reload_commit != NULL)
 		own.p.kind->reload_commit(&own.p);
 	return OK;
+}
+
+struct err process_site_metrics(struct process *p, channel_answered_fn *answered, void *ctx)
+{
+	assert(p == &own.p);
+	if (own.control == NULL)
+		return ERR(IO);
+	return channel_ask(own.control, PROC_METRICS, span_of(NULL, 0), SITE_METRICS_MS_MAX, answered, ctx);
 }
 
 /* ---- The end ---- */
@@ -289,9 +299,6 @@ static struct err host_open(struct complaint *c)
 	struct err e = process_crypto_warm_up();
 	if (failed(e))
 		return complain(c, e, "libcrypto does not start");
-	e = sandbox_forbid_io_uring(c);
-	if (failed(e))
-		return e;
 	e = loop_open(&own.p.loop);
 	if (failed(e))
 		return complain(c, e, "the event loop does not start");

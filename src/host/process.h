@@ -74,6 +74,8 @@ void process_query_answer(struct process_query *q, struct err err, struct span j
 
 int process_main(int argc, char **argv, const struct process_kind *kind);
 void process_stopped(struct process *p);
+/* Asks for the metrics of the whole site: `answered` gets a proc_outcome (codec/proc_msg.h). */
+MUST_USE struct err process_site_metrics(struct process *p, channel_answered_fn *answered, void *ctx);
 /* A run-once process (an import) is done: `json` is a whole value, or with an error a sentence. Then it stops. */
 void process_result(struct process *p, struct err err, struct span json);
 /* Durability or our own invariant is gone: log, alarm, exit with 70 so that the supervisor restarts us. */

@@ -299,19 +299,6 @@ static int filter_fill(scmp_filter_ctx filter, unsigned groups)
 	return status;
 }
 
-struct err sandbox_forbid_io_uring(struct complaint *c)
-{
-	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
-
-	if (filter == NULL)
-		return complain(c, ERR(LIMIT), "seccomp: out of memory");
-	int status = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(io_uring_setup), 0);
-	if (status == 0)
-		status = seccomp_load(filter);
-	seccomp_release(filter);
-	return status == 0 ? OK : complain(c, ERR(IO), "seccomp filter: %s", strerror(-status));
-}
-
 static struct err filter_enter(unsigned groups, struct complaint *c)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
@@ -329,14 +316,22 @@ static struct err filter_enter(unsigned groups, struct complaint *c)
 	return status == 0 ? OK : complain(c, ERR(IO), "seccomp filter: %s", strerror(-status));
 }
 
+enum { THREADS_GONE_MS = 200 };
+
 /* Landlock and capabilities hold for the thread that enters and for those it starts later. */
 static struct err threads_refuse(struct complaint *c)
 {
 	struct stat tasks;
 
-	if (stat("/proc/self/task", &tasks) != 0)
-		return complain(c, ERR(IO), "/proc is not there");
-	return tasks.st_nlink == 3 ? OK : complain(c, ERR(BUG), "threads were started before the sandbox");
+	/* One that was just joined may be listed for a moment still. */
+	for (int i = 0; i < THREADS_GONE_MS; i++) {
+		if (stat("/proc/self/task", &tasks) != 0)
+			return complain(c, ERR(IO), "/proc is not there");
+		if (tasks.st_nlink == 3)
+			return OK;
+		usleep(1000);
+	}
+	return complain(c, ERR(BUG), "threads were started before the sandbox");
 }
 
 struct err sandbox_enter(const struct sandbox_request *request, struct complaint *c)

@@ -30,12 +30,6 @@ struct sandbox_request {
 /* Irrevocable. On error the process must exit: it may be half in. `c` names the missing kernel
  * feature, if that is the cause. */
 MUST_USE struct err sandbox_enter(const struct sandbox_request *request, struct complaint *c);
-/*
- * Before loop_open(), in a process that will enter a level with a loop: libuv 1.45 and later batch epoll_ctl(2)
- * by an io_uring, whatever UV_USE_IO_URING says, and what goes through a ring passes the filter by. A small filter of
- * its own answers ENOSYS to io_uring_setup(2); libuv then does without. process_main() does it.
- */
-MUST_USE struct err sandbox_forbid_io_uring(struct complaint *c);
 const char *sandbox_level_name(enum sandbox_level level);
 /* What this kernel offers, for `doctor`: Landlock ABI (0: none), seccomp, memfd_secret. */
 int sandbox_landlock_abi(void);

@@ -24,7 +24,10 @@ struct gather_part {
 
 struct gather {
 	struct supervisor *supervisor;
-	struct control_client *client; /* NULL: SIGHUP asked */
+	struct control_client *client; /* NULL: SIGHUP or a child asked */
+	struct child *child;	       /* who asked for metrics; its channel as it was then */
+	struct channel *channel;
+	uint64_t request_id;
 	gather_done_fn *done;
 	size_t waiting;
 	struct gather_part parts[SUPERVISOR_PROCESSES_MAX];
@@ -251,17 +254,28 @@ static bool is_in_earlier(const struct gather *g, size_t part, struct span name)
 	return false;
 }
 
+/* `buffer` has room for the outcome's octet in front of the text. */
+static void metrics_answer(struct gather *g, struct err err, uint8_t *buffer, size_t len)
+{
+	if (g->client != NULL) {
+		control_answer(g->client, err, span_of(buffer + 1, len));
+	} else if (g->child->control == g->channel) {
+		buffer[0] = (uint8_t)err.kind;
+		channel_answer(g->channel, g->request_id, PROC_METRICS, OK, span_of(buffer, 1 + len));
+	}
+}
+
 static void metrics_done(struct gather *g)
 {
 	const size_t size = 2 << 20;
-	uint8_t *buffer = malloc(size);
+	uint8_t *buffer = malloc(1 + size), nothing[1];
 
 	if (buffer == NULL) {
-		control_answer(g->client, ERR(LIMIT), span_str("out of memory"));
+		metrics_answer(g, ERR(LIMIT), nothing, 0);
 		return;
 	}
-	struct writer w = writer_of(span_mut_of(buffer, size));
-	w.len = own_metrics(g->supervisor, span_mut_of(buffer, size));
+	struct writer w = writer_of(span_mut_of(buffer + 1, size));
+	w.len = own_metrics(g->supervisor, span_mut_of(buffer + 1, size));
 	for (size_t i = 0; i < SUPERVISOR_PROCESSES_MAX; i++) {
 		for (const char *line = g->parts[i].text; line != NULL && *line != '\0'; line = line_next(line)) {
 			const struct span name = family_name(line);
@@ -270,8 +284,22 @@ static void metrics_done(struct gather *g)
 		}
 	}
 	writer_span(&w, span_str("# EOF\n"));
-	control_answer(g->client, w.is_full ? ERR(LIMIT) : OK, writer_span_done(&w));
+	metrics_answer(g, w.is_full ? ERR(LIMIT) : OK, buffer, writer_span_done(&w).len);
 	free(buffer);
+}
+
+void supervisor_metrics_tell(struct child *c, uint64_t request_id)
+{
+	struct gather *g = gather_open(c->supervisor, NULL, metrics_done);
+
+	if (g == NULL) {
+		channel_answer(c->control, request_id, PROC_METRICS, ERR(LIMIT), span_of(NULL, 0));
+		return;
+	}
+	g->child = c;
+	g->channel = c->control;
+	g->request_id = request_id;
+	gather_ask_all(g, PROC_METRICS);
 }
 
 /* ---- A query of one process ---- */

@@ -182,13 +182,16 @@ static void on_frame(void *ctx, struct channel *channel, const struct ipc_frame 
 	struct proc_outcome outcome;
 	struct proc_alarm alarm;
 
-	(void)channel;
 	if (frame->type == PROC_READY && !failed(proc_outcome_decode(frame->body, &outcome, &fault)))
 		child_told_ready(c, outcome.err, outcome.text);
 	else if (frame->type == PROC_ALARM && !failed(proc_alarm_decode(frame->body, &alarm, &fault)))
 		alarm_take(c->supervisor, c->index, &alarm);
 	else if (frame->type == PROC_RESULT && !failed(proc_outcome_decode(frame->body, &outcome, &fault)))
 		result_keep(c, &outcome);
+	else if (frame->type == PROC_METRICS && frame->kind == IPC_REQUEST)
+		supervisor_metrics_tell(c, frame->request_id);
+	else if (frame->kind == IPC_REQUEST)
+		channel_answer(channel, frame->request_id, frame->type, ERR(AUTH), span_of(NULL, 0));
 }
 
 static void on_closed(void *ctx, struct channel *channel, struct err why)

@@ -87,3 +87,4 @@ void alarm_of_process(struct child *c, bool is_raised, const char *text);
 /* supervisor_ask.c */
 void supervisor_request(void *ctx, struct control_client *client, uint16_t type, struct span body, int fd);
 void supervisor_reload(struct supervisor *s, struct control_client *client);
+void supervisor_metrics_tell(struct child *c, uint64_t request_id); /* a child asks for the whole site's */

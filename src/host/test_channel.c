@@ -130,8 +130,10 @@ static int tear_down(void **state)
 	asks_again = false;
 	if (near.channel != NULL)
 		channel_close(near.channel);
-	if (far.channel != NULL)
+	if (far.channel != NULL) {
 		channel_close(far.channel);
+		run_until(&far.closed, 1);
+	}
 	run_until(&near.closed, 1);
 	loop_close(&loop);
 	return 0;

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Level FRONT. The query "ask" TEXT goes to the store and from there to the vault. */
 #include "test_daemon.h"
+#include "codec/proc_msg.h"
 
 static struct {
 	struct process *process;
@@ -54,11 +55,26 @@ static void on_answer(void *ctx, struct err err, struct span body)
 	process_query_answer(ctx, err, failed(err) ? span_str("the store did not answer") : json_done(&j));
 }
 
+/* What the supervisor says to a process that asks for the site's metrics: the last line of it. */
+static void on_metrics(void *ctx, struct err err, struct span body)
+{
+	struct wire_fault fault = {0};
+	struct proc_outcome m = {0};
+
+	if (!failed(err))
+		err = proc_outcome_decode(body, &m, &fault);
+	const bool is_whole = !failed(err) && m.text.len > 6 &&
+		span_equal(span_of(m.text.at + m.text.len - 6, 6), span_str("# EOF\n"));
+	process_query_answer(ctx, err, span_str(is_whole ? "\"whole\"" : "\"cut\""));
+}
+
 static void query(struct process *p, const char *verb, const char *argument, struct process_query *q)
 {
-	(void)p;
 	the.asked++;
-	if (strcmp(verb, "ask") != 0)
+	if (strcmp(verb, "metrics") == 0) {
+		if (failed(process_site_metrics(p, on_metrics, q)))
+			process_query_answer(q, ERR(IO), span_str("no supervisor"));
+	} else if (strcmp(verb, "ask") != 0)
 		process_query_answer(q, ERR(INPUT), span_str("no such query"));
 	else if (the.store == NULL ||
 		failed(channel_ask(the.store, TEST_ECHO, span_str(argument), TEST_ASK_MS, on_answer, q)))

@@ -148,18 +148,24 @@ static struct control_reply ask(uint16_t type, struct span body)
 	return control_ask(socket_path, type, body, -1, ASK_MS);
 }
 
-/* The first answer to `query ask TEXT`, compared; false where it is another or an error. */
-static bool chain_answers(void)
+/* The front's answer to a query, compared; false where it is another or an error. */
+static bool front_answers(const char *verb, const char *expected)
 {
 	uint8_t body[256];
 	struct writer w = writer_of(SPAN_MUT_ARRAY(body));
-	const struct proc_query m = {.process = "front", .verb = "ask", .argument = "hello"};
+	struct proc_query m = {.process = "front", .argument = "hello"};
 
+	snprintf(m.verb, sizeof m.verb, "%s", verb);
 	proc_query_encode(&w, &m);
 	struct control_reply reply = ask(PROC_QUERY, writer_span_done(&w));
-	const bool is_right = !failed(reply.err) && strcmp(reply.text, "\"vault:hello\"") == 0;
+	const bool is_right = !failed(reply.err) && strcmp(reply.text, expected) == 0;
 	control_reply_free(&reply);
 	return is_right;
+}
+
+static bool chain_answers(void)
+{
+	return front_answers("ask", "\"vault:hello\"");
 }
 
 static void chain_wait(void)
@@ -338,6 +344,7 @@ static void test_metrics_have_each_family_once(void **state)
 	assert_non_null(strstr(family, "merlon_test_asked_total{process=\"front\"} "));
 	assert_string_equal(reply.text + reply.len - 6, "# EOF\n");
 	control_reply_free(&reply);
+	assert_true(front_answers("metrics", "\"whole\"")); /* a process may ask too */
 }
 
 static void test_a_run_once_process_gets_its_file_and_tells_its_result(void **state)

@@ -57,6 +57,8 @@ struct key {
 
 enum order_phase { ORDER_SAVING, ORDER_OFFERING, ORDER_WAITING, ORDER_DELIVERING, ORDER_VOIDING, ORDER_VOID_WAITING };
 
+enum sae_side { SAE_LOCAL, SAE_PEER };
+
 /* A request for keys under way; or, once its offer is void, the duty to tell the other site so. */
 struct order {
 	struct pool_handle handle;
@@ -112,6 +114,7 @@ struct kms {
 	struct pool_handle sync_blocks[PEER_BLOCKS_MAX];
 	struct pool blocks, segments, keys, orders, agreements, errands;
 	uint32_t *buckets; /* key ids; slot + 1 */
+	struct kms_name saes[2][KMS_SAES_MAX]; /* by side; empty: free place */
 	size_t link_count;
 	struct link links[KMS_LINKS_MAX];
 	uint64_t next_order;
@@ -142,7 +145,8 @@ struct err key_new(struct kms *k, struct block *b, uint32_t slot, struct key **o
 void key_drop(struct kms *k, struct key *key);
 /* Drops the key and finishes its slot. Adds changes. */
 void key_finish(struct kms *k, struct key *key);
-int sae_index(const struct kms_name *saes, size_t count, const struct kms_name *name);
+/* The SAE's place in its site's table, or -1. With `add` a new name gets a place, if the configuration allows it. */
+int sae_find(struct kms *k, enum sae_side side, const struct kms_name *name, bool add);
 uint32_t available(const struct kms *k);
 struct link *link_find(struct kms *k, const char *name);
 void link_note(struct link *link, const uint8_t block_id[static PEER_ID], enum block_state state);

@@ -4,6 +4,8 @@
 #include "base/secret.h"
 #include <stdio.h>
 
+enum { AUDIT_KEYS_MAX = 64 };
+
 /*
  * Orders: requests for keys on their way through reserve, offer, deliver. Reads from top to bottom; each function is
  * what happens when the one before it is durable, or answered.
@@ -173,7 +175,7 @@ static void order_combine(struct order *o)
 			order_combined, o);
 }
 
-/* Comes twice: the rows, and the audit record. */
+/* Comes once for the rows, and once for each audit record. */
 static void order_durable(void *ctx, struct err e, struct span body)
 {
 	struct order *o = ctx;
@@ -189,24 +191,23 @@ static void order_durable(void *ctx, struct err e, struct span body)
 		order_combine(o);
 }
 
-/* Names of SAEs come from the configuration, which holds no quote, no backslash and no control character. */
-static struct span audit_text(struct span_mut out, const struct order *o)
+/* Names of SAEs hold no quote, backslash or control character: name_check(). */
+static struct span audit_text(struct span_mut out, const struct order *o, size_t from, size_t to)
 {
 	const struct kms_config *c = &o->k->config;
 	const struct key *first = o->keys[0];
-	const char *master =
-		(o->is_enc ? c->local_saes : c->peer_saes)[first->master].text;
+	const char *master = o->k->saes[o->is_enc ? SAE_LOCAL : SAE_PEER][first->master].text;
 	size_t len = (size_t)snprintf((char *)out.at, out.len,
 		"{\"event\":\"keys_%s\",\"site\":\"%s\",\"peer\":\"%s\",\"sae\":\"%s\",\"master\":\"%s\","
 		"\"size\":%u,\"keys\":[",
 		o->is_enc ? "issued" : "collected", c->site.text, c->peer_site.text,
-		c->local_saes[o->sae].text, master, (unsigned)first->size_bits);
+		o->k->saes[SAE_LOCAL][o->sae].text, master, (unsigned)first->size_bits);
 
-	for (size_t i = 0; i < o->count; i++) {
+	for (size_t i = from; i < to; i++) {
 		char hex[2 * KMS_KEY_ID_OCTETS + 1];
 		hex_from_span(hex, SPAN_ARRAY(o->keys[i]->id.octets));
 		len += (size_t)snprintf((char *)out.at + len, out.len - len, "%s\"%s\"",
-			i == 0 ? "" : ",", hex);
+			i == from ? "" : ",", hex);
 	}
 	len += (size_t)snprintf((char *)out.at + len, out.len - len, "]}");
 	return span_of(out.at, len);
@@ -216,15 +217,19 @@ static struct span audit_text(struct span_mut out, const struct order *o)
 static void order_deliver(struct order *o)
 {
 	struct kms *k = o->k;
-	static char audit[(2 * KMS_KEY_ID_OCTETS + 3) * KMS_KEYS_MAX + 4 * KMS_SAE_MAX + 256];
+	char audit[4096]; /* one event of the audit log is no longer */
 
 	o->phase = ORDER_DELIVERING;
-	o->durable_waits = 2;
+	o->durable_waits = (uint8_t)(1 + (o->count + AUDIT_KEYS_MAX - 1) / AUDIT_KEYS_MAX);
 	for (size_t i = 0; i < o->count; i++)
 		change_key(k, o->keys[i]);
-	const struct span json = audit_text(SPAN_MUT_ARRAY(audit), o);
+	const size_t count = o->count; /* the last callback, which may come at once, ends the order */
 	changes_save(k, order_durable, o);
-	k->ports.audit(k->ports.ctx, json, order_durable, o);
+	for (size_t from = 0; from < count; from += AUDIT_KEYS_MAX) {
+		const size_t to = from + AUDIT_KEYS_MAX < count ? from + AUDIT_KEYS_MAX : count;
+		const struct span json = audit_text(SPAN_MUT_ARRAY(audit), o, from, to);
+		k->ports.audit(k->ports.ctx, json, order_durable, o);
+	}
 }
 
 /* --- offer --- */
@@ -250,7 +255,7 @@ static void order_offer(struct order *o)
 	struct kms *k = o->k;
 	struct writer w = writer_of(SPAN_MUT_ARRAY(k->scratch));
 	const struct key *first = o->keys[0];
-	struct peer_offer m = {.master = k->config.local_saes[first->master],
+	struct peer_offer m = {.master = k->saes[SAE_LOCAL][first->master],
 		.slave_count = first->slave_count,
 		.size_bits = first->size_bits,
 		.count = o->count};
@@ -258,7 +263,7 @@ static void order_offer(struct order *o)
 	if (!order_step(o, KEY_OFFER))
 		return;
 	for (size_t i = 0; i < first->slave_count; i++)
-		m.slaves[i] = k->config.peer_saes[first->slaves[i]];
+		m.slaves[i] = k->saes[SAE_PEER][first->slaves[i]];
 	for (size_t i = 0; i < o->count; i++) {
 		memcpy(m.keys[i].block_id, o->keys[i]->block->id, PEER_ID);
 		m.keys[i].slot = o->keys[i]->slot;
@@ -294,13 +299,23 @@ static struct block *block_to_issue(struct kms *k)
 	return oldest;
 }
 
-/* The indexes of the slaves; ERR_INPUT for one unknown or named twice. */
+/* What may stand in an audit record and in a log as it is. */
+static bool name_check(const struct kms_name *name)
+{
+	for (size_t i = 0; i < name->len; i++)
+		if (name->text[i] <= ' ' || name->text[i] > '~' || name->text[i] == '"' ||
+			name->text[i] == '\\')
+			return false;
+	return name->len > 0;
+}
+
+/* The places of the slaves; ERR_INPUT for one unknown, named twice, or the master itself. */
 static struct err slaves_find(
-	const struct kms *k, const struct kms_enc_request *m, uint8_t slaves[static KMS_SLAVES_MAX])
+	struct kms *k, const struct kms_enc_request *m, uint8_t slaves[static KMS_SLAVES_MAX])
 {
 	for (size_t i = 0; i < m->slave_count; i++) {
-		const int at = sae_index(k->config.peer_saes, k->config.peer_sae_count, &m->slaves[i]);
-		if (at < 0)
+		const int at = name_check(&m->slaves[i]) ? sae_find(k, SAE_PEER, &m->slaves[i], true) : -1;
+		if (at < 0 || kms_name_equal(&m->slaves[i], &m->master))
 			return ERR(INPUT);
 		for (size_t j = 0; j < i; j++)
 			if (slaves[j] == at)
@@ -344,7 +359,7 @@ static struct err enc_start(
 {
 	uint8_t slaves[KMS_SLAVES_MAX] = {0};
 	struct order *o;
-	const int master = sae_index(k->config.local_saes, k->config.local_sae_count, &m->master);
+	const int master = name_check(&m->master) ? sae_find(k, SAE_LOCAL, &m->master, true) : -1;
 
 	if (master < 0)
 		return ERR(AUTH);
@@ -442,12 +457,10 @@ static void keys_collect(struct order *o, int caller)
 static struct err dec_start(
 	struct kms *k, const struct kms_dec_request *m, kms_done_fn *answer, void *ctx)
 {
-	const int caller = sae_index(k->config.local_saes, k->config.local_sae_count, &m->caller);
-	const int master = sae_index(k->config.peer_saes, k->config.peer_sae_count, &m->master);
+	const int caller = sae_find(k, SAE_LOCAL, &m->caller, false);
+	const int master = sae_find(k, SAE_PEER, &m->master, false);
 	struct order *o;
 
-	if (caller < 0 || master < 0)
-		return ERR(AUTH);
 	struct err e = order_new(k, answer, ctx, &o);
 	if (failed(e))
 		return e;
@@ -487,13 +500,13 @@ void issue_status(struct kms *k, struct span body, kms_done_fn *answer, void *ct
 	struct writer w = writer_of(SPAN_MUT_ARRAY(out));
 
 	struct err e = kms_status_request_decode(&m, body, &fault);
-	if (!failed(e) && sae_index(c->local_saes, c->local_sae_count, &m.caller) < 0)
+	if (!failed(e) && sae_find(k, SAE_LOCAL, &m.caller, true) < 0)
 		e = ERR(AUTH);
-	if (!failed(e) && sae_index(c->peer_saes, c->peer_sae_count, &m.slave) < 0)
+	if (!failed(e) && (kms_name_equal(&m.caller, &m.slave) || sae_find(k, SAE_PEER, &m.slave, true) < 0))
 		e = ERR(INPUT);
 	if (!failed(e)) {
-		const struct kms_status_answer status = {.source_kme = c->site,
-			.target_kme = c->peer_site,
+		const struct kms_status_answer status = {.source_kme = c->kme_id.len > 0 ? c->kme_id : c->site,
+			.target_kme = c->peer_kme_id.len > 0 ? c->peer_kme_id : c->peer_site,
 			.master = m.caller,
 			.slave = m.slave,
 			.key_size_bits = c->key_bits,

@@ -11,8 +11,6 @@ static struct err config_check(const struct kms_config *c, struct complaint *com
 	if (c->key_bits < KMS_KEY_BITS_LEAST || c->key_bits > SLOT_BITS || c->key_bits % 8 != 0)
 		return complain(complaint, ERR(INPUT), "key_bits is a multiple of 8 from %d to %d",
 			KMS_KEY_BITS_LEAST, SLOT_BITS);
-	if (c->local_sae_count == 0 || c->peer_sae_count == 0)
-		return complain(complaint, ERR(INPUT), "each site needs at least one SAE");
 	return OK;
 }
 
@@ -116,11 +114,12 @@ static struct err load_block(struct kms *k, const struct kms_block_row *row)
 }
 
 /* As many indexes as names are still configured. */
-static void load_slaves(struct key *key, const struct kms_key_row *row, const struct kms_name *saes,
-	size_t sae_count)
+static void load_slaves(struct kms *k, struct key *key, const struct kms_key_row *row)
 {
+	const enum sae_side side = row->is_ours ? SAE_PEER : SAE_LOCAL;
+
 	for (size_t i = 0; i < row->slave_count; i++) {
-		const int at = sae_index(saes, sae_count, &row->slaves[i]);
+		const int at = sae_find(k, side, &row->slaves[i], true);
 		if (at < 0)
 			continue;
 		if ((row->waiting >> i & 1) != 0)
@@ -131,7 +130,6 @@ static void load_slaves(struct key *key, const struct kms_key_row *row, const st
 
 static struct err load_key(struct kms *k, const struct kms_key_row *row)
 {
-	const struct kms_config *c = &k->config;
 	struct block *b = block_find(k, row->block_id);
 	enum direction direction;
 	struct key *key;
@@ -153,12 +151,10 @@ static struct err load_key(struct kms *k, const struct kms_key_row *row)
 		slot_take(b, row->slot);
 	key->state = row->state;
 	key->size_bits = (uint16_t)row->size_bits;
-	const int master = row->is_ours ? sae_index(c->local_saes, c->local_sae_count, &row->master)
-					: sae_index(c->peer_saes, c->peer_sae_count, &row->master);
+	const int master = sae_find(k, row->is_ours ? SAE_LOCAL : SAE_PEER, &row->master, true);
 	key->master = (uint8_t)(master < 0 ? 0 : master);
 	if (master >= 0)
-		load_slaves(key, row, row->is_ours ? c->peer_saes : c->local_saes,
-			row->is_ours ? c->peer_sae_count : c->local_sae_count);
+		load_slaves(k, key, row);
 	return OK;
 }
 

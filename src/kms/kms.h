@@ -28,7 +28,7 @@
 #include "shelf.h"
 
 enum {
-	KMS_SAES_MAX = 64,	 /* at each site */
+	KMS_SAES_MAX = 250,	 /* at each site, that live keys name */
 	KMS_BLOCKS_MAX = 1024,	 /* in memory: not spent, not void */
 	KMS_SEGMENTS_MAX = 8192, /* 16 MiB of key */
 	KMS_LIVE_KEYS_MAX = 65536, /* reserved, offered or confirmed */
@@ -112,6 +112,8 @@ struct kms_ports {
 
 struct kms_config {
 	struct kms_name site, peer_site;
+	struct kms_name kme_id, peer_kme_id; /* for [ETSI GS QKD 014 §6.1] alone; the KME id of a site */
+	/* Who may ask here, and for whom. None: whoever the front authenticated, for any name. */
 	size_t local_sae_count, peer_sae_count;
 	struct kms_name local_saes[KMS_SAES_MAX], peer_saes[KMS_SAES_MAX];
 	uint32_t key_bits;	   /* default size, a multiple of 8 up to SLOT_BITS */

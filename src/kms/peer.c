@@ -22,10 +22,9 @@ static bool is_same_offer(const struct key *key, const struct key *like)
 }
 
 /* What all keys of the offer have in common. */
-static struct err offer_read(const struct kms *k, const struct peer_offer *m, struct key *like)
+static struct err offer_read(struct kms *k, const struct peer_offer *m, struct key *like)
 {
-	const struct kms_config *c = &k->config;
-	const int master = sae_index(c->peer_saes, c->peer_sae_count, &m->master);
+	const int master = sae_find(k, SAE_PEER, &m->master, true);
 
 	*like = (struct key){.slave_count = (uint8_t)m->slave_count,
 		.size_bits = (uint16_t)m->size_bits};
@@ -35,7 +34,7 @@ static struct err offer_read(const struct kms *k, const struct peer_offer *m, st
 		return ERR(AUTH);
 	like->master = (uint8_t)master;
 	for (size_t i = 0; i < m->slave_count; i++) {
-		const int at = sae_index(c->local_saes, c->local_sae_count, &m->slaves[i]);
+		const int at = sae_find(k, SAE_LOCAL, &m->slaves[i], true);
 		if (at < 0)
 			return ERR(AUTH);
 		like->slaves[i] = (uint8_t)at;

@@ -223,12 +223,67 @@ void key_finish(struct kms *k, struct key *key)
 	block_settle(k, b);
 }
 
-int sae_index(const struct kms_name *saes, size_t count, const struct kms_name *name)
+/* --- SAEs: keys name them by their places in two tables --- */
+
+static void sae_mark_used(const struct kms *k, enum sae_side side, bool used[static KMS_SAES_MAX])
 {
+	for (uint32_t i = 0; i < k->keys.limit; i++) {
+		const struct key *key = pool_item(&k->keys, i);
+		if (key == NULL)
+			continue;
+		if (key->is_ours == (side == SAE_LOCAL))
+			used[key->master] = true;
+		for (size_t s = 0; s < key->slave_count && key->is_ours == (side == SAE_PEER); s++)
+			used[key->slaves[s]] = true;
+	}
+}
+
+/* Names that no live key needs give their places back. */
+static void sae_sweep(struct kms *k, enum sae_side side)
+{
+	bool used[KMS_SAES_MAX] = {0};
+
+	sae_mark_used(k, side, used);
+	for (size_t i = 0; i < KMS_SAES_MAX; i++)
+		if (!used[i])
+			k->saes[side][i] = (struct kms_name){0};
+}
+
+static bool sae_is_allowed(const struct kms *k, enum sae_side side, const struct kms_name *name)
+{
+	const struct kms_config *c = &k->config;
+	const struct kms_name *listed = side == SAE_LOCAL ? c->local_saes : c->peer_saes;
+	const size_t count = side == SAE_LOCAL ? c->local_sae_count : c->peer_sae_count;
+
 	for (size_t i = 0; i < count; i++)
-		if (kms_name_equal(&saes[i], name))
-			return (int)i;
+		if (kms_name_equal(&listed[i], name))
+			return true;
+	return count == 0 && name->len > 0;
+}
+
+static int sae_place(const struct kms *k, enum sae_side side, const struct kms_name *name)
+{
+	for (int i = 0; i < KMS_SAES_MAX; i++)
+		if (kms_name_equal(&k->saes[side][i], name))
+			return i;
 	return -1;
+}
+
+int sae_find(struct kms *k, enum sae_side side, const struct kms_name *name, bool add)
+{
+	const struct kms_name nobody = {0};
+	int at = sae_is_allowed(k, side, name) ? sae_place(k, side, name) : -1;
+
+	if (at >= 0 || !add || !sae_is_allowed(k, side, name))
+		return at;
+	at = sae_place(k, side, &nobody);
+	if (at < 0) {
+		sae_sweep(k, side);
+		at = sae_place(k, side, &nobody);
+	}
+	if (at >= 0)
+		k->saes[side][at] = *name;
+	return at;
 }
 
 uint32_t available(const struct kms *k)
@@ -308,8 +363,8 @@ void changes_save(struct kms *k, kms_done_fn *done, void *ctx)
 void change_key(struct kms *k, const struct key *key)
 {
 	struct kms_key_row *row = &change_add(k, KMS_CHANGE_KEY)->key;
-	const struct kms_name *masters = key->is_ours ? k->config.local_saes : k->config.peer_saes;
-	const struct kms_name *slaves = key->is_ours ? k->config.peer_saes : k->config.local_saes;
+	const struct kms_name *masters = k->saes[key->is_ours ? SAE_LOCAL : SAE_PEER];
+	const struct kms_name *slaves = k->saes[key->is_ours ? SAE_PEER : SAE_LOCAL];
 
 	row->id = key->id;
 	memcpy(row->block_id, key->block->id, PEER_ID);
