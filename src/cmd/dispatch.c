@@ -17,7 +17,7 @@ int fail(enum exit_code code, const char *format, ...)
 	vfprintf(stderr, format, args);
 	va_end(args);
 	fputc('\n', stderr);
-	return code;
+	return (int)code;
 }
 
 enum exit_code exit_code_of(struct err e)
