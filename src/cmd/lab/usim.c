@@ -120,6 +120,10 @@ struct err usim_challenge(struct usim *usim, const uint8_t rand[static USIM_BLOC
 		e = auts_compute(usim, temp, answer->auts) ? OK : ERR(CRYPTO);
 		goto out;
 	}
+	if (!milenage(usim, temp, NULL, 4, 2, answer->ck) || !milenage(usim, temp, NULL, 8, 4, answer->ik)) {
+		e = ERR(CRYPTO);
+		goto out;
+	}
 	usim->sqn_highest = answer->sqn;
 	answer->verdict = USIM_ACCEPTED;
 	memcpy(answer->res, f25 + USIM_BLOCK - USIM_RES, USIM_RES);

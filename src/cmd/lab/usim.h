@@ -22,7 +22,8 @@ enum usim_verdict { USIM_ACCEPTED, USIM_MAC_FAILURE, USIM_SYNCH_FAILURE };
 struct usim_answer {
 	enum usim_verdict verdict;
 	uint64_t sqn;		  /* in the challenge, once its MAC held */
-	uint8_t res[USIM_RES];	  /* ACCEPTED */
+	uint8_t res[USIM_RES];	  /* ACCEPTED; so are CK and IK */
+	uint8_t ck[USIM_BLOCK], ik[USIM_BLOCK];
 	uint8_t auts[USIM_AUTS];  /* SYNCH_FAILURE */
 };
 

@@ -52,6 +52,7 @@ struct auc_store {
 	struct channel *vault, *importer, *fronts[FRONTS_MAX];
 	struct pool jobs; /* of struct job */
 	uint64_t refused_input, vault_errors, auts_refused, answered;
+	bool is_stopping;
 	uint64_t ticks, exhausted_before, auts_refused_before; /* for clearing alarms */
 };
 
@@ -325,6 +326,8 @@ static void on_closed(void *ctx, struct channel *c, struct err why)
 	if (s->vault != c)
 		return;
 	s->vault = NULL;
+	if (s->is_stopping)
+		return;
 	alarm_raise(&s->process->alarms, &vault_away, "vault", clock_now(&s->process->clock),
 		"its channel has closed");
 }
@@ -486,6 +489,7 @@ static void stop(struct process *p)
 {
 	struct auc_store *s = p->state;
 
+	s->is_stopping = true;
 	loop_timer_stop(&s->tick);
 	if (s->importer != NULL)
 		channel_close(s->importer);
