@@ -95,12 +95,10 @@ static struct child *first_dead(struct lab *lab)
 static struct err dead_complain(const struct child *dead, struct complaint *c)
 {
 	char tail[LOG_TAIL];
-	const size_t shown = 300;
 
 	child_log_tail(dead->log, tail, sizeof tail);
-	const size_t len = strlen(tail);
-	return complain(c, ERR(STATE), "%s ended by itself: %s", dead->name,
-		len > shown ? tail + len - shown : tail);
+	const char *last = strrchr(tail, '\n');
+	return complain(c, ERR(STATE), "%s ended by itself: %s", dead->name, last != NULL ? last + 1 : tail);
 }
 
 static struct err step_run(struct lab *lab, size_t at)
@@ -198,17 +196,25 @@ static struct err folders_make(struct complaint *c)
 	return OK;
 }
 
+/* On the page in words; else one JSON object. */
 static int verdict_tell(struct lab *lab)
 {
 	static char text[RESULT_MAX];
+	const struct lab_verdict *v = &lab->verdict;
 
 	lab->verdict.seconds = (double)(lab_now_ms() - lab->began_ms) / 1000;
-	lab->verdict.is_ok = lab->verdict.failed_step == NULL;
-	if (lab_result_json(lab, text, sizeof text) == 0)
+	lab->verdict.is_ok = v->failed_step == NULL;
+	if (has_page(lab) && v->is_ok)
+		printf("\nAll holds: %llu frames on the tap, none in clear; %llu leaks in %llu files.\n",
+			(unsigned long long)(v->tap.packets[TAP_ESP] + v->tap.packets[TAP_IKE] + v->tap.packets[TAP_TLS]),
+			(unsigned long long)v->canary.hits, (unsigned long long)v->canary.files);
+	else if (has_page(lab))
+		printf("\nStep %s failed: %s\n", v->failed_step, v->why.text);
+	else if (lab_result_json(lab, text, sizeof text) == 0)
 		fprintf(stderr, "merlon lab: the result does not fit\n");
 	else
-		printf("%s%s\n", has_page(lab) ? "\033[H\033[J" : "", text);
-	return lab->verdict.is_ok ? EXIT_OK : EXIT_FAILED;
+		printf("%s\n", text);
+	return v->is_ok ? EXIT_OK : EXIT_FAILED;
 }
 
 /* The first process of the lab's world. */
@@ -233,6 +239,8 @@ static int inside(void *ctx)
 	}
 	if (failed(e))
 		logs_show(lab);
+	else
+		page_draw(lab, lab->story->count, "");
 	lab_stop(lab);
 	keep(lab);
 	run_folders_remove();

@@ -97,6 +97,7 @@ struct err net_world_run(const char *folder, int (*inside)(void *ctx), void *ctx
 	signal(SIGINT, SIG_IGN);
 	while (waitpid(first, &status, 0) < 0 && errno == EINTR)
 		;
+	umount2(folder, MNT_DETACH); /* so that the caller can remove the empty folder */
 	*exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 	return OK;
 }

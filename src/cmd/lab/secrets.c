@@ -4,10 +4,10 @@
  * The canary test of the whole lab. Planted: K and OPc of some subscribers, both key-encryption keys, the bootstrap secret, a QKD
  * block and a PPK (watch.h), a hybrid key (as an ETSI 014 client got it).
  *
- * Searched: core dumps of every process of both sites but the vaults, whose whole purpose is to hold keys while they compute (no core of
- * theirs can be had: they forbid it) and charon, which is not ours and must hold the PPK; logs; databases with their
- * write-ahead logs; all other files of the sites; the captures. Not searched: the files by which an operator
- * hands in secrets.
+ * Searched: core dumps of every process of both sites, vaults included, but not charon, which is not ours and must hold
+ * the PPK; logs; databases with their write-ahead logs; all other files of the sites; the captures. Not
+ * searched: the files by which an operator hands in secrets. A core here is what gdb's gcore makes of a living process: it
+ * leaves out what is marked as not to be dumped, as the kernel does.
  */
 #include "cmd/lab/inner.h"
 #include "cmd/lab/net.h"
@@ -145,7 +145,7 @@ struct err step_watch(struct lab *lab, bool *done, struct complaint *c)
 	return e;
 }
 
-/* merlon-auc-store, merlon-qkd, merlon (the supervisors) …; not a vault, not the lab itself. */
+/* merlon-auc-store, merlon-qkd, merlon (the supervisors) …; not the lab itself. */
 static bool is_searched(const char *pid, char *name, size_t size)
 {
 	char link[CHILD_PATH_MAX + 16], program[CHILD_PATH_MAX];
@@ -157,7 +157,7 @@ static bool is_searched(const char *pid, char *name, size_t size)
 	program[len] = '\0';
 	const char *slash = strrchr(program, '/');
 	snprintf(name, size, "%s", slash != NULL ? slash + 1 : program);
-	return strncmp(name, "merlon", 6) == 0 && strstr(name, "-vault") == NULL;
+	return strncmp(name, "merlon", 6) == 0;
 }
 
 static struct err core_search(struct lab *lab, const char *pid, const char *name, struct complaint *c)
