@@ -15,8 +15,9 @@ static union {
 	struct proc_alarm alarm;
 } m;
 
-#define TRY(name) \
-	(!failed(proc_##name##_decode(body, &m.name, &fault)) && (proc_##name##_encode(&w, &m.name), true))
+#define TRY(name)                                                                                  \
+	(!failed(proc_##name##_decode(body, &m.name, &fault)) &&                                   \
+		(proc_##name##_encode(&w, &m.name), true))
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -29,13 +30,26 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	const struct span body = span_of(data + 1, size - 1);
 	switch (data[0]) {
-	case 's': is_decoded = TRY(setup); break;
-	case 'o': is_decoded = TRY(outcome); break;
-	case 'c': is_decoded = TRY(channel); break;
-	case 'q': is_decoded = TRY(query); break;
-	case 'r': is_decoded = TRY(run_once); break;
-	case 'a': is_decoded = TRY(alarm); break;
-	default: return 0;
+	case 's':
+		is_decoded = TRY(setup);
+		break;
+	case 'o':
+		is_decoded = TRY(outcome);
+		break;
+	case 'c':
+		is_decoded = TRY(channel);
+		break;
+	case 'q':
+		is_decoded = TRY(query);
+		break;
+	case 'r':
+		is_decoded = TRY(run_once);
+		break;
+	case 'a':
+		is_decoded = TRY(alarm);
+		break;
+	default:
+		return 0;
 	}
 	struct span message;
 	if (is_decoded && (failed(writer_result(&w, &message)) || !span_equal(message, body)))

@@ -19,7 +19,8 @@ static void text_take(struct reader *r, char *out, size_t size, const char *fiel
 	if (!reader_require(r, len < size, field, NULL))
 		return;
 	const struct span bytes = reader_span(r, len, field);
-	if (reader_require(r, bytes.len == 0 || memchr(bytes.at, '\0', bytes.len) == NULL, field, NULL))
+	if (reader_require(
+		    r, bytes.len == 0 || memchr(bytes.at, '\0', bytes.len) == NULL, field, NULL))
 		memcpy(out, bytes.at, bytes.len);
 }
 

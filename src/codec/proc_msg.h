@@ -2,35 +2,36 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * What the supervisor and its processes say to each other, and what the operator's commands say to the
- * supervisor: bodies of frames (codec/ipc.h) in block PROC.
+ * What the supervisor and its processes say to each other, and what the operator's commands say to
+ * the supervisor: bodies of frames (codec/ipc.h) in block PROC.
  *
  * A child hears PROC_SETUP first of all, answers with PROC_READY once it stands in its sandbox, and
  * from then on answers STATUS, METRICS, QUERY and the two phases of a reload. The same types
  * asked over the control socket concern the whole site.
  *
  * An answer is a `struct proc_outcome`: a kind of error and a text, which is the result (JSON,
- * OpenMetrics) where there is no error, and a sentence for the operator where there is one. The frame
- * itself is then OK: a frame with an error has no body.
+ * OpenMetrics) where there is no error, and a sentence for the operator where there is one. The
+ * frame itself is then OK: a frame with an error has no body.
  *
- * Descriptors travel beside a message (SCM_RIGHTS): with PROC_RUN_ONCE over the control socket, and with
- * each packet of the hand-over socket, whose content is one `struct proc_channel`, without a frame.
+ * Descriptors travel beside a message (SCM_RIGHTS): with PROC_RUN_ONCE over the control socket, and
+ * with each packet of the hand-over socket, whose content is one `struct proc_channel`, without a
+ * frame.
  */
 #include "codec/ipc.h"
 
 enum proc_type {
 	PROC_SETUP = IPC_BLOCK_PROC + 1, /* notice: proc_setup */
-	PROC_READY,			 /* notice, by the child: proc_outcome; an error: it exits */
-	PROC_STOP,			 /* notice to a child, empty; request over the control socket */
-	PROC_RELOAD_PREPARE,		 /* request: settings; proc_outcome */
-	PROC_RELOAD_COMMIT,		 /* request: empty; proc_outcome */
-	PROC_RELOAD,			 /* control socket: empty; proc_outcome */
-	PROC_STATUS,			 /* request: empty; JSON members from a child, an object from the site */
-	PROC_METRICS,			 /* request: empty; OpenMetrics text */
-	PROC_QUERY,			 /* request: proc_query; proc_outcome with a JSON value */
-	PROC_ALARM,			 /* notice, by the child: proc_alarm */
-	PROC_RESULT,			 /* notice, by a run-once child: proc_outcome with a JSON value */
-	PROC_RUN_ONCE,			 /* control socket, with a descriptor: proc_run_once */
+	PROC_READY,          /* notice, by the child: proc_outcome; an error: it exits */
+	PROC_STOP,           /* notice to a child, empty; request over the control socket */
+	PROC_RELOAD_PREPARE, /* request: settings; proc_outcome */
+	PROC_RELOAD_COMMIT,  /* request: empty; proc_outcome */
+	PROC_RELOAD,         /* control socket: empty; proc_outcome */
+	PROC_STATUS,   /* request: empty; JSON members from a child, an object from the site */
+	PROC_METRICS,  /* request: empty; OpenMetrics text */
+	PROC_QUERY,    /* request: proc_query; proc_outcome with a JSON value */
+	PROC_ALARM,    /* notice, by the child: proc_alarm */
+	PROC_RESULT,   /* notice, by a run-once child: proc_outcome with a JSON value */
+	PROC_RUN_ONCE, /* control socket, with a descriptor: proc_run_once */
 };
 
 enum { PROC_NAME_MAX = 48, PROC_ARGUMENT_MAX = 512, PROC_TEXT_MAX = 256 };
@@ -39,8 +40,8 @@ struct proc_setup {
 	char process[PROC_NAME_MAX];
 	char site[PROC_NAME_MAX];
 	char user[PROC_NAME_MAX]; /* "": keep the user */
-	uint8_t log_least;	  /* enum log_level */
-	struct span settings;	  /* host/settings.h */
+	uint8_t log_least;        /* enum log_level */
+	struct span settings;     /* host/settings.h */
 };
 
 struct proc_outcome {
@@ -81,9 +82,15 @@ void proc_query_encode(struct writer *w, const struct proc_query *m);
 void proc_run_once_encode(struct writer *w, const struct proc_run_once *m);
 void proc_alarm_encode(struct writer *w, const struct proc_alarm *m);
 
-MUST_USE struct err proc_setup_decode(struct span body, struct proc_setup *m, struct wire_fault *fault);
-MUST_USE struct err proc_outcome_decode(struct span body, struct proc_outcome *m, struct wire_fault *fault);
-MUST_USE struct err proc_channel_decode(struct span body, struct proc_channel *m, struct wire_fault *fault);
-MUST_USE struct err proc_query_decode(struct span body, struct proc_query *m, struct wire_fault *fault);
-MUST_USE struct err proc_run_once_decode(struct span body, struct proc_run_once *m, struct wire_fault *fault);
-MUST_USE struct err proc_alarm_decode(struct span body, struct proc_alarm *m, struct wire_fault *fault);
+MUST_USE struct err proc_setup_decode(
+	struct span body, struct proc_setup *m, struct wire_fault *fault);
+MUST_USE struct err proc_outcome_decode(
+	struct span body, struct proc_outcome *m, struct wire_fault *fault);
+MUST_USE struct err proc_channel_decode(
+	struct span body, struct proc_channel *m, struct wire_fault *fault);
+MUST_USE struct err proc_query_decode(
+	struct span body, struct proc_query *m, struct wire_fault *fault);
+MUST_USE struct err proc_run_once_decode(
+	struct span body, struct proc_run_once *m, struct wire_fault *fault);
+MUST_USE struct err proc_alarm_decode(
+	struct span body, struct proc_alarm *m, struct wire_fault *fault);

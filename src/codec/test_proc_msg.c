@@ -10,8 +10,11 @@ static uint8_t buffer[4096];
 
 static void test_setup_round_trips(void **state)
 {
-	const struct proc_setup in = {.process = "auc-front", .site = "core", .user = "merlon",
-		.log_least = 2, .settings = span_str("opaque")};
+	const struct proc_setup in = {.process = "auc-front",
+		.site = "core",
+		.user = "merlon",
+		.log_least = 2,
+		.settings = span_str("opaque")};
 	struct proc_setup out;
 	struct wire_fault fault = {0};
 	struct writer w = writer_of(SPAN_MUT_ARRAY(buffer));
@@ -29,8 +32,13 @@ static void test_setup_round_trips(void **state)
 static void test_query_and_alarm_round_trip(void **state)
 {
 	const struct proc_query query = {.process = "kms-store", .verb = "trace", .argument = "2a"};
-	const struct proc_alarm alarm = {.is_raised = true, .severity = 3, .since_unix_ms = -1,
-		.kind = "link_down", .resource = "radio", .text = "no light", .meaning = "look"};
+	const struct proc_alarm alarm = {.is_raised = true,
+		.severity = 3,
+		.since_unix_ms = -1,
+		.kind = "link_down",
+		.resource = "radio",
+		.text = "no light",
+		.meaning = "look"};
 	struct proc_query query_out;
 	struct proc_alarm alarm_out;
 	struct wire_fault fault = {0};
@@ -58,10 +66,12 @@ static void test_every_cut_of_a_message_is_refused(void **state)
 	proc_run_once_encode(&w, &in);
 	for (size_t len = 0; len < w.len; len++) {
 		struct wire_fault fault = {0};
-		assert_int_equal(proc_run_once_decode(span_of(buffer, len), &out, &fault).kind, ERR_INPUT);
+		assert_int_equal(
+			proc_run_once_decode(span_of(buffer, len), &out, &fault).kind, ERR_INPUT);
 	}
 	struct wire_fault fault = {0};
-	assert_int_equal(proc_run_once_decode(span_of(buffer, w.len + 1), &out, &fault).kind, ERR_INPUT);
+	assert_int_equal(
+		proc_run_once_decode(span_of(buffer, w.len + 1), &out, &fault).kind, ERR_INPUT);
 }
 
 static void test_names_too_long_or_with_nul_are_refused(void **state)
@@ -79,7 +89,8 @@ static void test_names_too_long_or_with_nul_are_refused(void **state)
 	assert_false(failed(proc_channel_decode(span_of(body, sizeof body - 1), &out, &fault)));
 	assert_int_equal(strlen(out.peer), PROC_NAME_MAX - 1);
 	body[4] = 0;
-	assert_int_equal(proc_channel_decode(span_of(body, sizeof body - 1), &out, &fault).kind, ERR_INPUT);
+	assert_int_equal(
+		proc_channel_decode(span_of(body, sizeof body - 1), &out, &fault).kind, ERR_INPUT);
 }
 
 static void test_outcome_of_an_unknown_kind_is_refused(void **state)

@@ -32,7 +32,8 @@ static struct supervisor_plan *plan_make(const char *listen)
 	snprintf(plan->rows[0].name, sizeof plan->rows[0].name, "metrics");
 	snprintf(plan->rows[0].executable, sizeof plan->rows[0].executable, "merlon-metrics");
 	assert_false(failed(settings_set(&plan->rows[0].settings, "listen.address", "%s", listen)));
-	assert_false(failed(settings_set(&plan->rows[0].settings, "listen.port", "%u", ntohs(address.sin_port))));
+	assert_false(failed(settings_set(
+		&plan->rows[0].settings, "listen.port", "%u", ntohs(address.sin_port))));
 	return plan;
 }
 
@@ -42,7 +43,8 @@ static void port_find(void)
 	socklen_t len = sizeof address;
 	const int fd = socket(AF_INET, SOCK_STREAM, 0);
 
-	address = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	address = (struct sockaddr_in){
+		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
 	close(fd);
@@ -60,7 +62,8 @@ static bool get(const char *path)
 		close(fd);
 		return false;
 	}
-	snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", path);
+	snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+		path);
 	assert_int_equal(write(fd, request, strlen(request)), strlen(request));
 	while (len < sizeof answer - 1 && (n = read(fd, answer + len, sizeof answer - 1 - len)) > 0)
 		len += (size_t)n;
@@ -106,7 +109,8 @@ static void test_only_a_loopback_address_will_do(void **state)
 
 	(void)state;
 	assert_true(failed(supervisor_run(plan, &c)));
-	assert_string_equal(c.text, "metrics: metrics are served on a loopback address, not on 0.0.0.0");
+	assert_string_equal(
+		c.text, "metrics: metrics are served on a loopback address, not on 0.0.0.0");
 	free(plan);
 }
 

@@ -6,7 +6,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* A request in flight. Its pool handle is the request id, so that an answer that comes too late finds nothing. */
+/* A request in flight. Its pool handle is the request id, so that an answer that comes too late
+ * finds nothing. */
 struct ask {
 	struct channel *channel;
 	struct pool_handle handle;
@@ -30,7 +31,8 @@ struct channel {
 enum { PARTIAL_KEPT = 64 << 10 }; /* a longer buffer goes back after its frame */
 
 static void on_bytes(void *ctx, struct stream *s, struct span bytes);
-static void on_closed(void *ctx, struct stream *s, struct err why, const struct complaint *complaint);
+static void on_closed(
+	void *ctx, struct stream *s, struct err why, const struct complaint *complaint);
 static const struct stream_events stream_events = {.bytes = on_bytes, .closed = on_closed};
 
 /* ---- Open, close ---- */
@@ -64,8 +66,8 @@ static void channel_free(struct channel *c)
 	free(c);
 }
 
-struct err channel_open_fd(
-	struct channel **out, struct loop *l, int fd, const struct channel_events *events, void *ctx)
+struct err channel_open_fd(struct channel **out, struct loop *l, int fd,
+	const struct channel_events *events, void *ctx)
 {
 	struct err e = channel_new(out, l, events, ctx);
 	if (failed(e))
@@ -145,7 +147,8 @@ static void asks_fail(struct channel *c)
 	}
 }
 
-static void on_closed(void *ctx, struct stream *s, struct err why, const struct complaint *complaint)
+static void on_closed(
+	void *ctx, struct stream *s, struct err why, const struct complaint *complaint)
 {
 	struct channel *c = ctx;
 
@@ -208,7 +211,8 @@ struct err channel_ask(struct channel *c, uint16_t type, struct span body, uint3
 	return OK;
 }
 
-/* Nobody waits for our error where an answer or a notice cannot leave: the peer must not believe that all is well. */
+/* Nobody waits for our error where an answer or a notice cannot leave: the peer must not believe
+ * that all is well. */
 static void frame_send_or_abort(struct channel *c, const struct ipc_frame *frame)
 {
 	const struct err e = frame_send(c, frame);
@@ -217,7 +221,8 @@ static void frame_send_or_abort(struct channel *c, const struct ipc_frame *frame
 		channel_abort(c, e);
 }
 
-void channel_answer(struct channel *c, uint64_t request_id, uint16_t type, struct err err, struct span body)
+void channel_answer(
+	struct channel *c, uint64_t request_id, uint16_t type, struct err err, struct span body)
 {
 	frame_send_or_abort(c, &(struct ipc_frame){.kind = IPC_ANSWER,
 				       .type = type,
@@ -322,7 +327,8 @@ static void on_bytes(void *ctx, struct stream *s, struct span bytes)
 
 	(void)s;
 	while (reader_more(&r) && !c->is_closing) {
-		const struct err e = c->partial_len > 0 ? partial_continue(c, &r) : frame_take(c, &r);
+		const struct err e =
+			c->partial_len > 0 ? partial_continue(c, &r) : frame_take(c, &r);
 		if (failed(e))
 			channel_abort(c, e);
 	}

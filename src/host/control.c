@@ -29,7 +29,8 @@ PRINTF_LIKE(2, 3) static struct control_reply refusal(struct err e, const char *
 static int connect_to(const char *path, uint32_t timeout_ms)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	const struct timeval bound = {.tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000};
+	const struct timeval bound = {
+		.tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000};
 
 	if (strlen(path) >= sizeof address.sun_path) {
 		errno = ENAMETOOLONG;
@@ -54,12 +55,14 @@ static struct err request_send(int socket, uint16_t type, struct span body, int 
 	struct writer w = writer_of(SPAN_MUT_ARRAY(bytes));
 	struct span frame;
 
-	ipc_encode(&w, &(struct ipc_frame){.kind = IPC_REQUEST, .type = type, .request_id = 1, .body = body});
+	ipc_encode(&w, &(struct ipc_frame){
+			       .kind = IPC_REQUEST, .type = type, .request_id = 1, .body = body});
 	struct err e = writer_result(&w, &frame);
 	return failed(e) ? e : fdpass_send(socket, frame, fd);
 }
 
-/* All that comes until the other side closes, in a buffer of the caller's. ERR_TIMEOUT, ERR_IO, ERR_LIMIT. */
+/* All that comes until the other side closes, in a buffer of the caller's. ERR_TIMEOUT, ERR_IO,
+ * ERR_LIMIT. */
 static struct err read_to_end(int socket, struct span_mut out, size_t *len)
 {
 	*len = 0;
@@ -99,7 +102,8 @@ static struct control_reply reply_decode(struct span bytes)
 	return reply;
 }
 
-struct control_reply control_ask(const char *path, uint16_t type, struct span body, int fd, uint32_t timeout_ms)
+struct control_reply control_ask(
+	const char *path, uint16_t type, struct span body, int fd, uint32_t timeout_ms)
 {
 	const int socket = connect_to(path, timeout_ms);
 	uint8_t *bytes = malloc(IPC_FRAME_MAX + 1);

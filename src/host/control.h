@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * The control socket of a site: a Unix socket (mode 0660) on which the supervisor answers the operator's
- * commands. One connection, one request (codec/proc_msg.h), which may bring a descriptor along, one answer
- * (proc_outcome). Who may open the socket file may ask.
+ * The control socket of a site: a Unix socket (mode 0660) on which the supervisor answers the
+ * operator's commands. One connection, one request (codec/proc_msg.h), which may bring a descriptor
+ * along, one answer (proc_outcome). Who may open the socket file may ask.
  */
 #include "codec/proc_msg.h"
 #include "host/loop.h"
@@ -14,20 +14,22 @@ enum { CONTROL_CLIENTS_MAX = 32, CONTROL_REQUEST_MAX = 8 << 10, CONTROL_REQUEST_
 /* ---- The asking side: blocking, for commands ---- */
 struct control_reply {
 	struct err err; /* what the site answered, or why it could not be asked */
-	char *text;	/* result, or with an error a sentence; NUL-terminated, never NULL */
+	char *text;     /* result, or with an error a sentence; NUL-terminated, never NULL */
 	size_t len;
 };
 /* `fd` < 0: none. `timeout_ms` 0: waits as long as it takes. */
-struct control_reply control_ask(const char *path, uint16_t type, struct span body, int fd, uint32_t timeout_ms);
+struct control_reply control_ask(
+	const char *path, uint16_t type, struct span body, int fd, uint32_t timeout_ms);
 void control_reply_free(struct control_reply *reply);
 
 /* ---- The answering side ---- */
 struct control_server;
 struct control_client; /* answered exactly once */
 /* `fd` (or -1) is the callee's to close. */
-typedef void control_request_fn(void *ctx, struct control_client *client, uint16_t type, struct span body, int fd);
+typedef void control_request_fn(
+	void *ctx, struct control_client *client, uint16_t type, struct span body, int fd);
 /* `group` (gid_t) -1: kept. Complains where another supervisor answers on `path`. */
-MUST_USE struct err control_server_open(struct control_server **out, struct loop *l, const char *path, int group,
-	control_request_fn *request, void *ctx, struct complaint *c);
+MUST_USE struct err control_server_open(struct control_server **out, struct loop *l,
+	const char *path, int group, control_request_fn *request, void *ctx, struct complaint *c);
 void control_answer(struct control_client *client, struct err err, struct span text);
 void control_server_close(struct control_server *server); /* removes the socket file */

@@ -107,7 +107,8 @@ static struct err client_read(struct control_client *client, size_t *size)
 	int fd;
 
 	struct err e = fdpass_recv(client->socket,
-		span_mut_of(client->bytes + client->len, sizeof client->bytes - client->len), &len, &fd);
+		span_mut_of(client->bytes + client->len, sizeof client->bytes - client->len), &len,
+		&fd);
 	*size = 0;
 	if (e.kind == ERR_STATE)
 		return OK;
@@ -192,11 +193,13 @@ static struct err path_clear(const struct sockaddr_un *address, struct complaint
 	if (!S_ISSOCK(st.st_mode))
 		return complain(c, ERR(STATE), "%s is there and is no socket", address->sun_path);
 	const int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	const bool is_served = probe >= 0 && connect(probe, (const struct sockaddr *)address, sizeof *address) == 0;
+	const bool is_served = probe >= 0 && connect(probe, (const struct sockaddr *)address,
+						     sizeof *address) == 0;
 	if (probe >= 0)
 		close(probe);
 	if (is_served)
-		return complain(c, ERR(STATE), "the site runs already: %s answers", address->sun_path);
+		return complain(
+			c, ERR(STATE), "the site runs already: %s answers", address->sun_path);
 	unlink(address->sun_path);
 	return OK;
 }
@@ -211,9 +214,9 @@ static struct err listen_on(struct control_server *server, int group, struct com
 		return e;
 	server->socket = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	const mode_t old = umask(0117);
-	const int status = server->socket < 0
-		? -1
-		: bind(server->socket, (struct sockaddr *)&address, sizeof address);
+	const int status = server->socket < 0 ? -1
+					      : bind(server->socket, (struct sockaddr *)&address,
+							sizeof address);
 	umask(old);
 	if (status != 0 || listen(server->socket, CONTROL_CLIENTS_MAX) != 0)
 		return complain(c, ERR(IO), "control socket %s: %s", server->path, strerror(errno));
@@ -222,8 +225,8 @@ static struct err listen_on(struct control_server *server, int group, struct com
 	return OK;
 }
 
-struct err control_server_open(struct control_server **out, struct loop *l, const char *path, int group,
-	control_request_fn *request, void *ctx, struct complaint *c)
+struct err control_server_open(struct control_server **out, struct loop *l, const char *path,
+	int group, control_request_fn *request, void *ctx, struct complaint *c)
 {
 	struct control_server *server = calloc(1, sizeof *server);
 

@@ -38,7 +38,9 @@ struct err fdpass_recv(int socket, struct span_mut buffer, size_t *len, int *fd)
 {
 	union control control = {0};
 	struct iovec iov = {.iov_base = buffer.at, .iov_len = buffer.len};
-	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+	struct msghdr m = {.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
 		.msg_controllen = sizeof control.room};
 	ssize_t n;
 

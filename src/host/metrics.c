@@ -27,7 +27,8 @@ PRINTF_LIKE(3, 4) static void line(struct span_mut out, size_t *len, const char 
 }
 
 /* Samples of one family must stand together, below their TYPE [OpenMetrics 1.0 "MetricFamily"]. */
-static void family_text(const struct metrics *m, size_t first, const char *process, struct span_mut out, size_t *len)
+static void family_text(const struct metrics *m, size_t first, const char *process,
+	struct span_mut out, size_t *len)
 {
 	const struct metric *head = &m->items[first];
 	const bool is_counter = head->type == METRIC_COUNTER;
@@ -38,8 +39,9 @@ static void family_text(const struct metrics *m, size_t first, const char *proce
 		const struct metric *s = &m->items[i];
 		if (strcmp(s->name, head->name) != 0)
 			continue;
-		line(out, len, "%s%s{process=\"%s\"%s%s} %" PRIu64 "\n", s->name, is_counter ? "_total" : "",
-			process, s->labels == NULL ? "" : ",", s->labels == NULL ? "" : s->labels, *s->value);
+		line(out, len, "%s%s{process=\"%s\"%s%s} %" PRIu64 "\n", s->name,
+			is_counter ? "_total" : "", process, s->labels == NULL ? "" : ",",
+			s->labels == NULL ? "" : s->labels, *s->value);
 	}
 }
 
@@ -87,7 +89,9 @@ static void put_string(struct json_writer *j, const char *text)
 		if (*at == '"' || *at == '\\')
 			put(j, escaped, (size_t)snprintf(escaped, sizeof escaped, "\\%c", *at));
 		else if ((uint8_t)*at < 0x20 || *at == 0x7f)
-			put(j, escaped, (size_t)snprintf(escaped, sizeof escaped, "\\u%04x", (unsigned)*at));
+			put(j, escaped,
+				(size_t)snprintf(
+					escaped, sizeof escaped, "\\u%04x", (unsigned)*at));
 		else
 			put(j, at, 1);
 	}
@@ -105,7 +109,8 @@ static void begin(struct json_writer *j, const char *name)
 	}
 }
 
-PRINTF_LIKE(3, 4) static void value(struct json_writer *j, const char *name, const char *format, ...)
+PRINTF_LIKE(3, 4)
+static void value(struct json_writer *j, const char *name, const char *format, ...)
 {
 	char text[64];
 	va_list args;

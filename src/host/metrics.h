@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * Counters and gauges, shown as OpenMetrics text; and the one JSON writer for status and API answers.
+ * Counters and gauges, shown as OpenMetrics text; and the one JSON writer for status and API
+ * answers.
  */
 #include "base/err.h"
 #include "base/span.h"
@@ -11,7 +12,7 @@ enum { METRICS_MAX = 96 };
 enum metric_type { METRIC_COUNTER, METRIC_GAUGE };
 
 struct metric {
-	const char *name;   /* "merlon_auc_vectors"; OpenMetrics adds _total to counters */
+	const char *name; /* "merlon_auc_vectors"; OpenMetrics adds _total to counters */
 	const char *help;
 	const char *labels; /* "cause=\"unknown_imsi\"" or NULL */
 	enum metric_type type;
@@ -23,8 +24,10 @@ struct metrics {
 	struct metric items[METRICS_MAX];
 };
 
-void metrics_add(struct metrics *m, struct metric metric); /* a full table is our mistake: asserts */
-size_t metrics_text(const struct metrics *m, const char *process, struct span_mut out); /* without # EOF */
+void metrics_add(
+	struct metrics *m, struct metric metric); /* a full table is our mistake: asserts */
+size_t metrics_text(
+	const struct metrics *m, const char *process, struct span_mut out); /* without # EOF */
 
 /* Writes JSON into a buffer: commas by itself, sticky when full. */
 struct json_writer {
@@ -33,8 +36,9 @@ struct json_writer {
 	bool is_full, needs_comma;
 };
 struct json_writer json_writer_of(struct span_mut buffer);
-void json_open(struct json_writer *j, const char *name, char bracket); /* '{' or '['; name NULL inside lists */
-void json_close(struct json_writer *j, char bracket);		       /* '}' or ']' */
+void json_open(struct json_writer *j, const char *name,
+	char bracket);                                /* '{' or '['; name NULL inside lists */
+void json_close(struct json_writer *j, char bracket); /* '}' or ']' */
 void json_text(struct json_writer *j, const char *name, const char *text); /* NULL text: null */
 void json_u64(struct json_writer *j, const char *name, uint64_t v);
 void json_i64(struct json_writer *j, const char *name, int64_t v);

@@ -20,7 +20,7 @@ struct process_query {
 static struct {
 	struct process p;
 	struct process_setup setup;
-	struct settings next; /* prepared, not committed */
+	struct settings next;    /* prepared, not committed */
 	struct channel *control; /* NULL once it is closed */
 	struct pool queries;
 	uv_poll_t handover;
@@ -87,7 +87,8 @@ static void query_take(const struct ipc_frame *frame)
 		outcome_answer(frame->request_id, PROC_QUERY, ERR(ABSENT),
 			span_str("this process answers no queries"));
 	} else if (failed(pool_take(&own.queries, &handle, &item))) {
-		outcome_answer(frame->request_id, PROC_QUERY, ERR(LIMIT), span_str("too many queries"));
+		outcome_answer(
+			frame->request_id, PROC_QUERY, ERR(LIMIT), span_str("too many queries"));
 	} else {
 		struct process_query *q = item;
 		*q = (struct process_query){.handle = handle, .request_id = frame->request_id};
@@ -106,7 +107,8 @@ static struct err reload_prepare(struct span body, struct complaint *c)
 		return own.p.kind->reload_prepare(&own.p, &own.next, c);
 	if (settings_equal(&own.p.settings, &own.next, &different))
 		return OK;
-	return complain(c, ERR(STATE), "a change of %s needs a restart of %s", different, own.p.name);
+	return complain(
+		c, ERR(STATE), "a change of %s needs a restart of %s", different, own.p.name);
 }
 
 static struct err reload_commit(void)
@@ -122,7 +124,8 @@ struct err process_site_metrics(struct process *p, channel_answered_fn *answered
 	assert(p == &own.p);
 	if (own.control == NULL)
 		return ERR(IO);
-	return channel_ask(own.control, PROC_METRICS, span_of(NULL, 0), SITE_METRICS_MS_MAX, answered, ctx);
+	return channel_ask(
+		own.control, PROC_METRICS, span_of(NULL, 0), SITE_METRICS_MS_MAX, answered, ctx);
 }
 
 /* ---- The end ---- */
@@ -211,7 +214,8 @@ static void on_frame(void *ctx, struct channel *c, const struct ipc_frame *frame
 		break;
 	default:
 		if (frame->kind == IPC_REQUEST)
-			channel_answer(c, frame->request_id, frame->type, ERR(INPUT), span_of(NULL, 0));
+			channel_answer(
+				c, frame->request_id, frame->type, ERR(INPUT), span_of(NULL, 0));
 		break;
 	}
 }
@@ -243,9 +247,9 @@ static void on_handover(uv_poll_t *poll, int status, int events)
 	int fd;
 
 	(void)events;
-	const struct err e = status < 0
-		? ERR(IO)
-		: fdpass_recv(PROCESS_HANDOVER_FD, SPAN_MUT_ARRAY(packet), &len, &fd);
+	const struct err e =
+		status < 0 ? ERR(IO)
+			   : fdpass_recv(PROCESS_HANDOVER_FD, SPAN_MUT_ARRAY(packet), &len, &fd);
 	if (e.kind == ERR_STATE)
 		return;
 	if (failed(e) || len == 0) {
@@ -268,7 +272,8 @@ static void on_alarm(void *ctx, const struct alarm *alarm, bool is_raised)
 	uint8_t body[5 * PROC_TEXT_MAX];
 	struct writer w = writer_of(SPAN_MUT_ARRAY(body));
 	struct log_record r;
-	struct proc_alarm m = {.is_raised = is_raised, .severity = (uint8_t)alarm->kind->severity,
+	struct proc_alarm m = {.is_raised = is_raised,
+		.severity = (uint8_t)alarm->kind->severity,
 		.since_unix_ms = alarm->since.unix_ms};
 
 	(void)ctx;
@@ -292,9 +297,11 @@ static void on_alarm(void *ctx, const struct alarm *alarm, bool is_raised)
 
 static struct err host_open(struct complaint *c)
 {
-	static const struct channel_events events = {.frame = on_frame, .closed = on_control_closed};
+	static const struct channel_events events = {
+		.frame = on_frame, .closed = on_control_closed};
 
-	signal(SIGINT, SIG_IGN); /* from a terminal it reaches all processes; the supervisor acts on it */
+	signal(SIGINT,
+		SIG_IGN); /* from a terminal it reaches all processes; the supervisor acts on it */
 	signal(SIGHUP, SIG_IGN);
 	struct err e = process_crypto_warm_up();
 	if (failed(e))
@@ -347,7 +354,8 @@ static void ready_tell(struct err e, const struct complaint *complaint)
 {
 	struct log_record r;
 
-	log_begin(&r, &own.p.log, failed(e) ? LOG_ERROR : LOG_INFO, "host", failed(e) ? "start_refused" : "ready");
+	log_begin(&r, &own.p.log, failed(e) ? LOG_ERROR : LOG_INFO, "host",
+		failed(e) ? "start_refused" : "ready");
 	if (failed(e))
 		log_text(&r, "cause", complaint->text);
 	log_text(&r, "sandbox", sandbox_level_name(own.p.kind->sandbox));
@@ -379,6 +387,7 @@ int process_main(int argc, char **argv, const struct process_kind *kind)
 	if (failed(e))
 		_exit(PROCESS_EXIT_REFUSED);
 	loop_run(&p->loop);
-	/* Not exit(): handlers of libraries could want more than the sandbox gives. Memory goes with the process. */
+	/* Not exit(): handlers of libraries could want more than the sandbox gives. Memory goes
+	 * with the process. */
 	_exit(own.exit_code);
 }

@@ -6,16 +6,18 @@
  *
  *     int main(int argc, char **argv) { return process_main(argc, argv, &auc_front); }
  *
- * Life: exec'd by the supervisor with fd 3 (control channel), fd 4 (where later channels are handed over) and
- * `--channel NAME=FD` for each neighbour that is alive; receives its settings; start() opens what needs
- * privilege (ports, files); the framework drops the user and enters the sandbox; begin() opens what may be
- * opened inside (a database) and may start threads: before the sandbox they would stay outside of it;
- * channel() for each neighbour; ready. A neighbour that was restarted is handed over again through channel().
- * Reload is two-phase: prepare on every process, commit only when all said OK; what was
- * prepared and not committed is dropped at the next prepare. stop() is graceful and bounded.
+ * Life: exec'd by the supervisor with fd 3 (control channel), fd 4 (where later channels are handed
+ * over) and
+ * `--channel NAME=FD` for each neighbour that is alive; receives its settings; start() opens what
+ * needs privilege (ports, files); the framework drops the user and enters the sandbox; begin()
+ * opens what may be opened inside (a database) and may start threads: before the sandbox they would
+ * stay outside of it; channel() for each neighbour; ready. A neighbour that was restarted is handed
+ * over again through channel(). Reload is two-phase: prepare on every process, commit only when all
+ * said OK; what was prepared and not committed is dropped at the next prepare. stop() is graceful
+ * and bounded.
  *
- * Exit: 0 stopped; 64 not started by the supervisor; 70 process_fail(); 78 start refused, with a complaint.
- * A vault has no loop: see process_vault_main().
+ * Exit: 0 stopped; 64 not started by the supervisor; 70 process_fail(); 78 start refused, with a
+ * complaint. A vault has no loop: see process_vault_main().
  */
 #include "base/alarm.h"
 #include "host/channel.h"
@@ -34,29 +36,33 @@ struct process_query; /* a question of the operator's, by the control socket */
 struct process_kind {
 	const char *name; /* "auc-front" */
 	enum sandbox_level sandbox;
-	/* Before the sandbox. Reads p->settings, opens ports and files. May set p->sandbox_folder and
-	 * p->sandbox_read_folder. No threads yet. */
+	/* Before the sandbox. Reads p->settings, opens ports and files. May set p->sandbox_folder
+	 * and p->sandbox_read_folder. No threads yet. */
 	struct err (*start)(struct process *p, struct complaint *c);
 	/* Inside the sandbox, as the site's user. NULL: nothing. */
 	struct err (*begin)(struct process *p, struct complaint *c);
 	/* A channel to neighbour `peer` (name as in the process table) is there, first or again. */
 	void (*channel)(struct process *p, const char *peer, int fd);
-	/* NULL: every changed setting needs a restart, and reload says so. Asked also where nothing changed: files
-	 * that settings name may have. `next` stays until the commit; then p->settings is it. */
-	struct err (*reload_prepare)(struct process *p, const struct settings *next, struct complaint *c);
+	/* NULL: every changed setting needs a restart, and reload says so. Asked also where nothing
+	 * changed: files that settings name may have. `next` stays until the commit; then
+	 * p->settings is it. */
+	struct err (*reload_prepare)(
+		struct process *p, const struct settings *next, struct complaint *c);
 	void (*reload_commit)(struct process *p);
 	/* Appends members to the status object: `"sessions":3,"vectors":12` without braces. */
 	void (*status)(struct process *p, struct json_writer *json);
-	/* A read-only question: `merlon keys trace ID` asks kms-store ("trace", "ID"). Answer now or later
-	 * with process_query_answer(), in JSON. NULL: this process answers none. */
-	void (*query)(struct process *p, const char *verb, const char *argument, struct process_query *q);
-	/* Stop taking work; call process_stopped() when the rest is done, within PROCESS_STOP_MS_MAX. NULL: at once. */
+	/* A read-only question: `merlon keys trace ID` asks kms-store ("trace", "ID"). Answer now
+	 * or later with process_query_answer(), in JSON. NULL: this process answers none. */
+	void (*query)(
+		struct process *p, const char *verb, const char *argument, struct process_query *q);
+	/* Stop taking work; call process_stopped() when the rest is done, within
+	 * PROCESS_STOP_MS_MAX. NULL: at once. */
 	void (*stop)(struct process *p);
 };
 
 struct process {
 	const struct process_kind *kind;
-	void *state; /* the daemon's own */
+	void *state;      /* the daemon's own */
 	const char *name; /* in the process table: may differ from kind->name */
 	const char *site;
 	struct loop loop;
@@ -75,13 +81,17 @@ void process_query_answer(struct process_query *q, struct err err, struct span j
 int process_main(int argc, char **argv, const struct process_kind *kind);
 void process_stopped(struct process *p);
 /* Asks for the metrics of the whole site: `answered` gets a proc_outcome (codec/proc_msg.h). */
-MUST_USE struct err process_site_metrics(struct process *p, channel_answered_fn *answered, void *ctx);
-/* A run-once process (an import) is done: `json` is a whole value, or with an error a sentence. Then it stops. */
+MUST_USE struct err process_site_metrics(
+	struct process *p, channel_answered_fn *answered, void *ctx);
+/* A run-once process (an import) is done: `json` is a whole value, or with an error a sentence.
+ * Then it stops. */
 void process_result(struct process *p, struct err err, struct span json);
-/* Durability or our own invariant is gone: log, alarm, exit with 70 so that the supervisor restarts us. */
+/* Durability or our own invariant is gone: log, alarm, exit with 70 so that the supervisor restarts
+ * us. */
 _Noreturn void process_fail(struct process *p, const char *why);
 
-/* A vault: settings, then `open` (reads key files), sandbox, then channel_serve() on its one channel until it closes. */
+/* A vault: settings, then `open` (reads key files), sandbox, then channel_serve() on its one
+ * channel until it closes. */
 struct vault_kind {
 	const char *name;
 	/* Runs before the sandbox. `state` is serve()'s context. */

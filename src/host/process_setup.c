@@ -24,7 +24,8 @@ static void log_line(void *ctx, enum log_level level, struct span line)
 
 	(void)ctx;
 	(void)level;
-	/* One call, so that lines of several processes do not mix. Nobody is there to tell of a failure. */
+	/* One call, so that lines of several processes do not mix. Nobody is there to tell of a
+	 * failure. */
 	const ssize_t n = writev(STDERR_FILENO, parts, 2);
 	(void)n;
 }
@@ -80,7 +81,8 @@ static bool read_whole(struct span_mut out)
 }
 
 /* The first frame, from a buffer that must outlive `setup`. */
-static struct err setup_read(struct process_setup *setup, struct settings *settings, struct span_mut buffer)
+static struct err setup_read(
+	struct process_setup *setup, struct settings *settings, struct span_mut buffer)
 {
 	struct wire_fault fault = {0};
 	struct ipc_frame frame;
@@ -129,9 +131,11 @@ void process_ready_send(struct err err, const char *text)
 	struct writer f = writer_of(SPAN_MUT_ARRAY(frame));
 
 	proc_outcome_encode(&w, &(struct proc_outcome){.err = err, .text = span_str(text)});
-	ipc_encode(&f, &(struct ipc_frame){
-			       .kind = IPC_NOTICE, .type = PROC_READY, .body = writer_span_done(&w)});
-	/* Short, and the first in its direction: it fits. If the supervisor has gone, so are we soon. */
+	ipc_encode(
+		&f, &(struct ipc_frame){
+			    .kind = IPC_NOTICE, .type = PROC_READY, .body = writer_span_done(&w)});
+	/* Short, and the first in its direction: it fits. If the supervisor has gone, so are we
+	 * soon. */
 	const ssize_t n = write(PROCESS_CONTROL_FD, frame, f.len);
 	(void)n;
 }
@@ -142,9 +146,10 @@ struct err process_crypto_warm_up(void)
 
 	/* No configuration file: what it could load is neither ours nor tested. */
 	return OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_ADD_ALL_CIPHERS |
-					   OPENSSL_INIT_ADD_ALL_DIGESTS | OPENSSL_INIT_LOAD_CRYPTO_STRINGS,
+					   OPENSSL_INIT_ADD_ALL_DIGESTS |
+					   OPENSSL_INIT_LOAD_CRYPTO_STRINGS,
 		       NULL) == 1 &&
-			RAND_bytes(&octet, 1) == 1 && RAND_priv_bytes(&octet, 1) == 1
-		? OK
-		: ERR(CRYPTO);
+			       RAND_bytes(&octet, 1) == 1 && RAND_priv_bytes(&octet, 1) == 1
+		       ? OK
+		       : ERR(CRYPTO);
 }

@@ -1,7 +1,8 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-/* The first minute of a child, the same with and without a loop: arguments, settings, log. Inside host/. */
+/* The first minute of a child, the same with and without a loop: arguments, settings, log. Inside
+ * host/. */
 #include "codec/proc_msg.h"
 #include "host/process.h"
 
@@ -18,8 +19,8 @@ struct process_setup {
 	size_t channel_count;
 };
 
-/* Reads `--channel NAME=FD` … and the first frame on fd 3 (blocking). ERR_STATE, and a line on stderr: not
- * started by the supervisor. */
+/* Reads `--channel NAME=FD` … and the first frame on fd 3 (blocking). ERR_STATE, and a line on
+ * stderr: not started by the supervisor. */
 MUST_USE struct err process_setup_receive(
 	struct process_setup *setup, struct settings *settings, int argc, char **argv);
 

@@ -11,7 +11,8 @@ static struct settings settings;
 static struct err prepare(const struct vault_kind *kind, void **state, struct complaint *c)
 {
 	if (setup.channel_count != 1)
-		return complain(c, ERR(STATE), "a vault has one channel, not %zu", setup.channel_count);
+		return complain(
+			c, ERR(STATE), "a vault has one channel, not %zu", setup.channel_count);
 	struct err e = process_crypto_warm_up();
 	if (failed(e))
 		return complain(c, e, "libcrypto does not start");
@@ -21,8 +22,8 @@ static struct err prepare(const struct vault_kind *kind, void **state, struct co
 	e = kind->open(state, &settings, c);
 	if (failed(e))
 		return complain(c, e, "cannot open the vault: %s", err_word(e));
-	const struct sandbox_request request = {
-		.level = SANDBOX_VAULT, .user = setup.message.user[0] == '\0' ? NULL : setup.message.user};
+	const struct sandbox_request request = {.level = SANDBOX_VAULT,
+		.user = setup.message.user[0] == '\0' ? NULL : setup.message.user};
 	e = sandbox_enter(&request, c);
 	return failed(e) ? complain(c, e, "cannot enter the sandbox") : OK;
 }
@@ -41,7 +42,8 @@ int process_vault_main(int argc, char **argv, const struct vault_kind *kind)
 	signal(SIGHUP, SIG_IGN);
 	struct err e = prepare(kind, &state, &complaint);
 	process_ready_send(e, complaint.text);
-	log_begin(&r, &log, failed(e) ? LOG_ERROR : LOG_INFO, "host", failed(e) ? "start_refused" : "ready");
+	log_begin(&r, &log, failed(e) ? LOG_ERROR : LOG_INFO, "host",
+		failed(e) ? "start_refused" : "ready");
 	if (failed(e))
 		log_text(&r, "cause", complaint.text);
 	log_end(&r);
@@ -51,6 +53,7 @@ int process_vault_main(int argc, char **argv, const struct vault_kind *kind)
 	log_begin(&r, &log, failed(e) ? LOG_ERROR : LOG_INFO, "host", "channel_closed");
 	log_text(&r, "err", err_word(e));
 	log_end(&r);
-	/* Not exit(): handlers of libraries could want more than the sandbox gives. Memory goes with the process. */
+	/* Not exit(): handlers of libraries could want more than the sandbox gives. Memory goes
+	 * with the process. */
 	_exit(failed(e) ? PROCESS_EXIT_FAILED : 0);
 }

@@ -23,7 +23,8 @@
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define IS_SANITIZED 1
 #elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer) || __has_feature(thread_sanitizer)
+#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer) ||                         \
+	__has_feature(thread_sanitizer)
 #define IS_SANITIZED 1
 #endif
 #endif
@@ -34,19 +35,20 @@
 /* ---- The levels: what each may ask of the kernel, and of its folder ---- */
 
 enum may {
-	BASE = 1 << 0,	   /* memory, time, randomness, open descriptors */
-	LOOP = 1 << 1,	   /* libuv with sockets that are open */
+	BASE = 1 << 0,     /* memory, time, randomness, open descriptors */
+	LOOP = 1 << 1,     /* libuv with sockets that are open */
 	ACCEPT = 1 << 2,   /* new streams from listeners that are open */
 	CONNECT = 1 << 3,  /* streams to TCP and Unix addresses */
-	FILES = 1 << 4,	   /* files by name; beneath which folder is Landlock's business */
+	FILES = 1 << 4,    /* files by name; beneath which folder is Landlock's business */
 	THREADS = 1 << 5,  /* of this process alone: no fork */
 	READING = 1 << 6,  /* open for reading: where the request names a read_folder */
 	SANITIZER = 1 << 7 /* sanitizer builds: what their run time asks for at any moment */
 };
 
-#define FOLDER_RIGHTS \
-	(LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_READ_DIR | \
-		LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_TRUNCATE)
+#define FOLDER_RIGHTS                                                                              \
+	(LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE |                            \
+		LANDLOCK_ACCESS_FS_READ_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE |                     \
+		LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_TRUNCATE)
 #define READ_RIGHTS (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
 
 static const struct level {
@@ -65,8 +67,9 @@ static const struct level {
 };
 
 /*
- * A system call is allowed to the levels that have one of its groups, if its arguments fit: for each condition
- * (args[arg] & mask) == value. Several rows for one call: any of them. All other calls kill.
+ * A system call is allowed to the levels that have one of its groups, if its arguments fit: for
+ * each condition (args[arg] & mask) == value. Several rows for one call: any of them. All other
+ * calls kill.
  */
 enum { CONDITIONS_MAX = 2 };
 struct rule {
@@ -77,58 +80,144 @@ struct rule {
 		uint32_t mask, value; /* mask 0: no condition */
 	} conditions[CONDITIONS_MAX];
 };
-#define CALL(name, groups) {SCMP_SYS(name), (groups), {{0, 0, 0}}}
-#define CALL_IF(name, groups, arg, mask, value) {SCMP_SYS(name), (groups), {{(arg), (mask), (value)}}}
+#define CALL(name, groups)                                                                         \
+	{                                                                                          \
+		SCMP_SYS(name), (groups),                                                          \
+		{{0, 0, 0}}                                  \
+	}
+#define CALL_IF(name, groups, arg, mask, value)                                                    \
+	{                                                                                          \
+		SCMP_SYS(name), (groups),                                                          \
+		{                                                                                  \
+			{                                                                          \
+				(arg), (mask), (value)                                             \
+			}                                                                          \
+		}                                                                                  \
+	}
 #define ALL_BITS 0xffffffffu
 
 static const struct rule rules[] = {
-	CALL(read, BASE), CALL(readv, BASE), CALL(write, BASE), CALL(writev, BASE), CALL(close, BASE),
-	CALL(poll, BASE), CALL(ppoll, BASE), CALL(lseek, BASE), CALL(fstat, BASE),
+	CALL(read, BASE),
+	CALL(readv, BASE),
+	CALL(write, BASE),
+	CALL(writev, BASE),
+	CALL(close, BASE),
+	CALL(poll, BASE),
+	CALL(ppoll, BASE),
+	CALL(lseek, BASE),
+	CALL(fstat, BASE),
 	CALL_IF(newfstatat, BASE, 3, AT_EMPTY_PATH, AT_EMPTY_PATH),
-	CALL(exit, BASE), CALL(exit_group, BASE), CALL(restart_syscall, BASE), CALL(futex, BASE),
-	CALL(rt_sigreturn, BASE), CALL(rt_sigprocmask, BASE), CALL(rt_sigaction, BASE),
-	CALL(getpid, BASE), CALL(gettid, BASE), CALL(getrandom, BASE), CALL(sched_yield, BASE),
-	CALL(clock_gettime, BASE), CALL(gettimeofday, BASE), CALL(time, BASE), CALL(clock_nanosleep, BASE),
+	CALL(exit, BASE),
+	CALL(exit_group, BASE),
+	CALL(restart_syscall, BASE),
+	CALL(futex, BASE),
+	CALL(rt_sigreturn, BASE),
+	CALL(rt_sigprocmask, BASE),
+	CALL(rt_sigaction, BASE),
+	CALL(getpid, BASE),
+	CALL(gettid, BASE),
+	CALL(getrandom, BASE),
+	CALL(sched_yield, BASE),
+	CALL(clock_gettime, BASE),
+	CALL(gettimeofday, BASE),
+	CALL(time, BASE),
+	CALL(clock_nanosleep, BASE),
 	CALL(nanosleep, BASE),
 	/* Memory, never executable; the secrets' arenas. */
-	CALL(brk, BASE), CALL(munmap, BASE), CALL(mremap, BASE), CALL(madvise, BASE), CALL(mlock, BASE),
-	CALL_IF(mmap, BASE, 2, PROT_EXEC, 0), CALL_IF(mprotect, BASE, 2, PROT_EXEC, 0),
-	CALL(memfd_secret, BASE), CALL(ftruncate, BASE),
+	CALL(brk, BASE),
+	CALL(munmap, BASE),
+	CALL(mremap, BASE),
+	CALL(madvise, BASE),
+	CALL(mlock, BASE),
+	CALL_IF(mmap, BASE, 2, PROT_EXEC, 0),
+	CALL_IF(mprotect, BASE, 2, PROT_EXEC, 0),
+	CALL(memfd_secret, BASE),
+	CALL(ftruncate, BASE),
 
-	CALL(epoll_wait, LOOP), CALL(epoll_pwait, LOOP), CALL(epoll_pwait2, LOOP), CALL(epoll_ctl, LOOP),
-	CALL(sendmsg, LOOP), CALL(recvmsg, LOOP), CALL(sendto, LOOP), CALL(recvfrom, LOOP),
-	CALL(shutdown, LOOP), CALL(getsockopt, LOOP), CALL(setsockopt, LOOP), CALL(getsockname, LOOP),
-	CALL(getpeername, LOOP), CALL(fcntl, LOOP), CALL(getuid, LOOP), CALL(geteuid, LOOP),
-	CALL_IF(ioctl, LOOP, 1, ALL_BITS, FIONBIO), CALL_IF(ioctl, LOOP, 1, ALL_BITS, FIOCLEX),
+	CALL(epoll_wait, LOOP),
+	CALL(epoll_pwait, LOOP),
+	CALL(epoll_pwait2, LOOP),
+	CALL(epoll_ctl, LOOP),
+	CALL(sendmsg, LOOP),
+	CALL(recvmsg, LOOP),
+	CALL(sendto, LOOP),
+	CALL(recvfrom, LOOP),
+	CALL(shutdown, LOOP),
+	CALL(getsockopt, LOOP),
+	CALL(setsockopt, LOOP),
+	CALL(getsockname, LOOP),
+	CALL(getpeername, LOOP),
+	CALL(fcntl, LOOP),
+	CALL(getuid, LOOP),
+	CALL(geteuid, LOOP),
+	CALL_IF(ioctl, LOOP, 1, ALL_BITS, FIONBIO),
+	CALL_IF(ioctl, LOOP, 1, ALL_BITS, FIOCLEX),
 	CALL_IF(ioctl, LOOP, 1, ALL_BITS, FIONREAD),
 
-	CALL(accept4, ACCEPT), CALL(accept, ACCEPT),
+	CALL(accept4, ACCEPT),
+	CALL(accept, ACCEPT),
 
 	{SCMP_SYS(socket), CONNECT, {{0, ALL_BITS, AF_UNIX}, {1, 0xf, SOCK_STREAM}}},
 	{SCMP_SYS(socket), CONNECT, {{0, ALL_BITS, AF_INET}, {1, 0xf, SOCK_STREAM}}},
 	{SCMP_SYS(socket), CONNECT, {{0, ALL_BITS, AF_INET6}, {1, 0xf, SOCK_STREAM}}},
 	CALL(connect, CONNECT),
 
-	CALL_IF(openat, READING, 2, O_ACCMODE | O_CREAT | O_TRUNC | (O_TMPFILE & ~O_DIRECTORY), O_RDONLY),
+	CALL_IF(openat, READING, 2, O_ACCMODE | O_CREAT | O_TRUNC | (O_TMPFILE & ~O_DIRECTORY),
+		O_RDONLY),
 
-	CALL(openat, FILES), CALL(openat2, FILES), CALL(newfstatat, FILES), CALL(statx, FILES),
-	CALL(access, FILES), CALL(faccessat, FILES), CALL(faccessat2, FILES), CALL(readlink, FILES),
-	CALL(getcwd, FILES), CALL(getdents64, FILES), CALL(fstatfs, FILES), CALL(pread64, FILES),
-	CALL(pwrite64, FILES), CALL(preadv, FILES), CALL(pwritev, FILES), CALL(fsync, FILES),
-	CALL(fdatasync, FILES), CALL(fallocate, FILES), CALL(unlink, FILES), CALL(unlinkat, FILES),
-	CALL(rename, FILES), CALL(renameat, FILES), CALL(renameat2, FILES), CALL(fchmod, FILES),
-	CALL(fchown, FILES), CALL(umask, FILES), CALL(flock, FILES),
+	CALL(openat, FILES),
+	CALL(openat2, FILES),
+	CALL(newfstatat, FILES),
+	CALL(statx, FILES),
+	CALL(access, FILES),
+	CALL(faccessat, FILES),
+	CALL(faccessat2, FILES),
+	CALL(readlink, FILES),
+	CALL(getcwd, FILES),
+	CALL(getdents64, FILES),
+	CALL(fstatfs, FILES),
+	CALL(pread64, FILES),
+	CALL(pwrite64, FILES),
+	CALL(preadv, FILES),
+	CALL(pwritev, FILES),
+	CALL(fsync, FILES),
+	CALL(fdatasync, FILES),
+	CALL(fallocate, FILES),
+	CALL(unlink, FILES),
+	CALL(unlinkat, FILES),
+	CALL(rename, FILES),
+	CALL(renameat, FILES),
+	CALL(renameat2, FILES),
+	CALL(fchmod, FILES),
+	CALL(fchown, FILES),
+	CALL(umask, FILES),
+	CALL(flock, FILES),
 
-	CALL_IF(clone, THREADS, 0, CLONE_THREAD, CLONE_THREAD), CALL(set_robust_list, THREADS),
-	CALL(rseq, THREADS), CALL(sched_getaffinity, THREADS), CALL(sigaltstack, THREADS),
+	CALL_IF(clone, THREADS, 0, CLONE_THREAD, CLONE_THREAD),
+	CALL(set_robust_list, THREADS),
+	CALL(rseq, THREADS),
+	CALL(sched_getaffinity, THREADS),
+	CALL(sigaltstack, THREADS),
 	CALL_IF(prctl, THREADS, 0, ALL_BITS, PR_SET_NAME),
 
-	/* Not a way out either: names are Landlock's business, and no sockets, fork, exec or ptrace. */
-	CALL(openat, SANITIZER), CALL(readlink, SANITIZER), CALL(readlinkat, SANITIZER), CALL(ioctl, SANITIZER),
-	CALL(newfstatat, SANITIZER), CALL(prctl, SANITIZER), CALL(prlimit64, SANITIZER),
-	CALL(sigaltstack, SANITIZER), CALL(sched_getaffinity, SANITIZER), CALL(sysinfo, SANITIZER),
-	CALL(getrusage, SANITIZER), CALL(getdents64, SANITIZER), CALL(fcntl, SANITIZER),
-	CALL(mmap, SANITIZER), CALL(mprotect, SANITIZER), CALL(tgkill, SANITIZER),
+	/* Not a way out either: names are Landlock's business, and no sockets, fork, exec or
+	   ptrace. */
+	CALL(openat, SANITIZER),
+	CALL(readlink, SANITIZER),
+	CALL(readlinkat, SANITIZER),
+	CALL(ioctl, SANITIZER),
+	CALL(newfstatat, SANITIZER),
+	CALL(prctl, SANITIZER),
+	CALL(prlimit64, SANITIZER),
+	CALL(sigaltstack, SANITIZER),
+	CALL(sched_getaffinity, SANITIZER),
+	CALL(sysinfo, SANITIZER),
+	CALL(getrusage, SANITIZER),
+	CALL(getdents64, SANITIZER),
+	CALL(fcntl, SANITIZER),
+	CALL(mmap, SANITIZER),
+	CALL(mprotect, SANITIZER),
+	CALL(tgkill, SANITIZER),
 };
 
 /* Refused, not killed: what libraries try and can live without. */
@@ -137,9 +226,10 @@ static const struct refusal {
 	unsigned unless; /* levels with one of these groups have a rule above */
 	int error;
 } refusals[] = {
-	{SCMP_SYS(unlink), FILES, EPERM},   /* a listener that closes removes its Unix socket: the supervisor does */
+	{SCMP_SYS(unlink), FILES,
+		EPERM}, /* a listener that closes removes its Unix socket: the supervisor does */
 	{SCMP_SYS(unlinkat), FILES, EPERM},
-	{SCMP_SYS(clone3), 0, ENOSYS},	    /* its flags cannot be looked at: glibc then takes clone() */
+	{SCMP_SYS(clone3), 0, ENOSYS}, /* its flags cannot be looked at: glibc then takes clone() */
 };
 
 const char *sandbox_level_name(enum sandbox_level level)
@@ -160,7 +250,8 @@ static struct err capabilities_drop(struct complaint *c)
 	return OK;
 }
 
-/* As long as it is possible: afterwards not even an exec of a set-uid program could give any back. */
+/* As long as it is possible: afterwards not even an exec of a set-uid program could give any back.
+ */
 static void capabilities_bound(void)
 {
 	for (unsigned long cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
@@ -209,7 +300,8 @@ int sandbox_landlock_abi(void)
 	static int abi = -1;
 
 	if (abi < 0) {
-		const long answer = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+		const long answer = syscall(
+			SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 		abi = answer < 0 ? 0 : (int)answer;
 	}
 	return abi;
@@ -218,14 +310,16 @@ int sandbox_landlock_abi(void)
 /* What a kernel of this ABI can take away; we take all of it, and give back by rules. */
 static struct landlock_ruleset_attr landlock_attr(int abi, const struct level *level)
 {
-	struct landlock_ruleset_attr a = {.handled_access_fs = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1};
+	struct landlock_ruleset_attr a = {
+		.handled_access_fs = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1};
 
 	if (abi >= 2)
 		a.handled_access_fs |= LANDLOCK_ACCESS_FS_REFER;
 	if (abi >= 3)
 		a.handled_access_fs |= LANDLOCK_ACCESS_FS_TRUNCATE;
 	if (abi >= 4)
-		a.handled_access_net = LANDLOCK_ACCESS_NET_BIND_TCP |
+		a.handled_access_net =
+			LANDLOCK_ACCESS_NET_BIND_TCP |
 			((level->groups & CONNECT) != 0 ? 0 : LANDLOCK_ACCESS_NET_CONNECT_TCP);
 	if (abi >= 5)
 		a.handled_access_fs |= LANDLOCK_ACCESS_FS_IOCTL_DEV;
@@ -234,7 +328,8 @@ static struct landlock_ruleset_attr landlock_attr(int abi, const struct level *l
 	return a;
 }
 
-static struct err folder_allow(int ruleset, const char *folder, uint64_t rights, struct complaint *c)
+static struct err folder_allow(
+	int ruleset, const char *folder, uint64_t rights, struct complaint *c)
 {
 	struct landlock_path_beneath_attr beneath = {.allowed_access = rights};
 
@@ -245,10 +340,13 @@ static struct err folder_allow(int ruleset, const char *folder, uint64_t rights,
 		syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &beneath, 0);
 	const int error = errno;
 	close(beneath.parent_fd);
-	return status == 0 ? OK : complain(c, ERR(IO), "Landlock rule for %s: %s", folder, strerror(error));
+	return status == 0
+		       ? OK
+		       : complain(c, ERR(IO), "Landlock rule for %s: %s", folder, strerror(error));
 }
 
-static struct err landlock_enter(const struct sandbox_request *request, const struct level *level, struct complaint *c)
+static struct err landlock_enter(
+	const struct sandbox_request *request, const struct level *level, struct complaint *c)
 {
 	const int abi = sandbox_landlock_abi();
 	struct landlock_ruleset_attr attr = landlock_attr(abi, level);
@@ -260,7 +358,8 @@ static struct err landlock_enter(const struct sandbox_request *request, const st
 	if (ruleset < 0)
 		return complain(c, ERR(IO), "Landlock: %s", strerror(errno));
 	if (request->folder != NULL && level->folder_rights != 0)
-		e = folder_allow(ruleset, request->folder, level->folder_rights & attr.handled_access_fs, c);
+		e = folder_allow(
+			ruleset, request->folder, level->folder_rights & attr.handled_access_fs, c);
 	if (!failed(e) && request->read_folder != NULL && level->may_read_folder)
 		e = folder_allow(ruleset, request->read_folder, READ_RIGHTS, c);
 	if (!failed(e) && syscall(SYS_landlock_restrict_self, ruleset, 0) != 0)
@@ -278,7 +377,8 @@ static int rule_add(scmp_filter_ctx filter, const struct rule *rule)
 
 	for (size_t i = 0; i < CONDITIONS_MAX && rule->conditions[i].mask != 0; i++)
 		args[count++] = (struct scmp_arg_cmp){.arg = rule->conditions[i].arg,
-			.op = SCMP_CMP_MASKED_EQ, .datum_a = rule->conditions[i].mask,
+			.op = SCMP_CMP_MASKED_EQ,
+			.datum_a = rule->conditions[i].mask,
 			.datum_b = rule->conditions[i].value};
 	return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, rule->call, count, args);
 }
@@ -294,8 +394,8 @@ static int filter_fill(scmp_filter_ctx filter, unsigned groups)
 			status = rule_add(filter, &rules[i]);
 	for (size_t i = 0; i < ARRAY_LEN(refusals) && status == 0; i++)
 		if ((refusals[i].unless & groups) == 0)
-			status = seccomp_rule_add(
-				filter, SCMP_ACT_ERRNO((uint16_t)refusals[i].error), refusals[i].call, 0);
+			status = seccomp_rule_add(filter,
+				SCMP_ACT_ERRNO((uint16_t)refusals[i].error), refusals[i].call, 0);
 	return status;
 }
 
@@ -307,7 +407,8 @@ static struct err filter_enter(unsigned groups, struct complaint *c)
 		return complain(c, ERR(LIMIT), "seccomp: out of memory");
 	int status = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 	if (status == 0)
-		status = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a tree, not a list */
+		status = seccomp_attr_set(
+			filter, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a tree, not a list */
 	if (status == 0)
 		status = filter_fill(filter, groups);
 	if (status == 0)

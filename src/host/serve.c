@@ -67,8 +67,10 @@ static struct err frame_serve(struct served *v, struct span bytes)
 	if (frame.kind == IPC_NOTICE)
 		return OK;
 	struct writer head = writer_of(span_mut_of(head_at, IPC_HEADER));
-	ipc_encode_head(&head, &(struct ipc_frame){.kind = IPC_ANSWER, .type = frame.type,
-				       .request_id = frame.request_id, .err = e,
+	ipc_encode_head(&head, &(struct ipc_frame){.kind = IPC_ANSWER,
+				       .type = frame.type,
+				       .request_id = frame.request_id,
+				       .err = e,
 				       .body = span_of(body.base, body.len)});
 	v->out_len += IPC_HEADER + body.len;
 	return OK;

@@ -52,10 +52,12 @@ struct reading {
 	bool is_used[SETTINGS_MAX];
 };
 
-static struct err text_store(const char *text, const struct setting_row *row, char *field, struct reading *g, const char *name)
+static struct err text_store(const char *text, const struct setting_row *row, char *field,
+	struct reading *g, const char *name)
 {
 	if (strlen(text) >= row->size)
-		return complain(g->complaint, ERR(INPUT), "setting %s is longer than %zu octets", name, row->size - 1);
+		return complain(g->complaint, ERR(INPUT), "setting %s is longer than %zu octets",
+			name, row->size - 1);
 	memcpy(field, text, strlen(text) + 1);
 	return OK;
 }
@@ -68,7 +70,8 @@ static struct err u64_store(const char *text, uint64_t *field, struct reading *g
 	const unsigned long long v = strtoull(text, &end, 10);
 	/* strtoull() takes signs and blanks; a setting is digits. */
 	if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0)
-		return complain(g->complaint, ERR(INPUT), "setting %s is not a whole number: %.64s", name, text);
+		return complain(g->complaint, ERR(INPUT), "setting %s is not a whole number: %.64s",
+			name, text);
 	*field = v;
 	return OK;
 }
@@ -79,7 +82,8 @@ static struct err f64_store(const char *text, double *field, struct reading *g, 
 	const double v = strtod(text, &end);
 
 	if (end == text || *end != '\0' || !isfinite(v))
-		return complain(g->complaint, ERR(INPUT), "setting %s is not a number: %.64s", name, text);
+		return complain(
+			g->complaint, ERR(INPUT), "setting %s is not a number: %.64s", name, text);
 	*field = v;
 	return OK;
 }
@@ -89,12 +93,14 @@ static struct err bool_store(const char *text, bool *field, struct reading *g, c
 	const bool v = strcmp(text, "true") == 0;
 
 	if (!v && strcmp(text, "false") != 0)
-		return complain(g->complaint, ERR(INPUT), "setting %s is neither true nor false: %.64s", name, text);
+		return complain(g->complaint, ERR(INPUT),
+			"setting %s is neither true nor false: %.64s", name, text);
 	*field = v;
 	return OK;
 }
 
-static struct err rows_read(struct reading *g, const char *prefix, const struct setting_row *rows, size_t row_count, uint8_t *out);
+static struct err rows_read(struct reading *g, const char *prefix, const struct setting_row *rows,
+	size_t row_count, uint8_t *out);
 
 /* Whether any setting is `prefix` itself or lies below it. */
 static bool is_element(const struct settings *s, const char *prefix)
@@ -108,7 +114,8 @@ static bool is_element(const struct settings *s, const char *prefix)
 	return false;
 }
 
-static struct err list_read(struct reading *g, const char *name, const struct setting_row *row, uint8_t *out)
+static struct err list_read(
+	struct reading *g, const char *name, const struct setting_row *row, uint8_t *out)
 {
 	const size_t limit = row->size / row->item_size;
 	char prefix[2 * SETTING_NAME_MAX];
@@ -119,8 +126,10 @@ static struct err list_read(struct reading *g, const char *name, const struct se
 		if (!is_element(g->settings, prefix))
 			break;
 		if (n == limit)
-			return complain(g->complaint, ERR(LIMIT), "setting %s has more than %zu elements", name, limit);
-		struct err e = rows_read(g, prefix, row->rows, row->row_count, out + row->offset + n * row->item_size);
+			return complain(g->complaint, ERR(LIMIT),
+				"setting %s has more than %zu elements", name, limit);
+		struct err e = rows_read(g, prefix, row->rows, row->row_count,
+			out + row->offset + n * row->item_size);
 		if (failed(e))
 			return e;
 	}
@@ -130,7 +139,8 @@ static struct err list_read(struct reading *g, const char *name, const struct se
 	return OK;
 }
 
-static struct err row_read(struct reading *g, const char *name, const struct setting_row *row, uint8_t *out)
+static struct err row_read(
+	struct reading *g, const char *name, const struct setting_row *row, uint8_t *out)
 {
 	void *field = out + row->offset;
 
@@ -138,8 +148,9 @@ static struct err row_read(struct reading *g, const char *name, const struct set
 		return list_read(g, name, row, out);
 	const struct setting *item = find(g->settings, name);
 	if (item == NULL)
-		return row->is_optional ? OK
-					: complain(g->complaint, ERR(INPUT), "setting %s is missing", name);
+		return row->is_optional
+			       ? OK
+			       : complain(g->complaint, ERR(INPUT), "setting %s is missing", name);
 	g->is_used[item - g->settings->items] = true;
 	switch (row->type) {
 	case SETTING_TEXT:
@@ -156,7 +167,8 @@ static struct err row_read(struct reading *g, const char *name, const struct set
 	return ERR(BUG);
 }
 
-static struct err rows_read(struct reading *g, const char *prefix, const struct setting_row *rows, size_t row_count, uint8_t *out)
+static struct err rows_read(struct reading *g, const char *prefix, const struct setting_row *rows,
+	size_t row_count, uint8_t *out)
 {
 	for (size_t i = 0; i < row_count; i++) {
 		char name[3 * SETTING_NAME_MAX];
@@ -169,7 +181,8 @@ static struct err rows_read(struct reading *g, const char *prefix, const struct 
 	return OK;
 }
 
-struct err settings_read(const struct settings *s, const struct setting_row *rows, size_t row_count, void *out, struct complaint *c)
+struct err settings_read(const struct settings *s, const struct setting_row *rows, size_t row_count,
+	void *out, struct complaint *c)
 {
 	struct reading g = {.settings = s, .complaint = c};
 
@@ -178,7 +191,8 @@ struct err settings_read(const struct settings *s, const struct setting_row *row
 		return e;
 	for (size_t i = 0; i < s->count; i++)
 		if (!g.is_used[i])
-			return complain(c, ERR(INPUT), "setting %s is not known here", s->items[i].name);
+			return complain(
+				c, ERR(INPUT), "setting %s is not known here", s->items[i].name);
 	return OK;
 }
 
@@ -206,7 +220,8 @@ void settings_encode(const struct settings *s, struct span_mut buffer, struct sp
 
 	writer_u16(&w, (uint16_t)s->count);
 	for (size_t i = 0; i < s->count; i++) {
-		const struct span name = span_str(s->items[i].name), text = span_str(s->items[i].text);
+		const struct span name = span_str(s->items[i].name),
+				  text = span_str(s->items[i].text);
 		writer_u8(&w, (uint8_t)name.len);
 		writer_span(&w, name);
 		writer_u16(&w, (uint16_t)text.len);

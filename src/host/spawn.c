@@ -50,7 +50,8 @@ struct err spawn_start(const struct spawn *s, pid_t *pid, struct complaint *c)
 
 	if (access(s->path, X_OK) != 0)
 		return complain(c, ERR(ABSENT), "cannot execute %s: %s", s->path, strerror(errno));
-	/* A signal in the child before its exec would be handled as ours, in the pipe that we share. */
+	/* A signal in the child before its exec would be handled as ours, in the pipe that we
+	 * share. */
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &old);
 	*pid = fork();

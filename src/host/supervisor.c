@@ -21,7 +21,8 @@ static void start_next(struct supervisor *s);
 static void stop_next(struct supervisor *s);
 static void child_start(struct child *c);
 
-void supervisor_socket_path(char out[static SUPERVISOR_SOCKET_PATH_MAX], const struct supervisor_plan *plan)
+void supervisor_socket_path(
+	char out[static SUPERVISOR_SOCKET_PATH_MAX], const struct supervisor_plan *plan)
 {
 	snprintf(out, SUPERVISOR_SOCKET_PATH_MAX, "%s/control.sock", plan->run_folder);
 }
@@ -53,13 +54,15 @@ static void child_log(struct child *c, enum log_level level, const char *event, 
 static void run_once_end(struct child *c, const char *how)
 {
 	const bool is_good = WIFEXITED(c->exit_status) && WEXITSTATUS(c->exit_status) == 0;
-	const char *text = c->has_result ? c->result_text
-		: c->complaint.text[0] != '\0' ? c->complaint.text
-		: is_good ? "null" : how;
+	const char *text = c->has_result                  ? c->result_text
+			   : c->complaint.text[0] != '\0' ? c->complaint.text
+			   : is_good                      ? "null"
+							  : how;
 	const struct err e = c->has_result ? c->result : is_good ? OK : ERR(IO);
 
 	if (c->asker != NULL)
-		control_answer(c->asker, e, c->has_result ? span_of(text, c->result_len) : span_str(text));
+		control_answer(
+			c->asker, e, c->has_result ? span_of(text, c->result_len) : span_str(text));
 	c->asker = NULL;
 	free(c->result_text);
 	c->result_text = NULL;
@@ -75,7 +78,6 @@ static void run_once_end(struct child *c, const char *how)
 			c->supervisor->children[i].state = CHILD_IDLE;
 }
 
-
 static void child_pause(struct child *c)
 {
 	const uint64_t now = clock_now(&c->supervisor->clock).mono_ms;
@@ -85,7 +87,8 @@ static void child_pause(struct child *c)
 	c->state = CHILD_WAITING;
 	c->is_paused = true;
 	loop_timer_once(&c->timer, c->backoff_ms);
-	c->backoff_ms = c->backoff_ms * 2 < SUPERVISOR_BACKOFF_MS_MAX ? c->backoff_ms * 2 : SUPERVISOR_BACKOFF_MS_MAX;
+	c->backoff_ms = c->backoff_ms * 2 < SUPERVISOR_BACKOFF_MS_MAX ? c->backoff_ms * 2
+								      : SUPERVISOR_BACKOFF_MS_MAX;
 }
 
 static void child_ready(struct child *c)
@@ -168,7 +171,8 @@ void supervisor_run_once(struct child *c)
 	child_start(c);
 	for (size_t i = 0; i < s->plan->count; i++) {
 		struct child *vault = &s->children[i];
-		if (child_is(vault, ROW_RUN_ONCE) && child_is(vault, ROW_VAULT) && vault->state == CHILD_IDLE &&
+		if (child_is(vault, ROW_RUN_ONCE) && child_is(vault, ROW_VAULT) &&
+			vault->state == CHILD_IDLE &&
 			strcmp(child_row(vault)->neighbours[0], child_row(c)->name) == 0)
 			child_start(vault);
 	}
@@ -180,7 +184,9 @@ static void how_it_ended(int status, char *out, size_t size)
 {
 	if (WIFSIGNALED(status))
 		snprintf(out, size, "killed by signal %d%s", WTERMSIG(status),
-			WTERMSIG(status) == SIGSYS ? " (sandbox: a system call that its level does not allow)" : "");
+			WTERMSIG(status) == SIGSYS
+				? " (sandbox: a system call that its level does not allow)"
+				: "");
 	else
 		snprintf(out, size, "exited with status %d", WEXITSTATUS(status));
 }
@@ -242,7 +248,8 @@ static void on_child_timer(void *ctx)
 		c->is_paused = false;
 		child_start(c);
 	} else if (c->pid > 0) {
-		child_log(c, LOG_WARN, "process_killed", c->state == CHILD_STARTING ? "not ready in time" : "not stopped in time");
+		child_log(c, LOG_WARN, "process_killed",
+			c->state == CHILD_STARTING ? "not ready in time" : "not stopped in time");
 		kill(c->pid, SIGKILL);
 	}
 }
@@ -285,7 +292,8 @@ static struct child *last_alive(struct supervisor *s, unsigned is_vault)
 {
 	for (size_t i = s->plan->count; i > 0; i--) {
 		struct child *c = &s->children[i - 1];
-		if ((c->pid > 0 || c->control != NULL) && (child_row(c)->flags & ROW_VAULT) == is_vault)
+		if ((c->pid > 0 || c->control != NULL) &&
+			(child_row(c)->flags & ROW_VAULT) == is_vault)
 			return c;
 	}
 	return NULL;
@@ -370,10 +378,11 @@ static struct err control_open(struct supervisor *s, struct complaint *c)
 	const struct passwd *user = s->plan->user[0] == '\0' ? NULL : getpwnam(s->plan->user);
 
 	if (mkdir(s->plan->run_folder, 0755) != 0 && errno != EEXIST)
-		return complain(c, ERR(IO), "run folder %s: %s", s->plan->run_folder, strerror(errno));
+		return complain(
+			c, ERR(IO), "run folder %s: %s", s->plan->run_folder, strerror(errno));
 	supervisor_socket_path(path, s->plan);
-	return control_server_open(
-		&s->control, &s->loop, path, user == NULL ? -1 : (int)user->pw_gid, supervisor_request, s, c);
+	return control_server_open(&s->control, &s->loop, path,
+		user == NULL ? -1 : (int)user->pw_gid, supervisor_request, s, c);
 }
 
 static struct err supervisor_open(struct supervisor *s, struct complaint *c)

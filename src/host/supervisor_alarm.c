@@ -46,7 +46,8 @@ void alarm_of_process(struct child *c, bool is_raised, const char *text)
 		.severity = ALARM_MAJOR,
 		.since_unix_ms = clock_now(&c->supervisor->clock).unix_ms,
 		.kind = "process_down",
-		.meaning = "A process of the site ended and is being started again; what it serves is interrupted. "
+		.meaning = "A process of the site ended and is being started again; what it serves "
+			   "is interrupted. "
 			   "Look at its last log lines.",
 	};
 

@@ -25,7 +25,7 @@ struct gather_part {
 struct gather {
 	struct supervisor *supervisor;
 	struct control_client *client; /* NULL: SIGHUP or a child asked */
-	struct child *child;	       /* who asked for metrics; its channel as it was then */
+	struct child *child;           /* who asked for metrics; its channel as it was then */
 	struct channel *channel;
 	uint64_t request_id;
 	gather_done_fn *done;
@@ -33,7 +33,8 @@ struct gather {
 	struct gather_part parts[SUPERVISOR_PROCESSES_MAX];
 };
 
-static struct gather *gather_open(struct supervisor *s, struct control_client *client, gather_done_fn *done)
+static struct gather *gather_open(
+	struct supervisor *s, struct control_client *client, gather_done_fn *done)
 {
 	struct gather *g = calloc(1, sizeof *g);
 
@@ -84,7 +85,8 @@ static void on_part(void *ctx, struct err err, struct span body)
 /* Vaults and programs of others answer nothing. */
 static bool can_answer(const struct child *c)
 {
-	return c->state == CHILD_READY && c->control != NULL && !child_is(c, ROW_VAULT | ROW_EXTERNAL);
+	return c->state == CHILD_READY && c->control != NULL &&
+	       !child_is(c, ROW_VAULT | ROW_EXTERNAL);
 }
 
 static void gather_ask(struct gather *g, struct child *c, uint16_t type, struct span body)
@@ -94,7 +96,8 @@ static void gather_ask(struct gather *g, struct child *c, uint16_t type, struct 
 	part->gather = g;
 	part->is_asked = true;
 	g->waiting++;
-	const struct err e = channel_ask(c->control, type, body, SUPERVISOR_ASK_MS_MAX, on_part, part);
+	const struct err e =
+		channel_ask(c->control, type, body, SUPERVISOR_ASK_MS_MAX, on_part, part);
 	if (failed(e)) {
 		part->err = e;
 		g->waiting--;
@@ -120,7 +123,8 @@ static const char *state_word(const struct child *c)
 	return words[c->state];
 }
 
-static void process_write(struct json_writer *j, const struct child *c, const struct gather_part *part)
+static void process_write(
+	struct json_writer *j, const struct child *c, const struct gather_part *part)
 {
 	const uint64_t now = clock_now(&c->supervisor->clock).mono_ms;
 
@@ -137,7 +141,8 @@ static void process_write(struct json_writer *j, const struct child *c, const st
 	json_close(j, '}');
 }
 
-static void alarm_write(struct json_writer *j, const struct supervisor *s, const struct site_alarm *a)
+static void alarm_write(
+	struct json_writer *j, const struct supervisor *s, const struct site_alarm *a)
 {
 	json_open(j, NULL, '{');
 	json_text(j, "process", s->plan->rows[a->child].name);
@@ -194,13 +199,16 @@ static size_t own_metrics(struct supervisor *s, struct span_mut out)
 	size_t len = 0;
 
 	for (size_t f = 0; f < ARRAY_LEN(families); f++) {
-		len += (size_t)snprintf((char *)out.at + len, out.len - len, "# TYPE %s %s\n# HELP %s %s\n",
-			families[f].name, f == 0 ? "gauge" : "counter", families[f].name, families[f].help);
+		len += (size_t)snprintf((char *)out.at + len, out.len - len,
+			"# TYPE %s %s\n# HELP %s %s\n", families[f].name,
+			f == 0 ? "gauge" : "counter", families[f].name, families[f].help);
 		for (size_t i = 0; i < s->plan->count; i++) {
 			const struct child *c = &s->children[i];
-			len += (size_t)snprintf((char *)out.at + len, out.len - len, "%s%s{process=\"%s\"} %llu\n",
-				families[f].name, f == 0 ? "" : "_total", child_row(c)->name,
-				(unsigned long long)(f == 0 ? c->state == CHILD_READY : c->restarts));
+			len += (size_t)snprintf((char *)out.at + len, out.len - len,
+				"%s%s{process=\"%s\"} %llu\n", families[f].name,
+				f == 0 ? "" : "_total", child_row(c)->name,
+				(unsigned long long)(f == 0 ? c->state == CHILD_READY
+							    : c->restarts));
 		}
 	}
 	return len;
@@ -229,7 +237,8 @@ static void text_append(struct writer *w, const char *from, const char *to)
 }
 
 /* A family that several processes have must stand once, its samples together [OpenMetrics 1.0]. */
-static void family_write(struct writer *w, struct gather *g, size_t first, struct span name, bool with_head)
+static void family_write(
+	struct writer *w, struct gather *g, size_t first, struct span name, bool with_head)
 {
 	for (size_t i = first; i < SUPERVISOR_PROCESSES_MAX; i++) {
 		bool is_inside = false;
@@ -248,7 +257,8 @@ static void family_write(struct writer *w, struct gather *g, size_t first, struc
 static bool is_in_earlier(const struct gather *g, size_t part, struct span name)
 {
 	for (size_t i = 0; i < part; i++)
-		for (const char *line = g->parts[i].text; line != NULL && *line != '\0'; line = line_next(line))
+		for (const char *line = g->parts[i].text; line != NULL && *line != '\0';
+			line = line_next(line))
 			if (span_equal(family_name(line), name))
 				return true;
 	return false;
@@ -261,7 +271,8 @@ static void metrics_answer(struct gather *g, struct err err, uint8_t *buffer, si
 		control_answer(g->client, err, span_of(buffer + 1, len));
 	} else if (g->child->control == g->channel) {
 		buffer[0] = (uint8_t)err.kind;
-		channel_answer(g->channel, g->request_id, PROC_METRICS, OK, span_of(buffer, 1 + len));
+		channel_answer(
+			g->channel, g->request_id, PROC_METRICS, OK, span_of(buffer, 1 + len));
 	}
 }
 
@@ -277,7 +288,8 @@ static void metrics_done(struct gather *g)
 	struct writer w = writer_of(span_mut_of(buffer + 1, size));
 	w.len = own_metrics(g->supervisor, span_mut_of(buffer + 1, size));
 	for (size_t i = 0; i < SUPERVISOR_PROCESSES_MAX; i++) {
-		for (const char *line = g->parts[i].text; line != NULL && *line != '\0'; line = line_next(line)) {
+		for (const char *line = g->parts[i].text; line != NULL && *line != '\0';
+			line = line_next(line)) {
 			const struct span name = family_name(line);
 			if (name.len > 0 && !is_in_earlier(g, i, name))
 				family_write(&w, g, i, name, true);
@@ -311,7 +323,8 @@ static void query_done(struct gather *g)
 		if (!part->is_asked)
 			continue;
 		control_answer(g->client, part->err,
-			part->text != NULL ? span_of(part->text, part->len) : span_str(err_word(part->err)));
+			part->text != NULL ? span_of(part->text, part->len)
+					   : span_str(err_word(part->err)));
 		return;
 	}
 }
@@ -328,7 +341,8 @@ static void query(struct supervisor *s, struct control_client *client, struct sp
 	struct child *c = supervisor_find(s, m.process);
 	if (c == NULL || !can_answer(c)) {
 		control_answer(client, ERR(ABSENT),
-			span_str(c == NULL ? "no such process" : "that process does not answer now"));
+			span_str(c == NULL ? "no such process"
+					   : "that process does not answer now"));
 		return;
 	}
 	struct gather *g = gather_open(s, client, query_done);
@@ -340,11 +354,13 @@ static void query(struct supervisor *s, struct control_client *client, struct sp
 
 /* ---- Reload: all or nothing ---- */
 
-static void reload_answer(struct supervisor *s, struct control_client *client, struct err err, const char *text)
+static void reload_answer(
+	struct supervisor *s, struct control_client *client, struct err err, const char *text)
 {
 	struct log_record r;
 
-	log_begin(&r, &s->log, failed(err) ? LOG_WARN : LOG_NOTICE, "host", failed(err) ? "reload_refused" : "reloaded");
+	log_begin(&r, &s->log, failed(err) ? LOG_WARN : LOG_NOTICE, "host",
+		failed(err) ? "reload_refused" : "reloaded");
 	if (failed(err))
 		log_text(&r, "cause", text);
 	log_end(&r);
@@ -397,12 +413,13 @@ static void prepare_done(struct gather *g)
 
 static bool row_is_same(const struct process_row *a, const struct process_row *b)
 {
-	return strcmp(a->name, b->name) == 0 && strcmp(a->executable, b->executable) == 0 && a->flags == b->flags &&
-		a->neighbour_count == b->neighbour_count && a->argument_count == b->argument_count &&
-		a->environment_count == b->environment_count &&
-		memcmp(a->neighbours, b->neighbours, sizeof a->neighbours) == 0 &&
-		memcmp(a->arguments, b->arguments, sizeof a->arguments) == 0 &&
-		memcmp(a->environment, b->environment, sizeof a->environment) == 0;
+	return strcmp(a->name, b->name) == 0 && strcmp(a->executable, b->executable) == 0 &&
+	       a->flags == b->flags && a->neighbour_count == b->neighbour_count &&
+	       a->argument_count == b->argument_count &&
+	       a->environment_count == b->environment_count &&
+	       memcmp(a->neighbours, b->neighbours, sizeof a->neighbours) == 0 &&
+	       memcmp(a->arguments, b->arguments, sizeof a->arguments) == 0 &&
+	       memcmp(a->environment, b->environment, sizeof a->environment) == 0;
 }
 
 /* What cannot change while processes run. */
@@ -413,20 +430,24 @@ static struct err plan_check(struct supervisor *s, struct complaint *c)
 
 	if (strcmp(now->site, next->site) != 0 || strcmp(now->user, next->user) != 0 ||
 		strcmp(now->run_folder, next->run_folder) != 0)
-		return complain(c, ERR(STATE), "a change of the site's name, user or run folder needs a restart");
+		return complain(c, ERR(STATE),
+			"a change of the site's name, user or run folder needs a restart");
 	if (now->count != next->count)
 		return complain(c, ERR(STATE), "other processes need a restart");
 	for (size_t i = 0; i < now->count; i++) {
 		const struct child *child = &s->children[i];
 		if (!row_is_same(&now->rows[i], &next->rows[i]))
-			return complain(c, ERR(STATE), "a change of process %s needs a restart", next->rows[i].name);
+			return complain(c, ERR(STATE), "a change of process %s needs a restart",
+				next->rows[i].name);
 		if (child_is(child, ROW_RUN_ONCE | ROW_EXTERNAL))
 			continue;
-		if (child_is(child, ROW_VAULT) &&
-			!settings_equal(&now->rows[i].settings, &next->rows[i].settings, &different))
-			return complain(c, ERR(STATE), "%s: a change of %s needs a restart", now->rows[i].name, different);
+		if (child_is(child, ROW_VAULT) && !settings_equal(&now->rows[i].settings,
+							  &next->rows[i].settings, &different))
+			return complain(c, ERR(STATE), "%s: a change of %s needs a restart",
+				now->rows[i].name, different);
 		if (child->state != CHILD_READY)
-			return complain(c, ERR(STATE), "%s is not ready now; try again", now->rows[i].name);
+			return complain(
+				c, ERR(STATE), "%s is not ready now; try again", now->rows[i].name);
 	}
 	return OK;
 }
@@ -452,7 +473,8 @@ void supervisor_reload(struct supervisor *s, struct control_client *client)
 
 	if (s->next != NULL || s->is_stopping) {
 		if (client != NULL)
-			control_answer(client, ERR(STATE), span_str("another reload or the stop is under way"));
+			control_answer(client, ERR(STATE),
+				span_str("another reload or the stop is under way"));
 		return;
 	}
 	struct err e = plan_make(s, &complaint);
@@ -477,8 +499,8 @@ void supervisor_reload(struct supervisor *s, struct control_client *client)
 
 /* ---- Run once ---- */
 
-static struct err run_once_begin(
-	struct supervisor *s, struct control_client *client, struct span body, int fd, const char **why)
+static struct err run_once_begin(struct supervisor *s, struct control_client *client,
+	struct span body, int fd, const char **why)
 {
 	struct wire_fault fault = {0};
 	struct proc_run_once m;
@@ -501,7 +523,8 @@ static struct err run_once_begin(
 	return OK;
 }
 
-void supervisor_request(void *ctx, struct control_client *client, uint16_t type, struct span body, int fd)
+void supervisor_request(
+	void *ctx, struct control_client *client, uint16_t type, struct span body, int fd)
 {
 	struct supervisor *s = ctx;
 	struct gather *g;
@@ -525,7 +548,8 @@ void supervisor_request(void *ctx, struct control_client *client, uint16_t type,
 		break;
 	case PROC_STOP:
 		if (s->stop_asker != NULL)
-			control_answer(client, ERR(STATE), span_str("the site is being stopped already"));
+			control_answer(
+				client, ERR(STATE), span_str("the site is being stopped already"));
 		else
 			s->stop_asker = client;
 		supervisor_stop(s, OK, "asked over the control socket");

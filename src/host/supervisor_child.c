@@ -27,10 +27,10 @@ struct launch {
 	char *environment[SUPERVISOR_WORDS_MAX + 1];
 	size_t word_count;
 	char path[1024];
-	int control;			      /* our end */
-	int handover;			      /* our end */
-	struct child *peers[SPAWN_FDS_MAX];   /* who gets */
-	int peer_fds[SPAWN_FDS_MAX];	      /* which end */
+	int control;                        /* our end */
+	int handover;                       /* our end */
+	struct child *peers[SPAWN_FDS_MAX]; /* who gets */
+	int peer_fds[SPAWN_FDS_MAX];        /* which end */
 	size_t peer_count;
 };
 
@@ -44,7 +44,8 @@ static bool row_names(const struct process_row *row, const char *name)
 
 static bool are_neighbours(const struct child *a, const struct child *b)
 {
-	return a != b && (row_names(child_row(a), child_row(b)->name) || row_names(child_row(b), child_row(a)->name));
+	return a != b && (row_names(child_row(a), child_row(b)->name) ||
+				 row_names(child_row(b), child_row(a)->name));
 }
 
 bool child_can_start(const struct child *c)
@@ -100,7 +101,8 @@ static struct err channels_make(struct launch *l, struct complaint *c)
 		if (!are_neighbours(l->child, peer) || peer->handover < 0)
 			continue;
 		if (l->peer_count == PROCESS_CHANNELS_MAX - 1) /* one stays for a file */
-			return complain(c, ERR(LIMIT), "more than %d neighbours", PROCESS_CHANNELS_MAX - 1);
+			return complain(
+				c, ERR(LIMIT), "more than %d neighbours", PROCESS_CHANNELS_MAX - 1);
 		struct err e = pair(SOCK_STREAM, fds, c);
 		if (failed(e))
 			return e;
@@ -111,7 +113,8 @@ static struct err channels_make(struct launch *l, struct complaint *c)
 	if (l->child->file >= 0) {
 		const int copy = fcntl(l->child->file, F_DUPFD_CLOEXEC, 0);
 		if (copy < 0)
-			return complain(c, ERR(IO), "cannot hand over the file: %s", strerror(errno));
+			return complain(
+				c, ERR(IO), "cannot hand over the file: %s", strerror(errno));
 		channel_word(l, "file", copy);
 	}
 	return OK;
@@ -182,16 +185,20 @@ static void on_frame(void *ctx, struct channel *channel, const struct ipc_frame 
 	struct proc_outcome outcome;
 	struct proc_alarm alarm;
 
-	if (frame->type == PROC_READY && !failed(proc_outcome_decode(frame->body, &outcome, &fault)))
+	if (frame->type == PROC_READY &&
+		!failed(proc_outcome_decode(frame->body, &outcome, &fault)))
 		child_told_ready(c, outcome.err, outcome.text);
-	else if (frame->type == PROC_ALARM && !failed(proc_alarm_decode(frame->body, &alarm, &fault)))
+	else if (frame->type == PROC_ALARM &&
+		 !failed(proc_alarm_decode(frame->body, &alarm, &fault)))
 		alarm_take(c->supervisor, c->index, &alarm);
-	else if (frame->type == PROC_RESULT && !failed(proc_outcome_decode(frame->body, &outcome, &fault)))
+	else if (frame->type == PROC_RESULT &&
+		 !failed(proc_outcome_decode(frame->body, &outcome, &fault)))
 		result_keep(c, &outcome);
 	else if (frame->type == PROC_METRICS && frame->kind == IPC_REQUEST)
 		supervisor_metrics_tell(c, frame->request_id);
 	else if (frame->kind == IPC_REQUEST)
-		channel_answer(channel, frame->request_id, frame->type, ERR(AUTH), span_of(NULL, 0));
+		channel_answer(
+			channel, frame->request_id, frame->type, ERR(AUTH), span_of(NULL, 0));
 }
 
 static void on_closed(void *ctx, struct channel *channel, struct err why)
@@ -211,7 +218,8 @@ static void path_find(struct launch *l, const char *executable)
 	if (strchr(executable, '/') != NULL)
 		snprintf(l->path, sizeof l->path, "%s", executable);
 	else
-		snprintf(l->path, sizeof l->path, "%s/%s", l->child->supervisor->folder, executable);
+		snprintf(
+			l->path, sizeof l->path, "%s/%s", l->child->supervisor->folder, executable);
 	l->spawn.path = l->path;
 }
 

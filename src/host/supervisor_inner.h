@@ -1,8 +1,8 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-/* What the parts of the supervisor share: supervisor.c lives and dies, supervisor_child.c starts one process,
- * supervisor_ask.c answers the control socket. Inside host/. */
+/* What the parts of the supervisor share: supervisor.c lives and dies, supervisor_child.c starts
+ * one process, supervisor_ask.c answers the control socket. Inside host/. */
 #include "host/control.h"
 #include "host/supervisor.h"
 
@@ -12,12 +12,12 @@ struct child {
 	struct supervisor *supervisor;
 	size_t index; /* of its row, in the plan of the day */
 	enum child_state state;
-	pid_t pid;	 /* 0: none */
+	pid_t pid;       /* 0: none */
 	int exit_status; /* as by waitpid(2) */
 	struct channel *control;
-	int handover; /* -1: none */
+	int handover;            /* -1: none */
 	struct loop_timer timer; /* pause, bound of starting, bound of stopping: by state */
-	bool is_paused;		 /* WAITING: the pause is not over */
+	bool is_paused;          /* WAITING: the pause is not over */
 	uint64_t restarts, backoff_ms, started_mono_ms;
 	struct complaint complaint; /* why it refused to start */
 	/* ROW_RUN_ONCE, while it runs: */
@@ -52,7 +52,7 @@ struct supervisor {
 	uv_signal_t signals[4];
 	char folder[512]; /* where our own executable lies */
 	uint64_t started_mono_ms;
-	bool is_begun;	/* every row has been ready once */
+	bool is_begun; /* every row has been ready once */
 	bool is_stopping;
 	struct err result;
 	struct complaint *complaint;
@@ -85,6 +85,8 @@ void alarms_forget(struct supervisor *s, size_t child); /* it died: what it had 
 void alarm_of_process(struct child *c, bool is_raised, const char *text);
 
 /* supervisor_ask.c */
-void supervisor_request(void *ctx, struct control_client *client, uint16_t type, struct span body, int fd);
+void supervisor_request(
+	void *ctx, struct control_client *client, uint16_t type, struct span body, int fd);
 void supervisor_reload(struct supervisor *s, struct control_client *client);
-void supervisor_metrics_tell(struct child *c, uint64_t request_id); /* a child asks for the whole site's */
+void supervisor_metrics_tell(
+	struct child *c, uint64_t request_id); /* a child asks for the whole site's */

@@ -67,7 +67,8 @@ static void on_answered(void *ctx, struct err err, struct span body)
 	if (!failed(err) && reader_u32(&r, "number") != number)
 		wrong++;
 	if (asks_again)
-		assert_int_equal(channel_ask(near.channel, TYPE, body, 9, on_answered, ctx).kind, ERR_IO);
+		assert_int_equal(
+			channel_ask(near.channel, TYPE, body, 9, on_answered, ctx).kind, ERR_IO);
 	if (answered_total == expected_total)
 		loop_stop(&loop);
 }
@@ -78,7 +79,8 @@ static struct err ask(uint32_t number, uint32_t timeout_ms)
 	struct writer w = writer_of(SPAN_MUT_ARRAY(body));
 
 	writer_u32(&w, number);
-	return channel_ask(near.channel, TYPE, writer_span_done(&w), timeout_ms, on_answered, &answers[number]);
+	return channel_ask(near.channel, TYPE, writer_span_done(&w), timeout_ms, on_answered,
+		&answers[number]);
 }
 
 static void answer(size_t i)
@@ -90,7 +92,8 @@ static void answer(size_t i)
 	channel_answer(far.channel, far.ids[i], TYPE, OK, writer_span_done(&w));
 }
 
-/* Turns of the loop until `n` is reached; a bound, so that a failure is a failure and not a hang. */
+/* Turns of the loop until `n` is reached; a bound, so that a failure is a failure and not a hang.
+ */
 static void run_until(const size_t *n, size_t reached)
 {
 	for (int i = 0; i < 5000 && *n < reached; i++) {
@@ -168,7 +171,9 @@ static void test_long_frames_come_whole_among_short_ones(void **state)
 	}
 	run_until(&far.frames, 6);
 	assert_int_equal(far.body_len, len);
-	assert_int_equal(channel_ask(near.channel, TYPE, span_of(body, IPC_FRAME_MAX), 9, on_answered, answers).kind,
+	assert_int_equal(channel_ask(near.channel, TYPE, span_of(body, IPC_FRAME_MAX), 9,
+				 on_answered, answers)
+				 .kind,
 		ERR_LIMIT);
 	free(body);
 }
@@ -314,10 +319,12 @@ static void test_serve_answers_what_is_pipelined_until_its_peer_closes(void **st
 		assert_false(failed(ask(i, 5000)));
 	run_until(&answered_total, ASKS);
 	assert_int_equal(wrong, 0);
-	assert_false(failed(channel_ask(near.channel, TYPE + 3, nothing, 5000, on_number, &number)));
+	assert_false(
+		failed(channel_ask(near.channel, TYPE + 3, nothing, 5000, on_number, &number)));
 	run_until(&answered_total, ASKS + 1);
 	assert_int_equal(number, 2);
-	assert_false(failed(channel_ask(near.channel, TYPE + 2, nothing, 5000, on_number, &number)));
+	assert_false(
+		failed(channel_ask(near.channel, TYPE + 2, nothing, 5000, on_number, &number)));
 	run_until(&answered_total, ASKS + 2);
 	assert_int_equal(last_err.kind, ERR_AUTH);
 	channel_close(near.channel);
@@ -338,13 +345,13 @@ static void test_serve_takes_frames_up_to_its_limit(void **state)
 	open_fds(fds);
 	const pid_t pid = serve_in_child(fds);
 	for (size_t i = 1; i <= 3; i++) {
-		assert_false(failed(
-			channel_ask(near.channel, TYPE, span_of(body, len - 1), 5000, on_number, &number)));
+		assert_false(failed(channel_ask(
+			near.channel, TYPE, span_of(body, len - 1), 5000, on_number, &number)));
 		run_until(&answered_total, i);
 		assert_int_equal(last_err.kind, ERR_NONE);
 	}
-	assert_false(
-		failed(channel_ask(near.channel, TYPE, span_of(body, len + 1), 5000, on_number, &number)));
+	assert_false(failed(
+		channel_ask(near.channel, TYPE, span_of(body, len + 1), 5000, on_number, &number)));
 	run_until(&answered_total, 4);
 	assert_int_equal(last_err.kind, ERR_IO);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -360,11 +367,14 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			test_long_frames_come_whole_among_short_ones, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
-			test_an_ask_ends_at_its_deadline_and_a_late_answer_finds_nobody, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_an_error_travels_without_a_body, set_up, tear_down),
+			test_an_ask_ends_at_its_deadline_and_a_late_answer_finds_nobody, set_up,
+			tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_an_error_travels_without_a_body, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			test_when_the_channel_closes_each_ask_is_answered_once, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_closing_ones_own_end_answers_too, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_closing_ones_own_end_answers_too, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_asks_end_at_their_limit, set_up, tear_down),
 		cmocka_unit_test_teardown(test_what_is_no_frame_closes_the_channel, tear_down),
 		cmocka_unit_test_teardown(

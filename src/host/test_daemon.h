@@ -1,10 +1,13 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-/* What the test daemons of test_supervisor.c say to each other: front -> store -> vault, and back. */
+/* What the test daemons of test_supervisor.c say to each other: front -> store -> vault, and back.
+ */
 #include "host/process.h"
 
-enum { TEST_ECHO = IPC_BLOCK_AUC + 1 }; /* request: a text; answer: the vault's word, then the text */
+enum {
+	TEST_ECHO = IPC_BLOCK_AUC + 1
+}; /* request: a text; answer: the vault's word, then the text */
 enum { TEST_WORD_MAX = 32, TEST_ASK_MS = 1000 };
 
 struct test_settings {

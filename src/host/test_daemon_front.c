@@ -20,7 +20,8 @@ static void on_closed(void *ctx, struct channel *c, struct err why)
 	if (the.store != c)
 		return;
 	the.store = NULL;
-	alarm_raise(&the.process->alarms, &no_store, "store", clock_now(&the.process->clock), "channel closed");
+	alarm_raise(&the.process->alarms, &no_store, "store", clock_now(&the.process->clock),
+		"channel closed");
 }
 
 static void on_frame(void *ctx, struct channel *c, const struct ipc_frame *frame)
@@ -32,7 +33,8 @@ static const struct channel_events events = {.frame = on_frame, .closed = on_clo
 
 static void channel(struct process *p, const char *peer, int fd)
 {
-	if (strcmp(peer, "store") != 0 || failed(channel_open_fd(&the.store, &p->loop, fd, &events, NULL)))
+	if (strcmp(peer, "store") != 0 ||
+		failed(channel_open_fd(&the.store, &p->loop, fd, &events, NULL)))
 		process_fail(p, "a channel that cannot be");
 	alarm_clear(&p->alarms, &no_store, "store");
 }
@@ -40,7 +42,9 @@ static void channel(struct process *p, const char *peer, int fd)
 static struct err start(struct process *p, struct complaint *c)
 {
 	the.process = p;
-	metrics_add(&p->metrics, (struct metric){.name = "merlon_test_asked", .help = "Queries.", .value = &the.asked});
+	metrics_add(&p->metrics,
+		(struct metric){
+			.name = "merlon_test_asked", .help = "Queries.", .value = &the.asked});
 	return test_settings_read(&p->settings, &the.now, c);
 }
 
@@ -52,7 +56,8 @@ static void on_answer(void *ctx, struct err err, struct span body)
 
 	snprintf(text, sizeof text, "%.*s", (int)body.len, (const char *)body.at);
 	json_text(&j, NULL, text);
-	process_query_answer(ctx, err, failed(err) ? span_str("the store did not answer") : json_done(&j));
+	process_query_answer(
+		ctx, err, failed(err) ? span_str("the store did not answer") : json_done(&j));
 }
 
 /* What the supervisor says to a process that asks for the site's metrics: the last line of it. */
@@ -63,12 +68,14 @@ static void on_metrics(void *ctx, struct err err, struct span body)
 
 	if (!failed(err))
 		err = proc_outcome_decode(body, &m, &fault);
-	const bool is_whole = !failed(err) && m.text.len > 6 &&
+	const bool is_whole =
+		!failed(err) && m.text.len > 6 &&
 		span_equal(span_of(m.text.at + m.text.len - 6, 6), span_str("# EOF\n"));
 	process_query_answer(ctx, err, span_str(is_whole ? "\"whole\"" : "\"cut\""));
 }
 
-static void query(struct process *p, const char *verb, const char *argument, struct process_query *q)
+static void query(
+	struct process *p, const char *verb, const char *argument, struct process_query *q)
 {
 	the.asked++;
 	if (strcmp(verb, "metrics") == 0) {
@@ -76,12 +83,13 @@ static void query(struct process *p, const char *verb, const char *argument, str
 			process_query_answer(q, ERR(IO), span_str("no supervisor"));
 	} else if (strcmp(verb, "ask") != 0)
 		process_query_answer(q, ERR(INPUT), span_str("no such query"));
-	else if (the.store == NULL ||
-		failed(channel_ask(the.store, TEST_ECHO, span_str(argument), TEST_ASK_MS, on_answer, q)))
+	else if (the.store == NULL || failed(channel_ask(the.store, TEST_ECHO, span_str(argument),
+					      TEST_ASK_MS, on_answer, q)))
 		process_query_answer(q, ERR(IO), span_str("no store"));
 }
 
-static struct err reload_prepare(struct process *p, const struct settings *next, struct complaint *c)
+static struct err reload_prepare(
+	struct process *p, const struct settings *next, struct complaint *c)
 {
 	(void)p;
 	return test_settings_read(next, &the.next, c);

@@ -1,6 +1,7 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
-/* Level IMPORT: reads the file that it was given, shows it to a vault of its own, tells the result. */
+/* Level IMPORT: reads the file that it was given, shows it to a vault of its own, tells the result.
+ */
 #include "test_daemon.h"
 #include <unistd.h>
 
@@ -12,7 +13,10 @@ static struct {
 } the;
 
 static const struct setting_row rows[] = {
-	{.name = "argument", .type = SETTING_TEXT, .is_optional = true, .size = sizeof the.argument},
+	{.name = "argument",
+		.type = SETTING_TEXT,
+		.is_optional = true,
+		.size = sizeof the.argument},
 };
 
 static void on_frame(void *ctx, struct channel *c, const struct ipc_frame *frame)
@@ -49,7 +53,8 @@ static void channel(struct process *p, const char *peer, int fd)
 		the.len = n < 0 ? 0 : (size_t)n;
 		close(fd);
 	} else if (failed(channel_open_fd(&the.vault, &p->loop, fd, &events, NULL)) ||
-		failed(channel_ask(the.vault, TEST_ECHO, span_of(the.content, the.len), TEST_ASK_MS, on_answer, NULL))) {
+		   failed(channel_ask(the.vault, TEST_ECHO, span_of(the.content, the.len),
+			   TEST_ASK_MS, on_answer, NULL))) {
 		process_fail(p, "no vault");
 	}
 }

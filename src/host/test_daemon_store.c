@@ -34,8 +34,8 @@ static void on_frame(void *ctx, struct channel *c, const struct ipc_frame *frame
 		process_fail(the.process, "out of memory");
 	*p = (struct passing){.front = c, .request_id = frame->request_id};
 	the.asked++;
-	if (the.vault == NULL ||
-		failed(channel_ask(the.vault, TEST_ECHO, frame->body, TEST_ASK_MS, on_vault_answer, p))) {
+	if (the.vault == NULL || failed(channel_ask(the.vault, TEST_ECHO, frame->body, TEST_ASK_MS,
+					 on_vault_answer, p))) {
 		channel_answer(c, frame->request_id, TEST_ECHO, ERR(IO), span_of(NULL, 0));
 		free(p);
 	}
@@ -63,11 +63,14 @@ static void channel(struct process *p, const char *peer, int fd)
 static struct err start(struct process *p, struct complaint *c)
 {
 	the.process = p;
-	metrics_add(&p->metrics, (struct metric){.name = "merlon_test_asked", .help = "Queries.", .value = &the.asked});
+	metrics_add(&p->metrics,
+		(struct metric){
+			.name = "merlon_test_asked", .help = "Queries.", .value = &the.asked});
 	return test_settings_read(&p->settings, &the.now, c);
 }
 
-static struct err reload_prepare(struct process *p, const struct settings *next, struct complaint *c)
+static struct err reload_prepare(
+	struct process *p, const struct settings *next, struct complaint *c)
 {
 	(void)p;
 	return test_settings_read(next, &the.next, c);

@@ -23,7 +23,8 @@ static struct err serve(void *ctx, uint16_t type, struct span body, struct write
 
 int main(int argc, char **argv)
 {
-	static const struct vault_kind vault = {.name = "test-vault", .open = open_vault, .serve = serve};
+	static const struct vault_kind vault = {
+		.name = "test-vault", .open = open_vault, .serve = serve};
 
 	return process_vault_main(argc, argv, &vault);
 }

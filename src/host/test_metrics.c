@@ -14,12 +14,18 @@ static void test_families_stand_together_with_one_type_line(void **state)
 	static struct metrics m;
 
 	(void)state;
-	metrics_add(&m, (struct metric){.name = "merlon_auc_errors", .help = "Refused.",
-				.labels = "cause=\"unknown\"", .value = &unknown});
-	metrics_add(&m, (struct metric){.name = "merlon_auc_sessions", .help = "Open.",
-				.type = METRIC_GAUGE, .value = &sessions});
-	metrics_add(&m, (struct metric){.name = "merlon_auc_errors", .help = "Refused.",
-				.labels = "cause=\"limit\"", .value = &refused});
+	metrics_add(&m, (struct metric){.name = "merlon_auc_errors",
+				.help = "Refused.",
+				.labels = "cause=\"unknown\"",
+				.value = &unknown});
+	metrics_add(&m, (struct metric){.name = "merlon_auc_sessions",
+				.help = "Open.",
+				.type = METRIC_GAUGE,
+				.value = &sessions});
+	metrics_add(&m, (struct metric){.name = "merlon_auc_errors",
+				.help = "Refused.",
+				.labels = "cause=\"limit\"",
+				.value = &refused});
 	const size_t len = metrics_text(&m, "auc-front", SPAN_MUT_ARRAY(buffer));
 	buffer[len] = '\0';
 	assert_string_equal(buffer,

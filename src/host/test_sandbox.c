@@ -1,9 +1,10 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Breaking out, level by level, each attempt in a child of its own. A probe exits 0 when it got through and
- * 10 when the kernel answered EACCES or EPERM; SIGSYS is the filter's answer. A call that is in no
- * list at all must end in SIGSYS and nothing else: without the filter this test fails.
+ * Breaking out, level by level, each attempt in a child of its own. A probe exits 0 when it got
+ * through and 10 when the kernel answered EACCES or EPERM; SIGSYS is the filter's answer. A call
+ * that is in no list at all must end in SIGSYS and nothing else: without the filter this test
+ * fails.
  */
 #include "base/attr.h"
 #include "base/secret.h"
@@ -32,7 +33,8 @@
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define IS_SANITIZED 1
 #elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer) || __has_feature(thread_sanitizer)
+#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer) ||                         \
+	__has_feature(thread_sanitizer)
 #define IS_SANITIZED 1
 #endif
 #endif
@@ -90,8 +92,10 @@ static int probe_socket_udp(void)
 
 static int probe_connect_tcp(void)
 {
-	/* A socket that was open before, so that it is connect() that is tried. A child before us may have done it. */
-	const int status = connect(open_socket, (struct sockaddr *)&tcp_address, sizeof tcp_address);
+	/* A socket that was open before, so that it is connect() that is tried. A child before us
+	 * may have done it. */
+	const int status =
+		connect(open_socket, (struct sockaddr *)&tcp_address, sizeof tcp_address);
 
 	return status < 0 && errno == EISCONN ? EXIT_THROUGH : verdict(status);
 }
@@ -100,7 +104,8 @@ static int probe_connect_new(void)
 {
 	const int fd = socket(AF_INET, SOCK_STREAM, 0);
 
-	return fd < 0 ? verdict(-1) : verdict(connect(fd, (struct sockaddr *)&tcp_address, sizeof tcp_address));
+	return fd < 0 ? verdict(-1)
+		      : verdict(connect(fd, (struct sockaddr *)&tcp_address, sizeof tcp_address));
 }
 
 static int probe_accept(void)
@@ -141,9 +146,10 @@ static int probe_unlisted(void)
 #if !IS_SANITIZED
 static int probe_code(void)
 {
-	return mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED
-		? verdict(-1)
-		: EXIT_THROUGH;
+	return mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		       0) == MAP_FAILED
+		       ? verdict(-1)
+		       : EXIT_THROUGH;
 }
 #endif
 
@@ -156,7 +162,8 @@ static int probe_thread(void)
 {
 	pthread_t t;
 
-	return verdict(pthread_create(&t, NULL, thread_main, NULL) != 0 ? -1 : pthread_join(t, NULL));
+	return verdict(
+		pthread_create(&t, NULL, thread_main, NULL) != 0 ? -1 : pthread_join(t, NULL));
 }
 
 /* What every level needs: descriptors, memory, secrets, randomness. */
@@ -172,7 +179,8 @@ static int probe_ordinary_work(void)
 	return verdict(write(pipe_fds[1], "x", 1));
 }
 
-/* Expected at each level, in the order of enum sandbox_level: vault store front link import audit optics.
+/* Expected at each level, in the order of enum sandbox_level: vault store front link import audit
+ * optics.
  * '+' gets through; '-' is denied or killed; 'K' is killed. */
 static const struct probe {
 	const char *name;
@@ -221,9 +229,9 @@ static enum outcome attempt(const struct sandbox_request *request, int (*run)(vo
 	if (WIFSIGNALED(status))
 		return WTERMSIG(status) == SIGSYS ? KILLED : OTHER;
 	assert_int_not_equal(WEXITSTATUS(status), EXIT_NO_SANDBOX);
-	return WEXITSTATUS(status) == EXIT_THROUGH ? THROUGH
-		: WEXITSTATUS(status) == EXIT_DENIED ? DENIED
-						     : OTHER;
+	return WEXITSTATUS(status) == EXIT_THROUGH  ? THROUGH
+	       : WEXITSTATUS(status) == EXIT_DENIED ? DENIED
+						    : OTHER;
 }
 
 static bool is_expected(char expected, enum outcome outcome)
@@ -287,7 +295,8 @@ static int probe_is_nobody(void)
 static void test_the_user_is_dropped(void **state)
 {
 	const struct sandbox_request request = {.level = SANDBOX_FRONT, .user = "nobody"};
-	const struct sandbox_request nobody_there = {.level = SANDBOX_FRONT, .user = "no-such-user"};
+	const struct sandbox_request nobody_there = {
+		.level = SANDBOX_FRONT, .user = "no-such-user"};
 	struct complaint c = {0};
 
 	(void)state;
@@ -319,10 +328,10 @@ static int status_number(const char *field)
 static int probe_status(void)
 {
 	return status_number("NoNewPrivs:") == 1 && status_number("Seccomp:") == 2 &&
-			status_number("CapEff:") == 0 && status_number("CapPrm:") == 0 &&
-			status_number("CapBnd:") == 0
-		? EXIT_THROUGH
-		: EXIT_OTHER;
+			       status_number("CapEff:") == 0 && status_number("CapPrm:") == 0 &&
+			       status_number("CapBnd:") == 0
+		       ? EXIT_THROUGH
+		       : EXIT_OTHER;
 }
 
 static void test_the_kernel_says_so_too(void **state)
@@ -339,7 +348,8 @@ static void test_the_kernel_says_so_too(void **state)
 
 static int set_up(void **state)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in address = {
+		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t len = sizeof tcp_address;
 
 	(void)state;

@@ -98,10 +98,12 @@ static void test_what_is_wrong_is_named(void **state)
 	refuses("listen.prot", "1", "setting listen.prot is not known here");
 	refuses("listen.port", "-1", "setting listen.port is not a whole number: -1");
 	refuses("listen.port", " 1", "setting listen.port is not a whole number:  1");
-	refuses("listen.port", "99999999999999999999", "setting listen.port is not a whole number: 99999999999999999999");
+	refuses("listen.port", "99999999999999999999",
+		"setting listen.port is not a whole number: 99999999999999999999");
 	refuses("strict", "yes", "setting strict is neither true nor false: yes");
 	refuses("qber", "nan", "setting qber is not a number: nan");
-	refuses("listen.address", "a text that is too long", "setting listen.address is longer than 15 octets");
+	refuses("listen.address", "a text that is too long",
+		"setting listen.address is longer than 15 octets");
 	refuses("peers.0.port", "1", "setting peers.0.name is missing");
 	refuses("peers.1.name", "x", "setting peers.1.name is not known here"); /* a gap */
 	s.count = 1;

@@ -1,8 +1,9 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A small site: store, its vault, front, a program of somebody else's, an import with a vault of its own. The
- * supervisor runs in a child; the test asks over its control socket and kills what it likes.
+ * A small site: store, its vault, front, a program of somebody else's, an import with a vault of
+ * its own. The supervisor runs in a child; the test asks over its control socket and kills what it
+ * likes.
  */
 #include "base/attr.h"
 #include "host/control.h"
@@ -28,7 +29,8 @@ static pid_t supervisor;
 
 /* ---- The site ---- */
 
-static struct process_row *row_add(struct supervisor_plan *p, const char *name, const char *executable, unsigned flags)
+static struct process_row *row_add(
+	struct supervisor_plan *p, const char *name, const char *executable, unsigned flags)
 {
 	struct process_row *row = &p->rows[p->count++];
 
@@ -200,7 +202,8 @@ static long status_number(const char *name, const char *member)
 static bool status_has_both(const char *a, const char *b)
 {
 	struct control_reply reply = ask(PROC_STATUS, span_of(NULL, 0));
-	const bool has = !failed(reply.err) && strstr(reply.text, a) != NULL && strstr(reply.text, b) != NULL;
+	const bool has = !failed(reply.err) && strstr(reply.text, a) != NULL &&
+			 strstr(reply.text, b) != NULL;
 
 	control_reply_free(&reply);
 	return has;
@@ -251,7 +254,8 @@ static void test_whoever_is_killed_comes_back_and_is_reached_again(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(running); i++) {
 		chain_wait();
-		const long pid = status_number(running[i], "pid"), restarts = status_number(running[i], "restarts");
+		const long pid = status_number(running[i], "pid"),
+			   restarts = status_number(running[i], "restarts");
 		assert_true(pid > 0);
 		assert_int_equal(kill((pid_t)pid, SIGKILL), 0);
 		for (int k = 0; k < 400 && status_number(running[i], "restarts") == restarts; k++)
@@ -278,9 +282,11 @@ static void test_an_alarm_of_a_process_stands_until_it_is_cleared(void **state)
 {
 	(void)state;
 	chain_wait();
-	/* Each death makes the pause longer, so that on a slow machine too it is long enough to be looked at. */
-	static const char minor[] = "\"process\":\"front\",\"alarm\":\"no_store\",\"severity\":\"minor\"",
-			  major[] = "\"process\":\"store\",\"alarm\":\"process_down\",\"severity\":\"major\"";
+	/* Each death makes the pause longer, so that on a slow machine too it is long enough to be
+	 * looked at. */
+	static const char
+		minor[] = "\"process\":\"front\",\"alarm\":\"no_store\",\"severity\":\"minor\"",
+		major[] = "\"process\":\"store\",\"alarm\":\"process_down\",\"severity\":\"major\"";
 	bool is_seen = false;
 	for (int i = 0; i < 400 && !is_seen; i++) {
 		const pid_t pid = i < 40 && i % 5 == 0 ? (pid_t)status_number("store", "pid") : 0;
@@ -358,12 +364,15 @@ static void test_a_run_once_process_gets_its_file_and_tells_its_result(void **st
 		struct writer w = writer_of(SPAN_MUT_ARRAY(body));
 		const int fd = open(word_file, O_RDONLY);
 		proc_run_once_encode(&w, &m);
-		struct control_reply reply = control_ask(socket_path, PROC_RUN_ONCE, writer_span_done(&w), fd, ASK_MS);
+		struct control_reply reply =
+			control_ask(socket_path, PROC_RUN_ONCE, writer_span_done(&w), fd, ASK_MS);
 		close(fd);
-		assert_string_equal(reply.text, "{\"vault_said\":\"once:one un\\u000a\",\"argument\":\"dry\"}");
+		assert_string_equal(
+			reply.text, "{\"vault_said\":\"once:one un\\u000a\",\"argument\":\"dry\"}");
 		assert_false(failed(reply.err));
 		control_reply_free(&reply);
-		status_wait("{\"name\":\"once-vault\",\"pid\":0,\"state\":\"idle\",\"restarts\":0", true);
+		status_wait("{\"name\":\"once-vault\",\"pid\":0,\"state\":\"idle\",\"restarts\":0",
+			true);
 	}
 }
 
@@ -479,14 +488,18 @@ int main(void)
 			test_the_site_answers_through_all_its_processes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			test_whoever_is_killed_comes_back_and_is_reached_again, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_a_vault_exits_with_its_channel, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_a_vault_exits_with_its_channel, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			test_an_alarm_of_a_process_stands_until_it_is_cleared, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_reload_is_all_or_nothing, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_metrics_have_each_family_once, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
-			test_a_run_once_process_gets_its_file_and_tells_its_result, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_a_second_supervisor_is_refused, set_up, tear_down),
+			test_metrics_have_each_family_once, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_a_run_once_process_gets_its_file_and_tells_its_result, set_up,
+			tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_a_second_supervisor_is_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_stop_leaves_nobody_behind, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			test_children_die_with_a_killed_supervisor, set_up, tear_down),

@@ -1,8 +1,8 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 /*
- * merlon-metrics: GET /metrics, the site's metrics as OpenMetrics text, over HTTP on a loopback address. A process
- * of its own, so that the supervisor, which keeps its privileges, reads no HTTP.
+ * merlon-metrics: GET /metrics, the site's metrics as OpenMetrics text, over HTTP on a loopback
+ * address. A process of its own, so that the supervisor, which keeps its privileges, reads no HTTP.
  */
 #include "codec/proc_msg.h"
 #include "host/http.h"
@@ -85,11 +85,14 @@ static struct err start(struct process *p, struct complaint *c)
 		return e;
 	/* Clear and without a password: for this machine alone. */
 	if (strncmp(wanted.address, "127.", 4) != 0 && strcmp(wanted.address, "::1") != 0)
-		return complain(c, ERR(INPUT), "metrics are served on a loopback address, not on %s", wanted.address);
+		return complain(c, ERR(INPUT),
+			"metrics are served on a loopback address, not on %s", wanted.address);
 	if (wanted.port > UINT16_MAX)
 		return complain(c, ERR(INPUT), "listen.port is no port");
 	const struct http_settings settings = {
-		.listen = {.address = wanted.address, .port = (uint16_t)wanted.port, .streams_max = REQUESTS_MAX,
+		.listen = {.address = wanted.address,
+			.port = (uint16_t)wanted.port,
+			.streams_max = REQUESTS_MAX,
 			.handshake_ms_max = IDLE_MS_MAX},
 		.requests_max = REQUESTS_MAX,
 		.idle_ms_max = IDLE_MS_MAX,
@@ -97,7 +100,8 @@ static struct err start(struct process *p, struct complaint *c)
 	return http_server_open(&the.server, &p->loop, &settings, on_request, NULL, c);
 }
 
-static const struct process_kind metrics = {.name = "metrics", .sandbox = SANDBOX_FRONT, .start = start};
+static const struct process_kind metrics = {
+	.name = "metrics", .sandbox = SANDBOX_FRONT, .start = start};
 
 int main(int argc, char **argv)
 {
