@@ -71,5 +71,8 @@ yyjson_val *lab_member(yyjson_doc *status, const char *process, const char *poin
 
 pid_t lab_pid(yyjson_doc *status, const char *process)
 {
-	return (pid_t)yyjson_get_uint(lab_member(status, process, "/pid"));
+	yyjson_val *pid = lab_member(status, process, "/pid");
+
+	/* It will be given to kill(): a negative one would mean a whole group. */
+	return yyjson_is_uint(pid) && yyjson_get_uint(pid) <= INT32_MAX ? (pid_t)yyjson_get_uint(pid) : 0;
 }
