@@ -54,6 +54,12 @@ static void auc_front_settings(struct pen *pen, const struct site *s)
 	put(pen, "listen.port", "%u", s->auc->gsup->port);
 }
 
+static void metrics_settings(struct pen *pen, const struct site *s)
+{
+	put(pen, "listen.address", "%s", s->metrics->address);
+	put(pen, "listen.port", "%u", s->metrics->port);
+}
+
 static void nothing_to_set(struct pen *pen, const struct site *s)
 {
 	(void)pen, (void)s;
@@ -132,6 +138,10 @@ static void gateway_settings(struct pen *pen, const struct site *s)
 	put_tls(pen, s->tls);
 }
 
+static bool has_metrics(const struct site *s)
+{
+	return s->metrics != NULL;
+}
 static bool has_auc(const struct site *s)
 {
 	return s->auc != NULL;
@@ -177,6 +187,7 @@ static const struct {
 	{"kms-front", "merlon-kms-front", 0, has_api, kms_front_settings, {"kms-store"}},
 	{"qkd", "merlon-qkd", 0, has_qkd, qkd_settings, {"kms-store"}},
 	{"charon", "", ROW_EXTERNAL, has_charon, nothing_to_set, {0}},
+	{"metrics", "merlon-metrics", 0, has_metrics, metrics_settings, {0}},
 	{"gateway", "merlon-gateway", 0, has_gateway, gateway_settings, {"kms-store"}},
 };
 

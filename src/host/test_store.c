@@ -424,7 +424,7 @@ static void test_a_second_instance_is_refused(void **state)
 	if (child == 0) {
 		struct complaint c = {0};
 		struct store *second;
-		_exit(store_open(&second, NULL, &settings, &c).kind);
+		_exit((int)store_open(&second, NULL, &settings, &c).kind);
 	}
 	waitpid(child, &status, 0);
 	assert_true(WIFEXITED(status));

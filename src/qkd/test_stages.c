@@ -206,7 +206,7 @@ static void test_cascade_corrects_and_never_leaks_less_than_shannon(void **state
 			rounds += out.rounds;
 		}
 		print_message("QBER %.3f: leak / log2 C(n, errors) = %.3f, %.0f rounds, %d of %d blocks left unequal\n",
-			qbers[q], leak / entropy, rounds / BLOCKS, wrong, BLOCKS);
+			qbers[q], leak / entropy, rounds / (double)BLOCKS, wrong, BLOCKS);
 		/* Parities name the error pattern, so on average they carry at least its entropy. */
 		assert_true(leak >= entropy);
 		assert_true(leak <= 1.35 * entropy);
@@ -376,7 +376,7 @@ static void test_the_model_shows_its_expected_gain_and_errors(void **state)
 				errors += clicks == 3 ? 0.5 : clicks != 1u + (sent & 1);
 			}
 		}
-		const double gain = detections / (10.0 * OPTICS_SLOTS_MAX), qber = errors / sifted;
+		const double gain = detections / (10.0 * (double)OPTICS_SLOTS_MAX), qber = errors / sifted;
 		print_message("intercepted %.1f: gain %.4f (%.4f), QBER %.4f (%.4f)\n", intercepted[f], gain,
 			optics_expected_gain(&o), qber, optics_expected_qber(&o));
 		assert_true(fabs(gain / optics_expected_gain(&o) - 1) < 0.02);
