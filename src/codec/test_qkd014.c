@@ -108,11 +108,11 @@ static void test_texts_of_the_standard(void **state)
 
 static void test_dec_requests(void **state)
 {
-	const char *const queries[] = {"", "key_ID=", "key_ID=123", "key_ID=" UUID "0",
-		"key_ID=" UUID "&key_ID=" UUID, "id=" UUID,
+	const char *const queries[] = {"", "key_ID=", "key_ID=123", ("key_ID=" UUID "0"),
+		("key_ID=" UUID "&key_ID=" UUID), ("id=" UUID),
 		"key_ID=01234567+89ab-8def-8123-456789abcdef"};
-	const char *const bodies[] = {"", "{}", "{\"key_IDs\":[]}", "{\"key_IDs\":[\"" UUID "\"]}",
-		"{\"key_IDs\":[{\"key_ID\":\"x\"}]}", "{\"key_IDs\":{\"key_ID\":\"" UUID "\"}}"};
+	const char *const bodies[] = {"", "{}", "{\"key_IDs\":[]}", ("{\"key_IDs\":[\"" UUID "\"]}"),
+		"{\"key_IDs\":[{\"key_ID\":\"x\"}]}", ("{\"key_IDs\":{\"key_ID\":\"" UUID "\"}}")};
 
 	(void)state;
 	assert_false(failed(qkd014_dec_query_decode(&dec, "key_ID=" UUID, &fault)));
