@@ -77,6 +77,13 @@ static void kms_store_settings(struct pen *pen, const struct site *s)
 	}
 }
 
+static void kms_vault_settings(struct pen *pen, const struct site *s)
+{
+	vault_settings(pen, s);
+	put(pen, "site", "%s", s->site);
+	put(pen, "peer.site", "%s", s->peer->site);
+}
+
 static void kms_front_settings(struct pen *pen, const struct site *s)
 {
 	const struct site_kms_api *api = s->kms->api;
@@ -182,7 +189,7 @@ static const struct {
 	{"auc-import", "merlon-auc-import", ROW_RUN_ONCE, has_auc, nothing_to_set, {"auc-store"}},
 	{"auc-import-vault", "merlon-auc-vault", ROW_VAULT | ROW_RUN_ONCE, has_auc, vault_settings, {"auc-import"}},
 	{"kms-store", "merlon-kms-store", 0, has_kms, kms_store_settings, {"audit"}},
-	{"kms-vault", "merlon-kms-vault", ROW_VAULT, has_kms, vault_settings, {"kms-store"}},
+	{"kms-vault", "merlon-kms-vault", ROW_VAULT, has_kms, kms_vault_settings, {"kms-store"}},
 	{"kms-peer", "merlon-kms-peer", 0, has_kms, kms_peer_settings, {"kms-store"}},
 	{"kms-front", "merlon-kms-front", 0, has_api, kms_front_settings, {"kms-store"}},
 	{"qkd", "merlon-qkd", 0, has_qkd, qkd_settings, {"kms-store"}},

@@ -11,6 +11,7 @@
  *   KVAULT_EXCHANGE_OPEN    block id                      -> public part, sealed private keys
  *   KVAULT_EXCHANGE_ANSWER  first segment, public part    -> answer, sealed secrets, expected proof
  *   KVAULT_EXCHANGE_FINISH  first segment, both parts, sealed private keys -> sealed secrets, proof
+ *   KVAULT_PING             (empty)                       -> (empty): the vault is there and serves
  *   KVAULT_COMBINE          runs of slots with their segments and secrets  -> keys (struct kms_keys)
  *
  * A segment is SEGMENT_SLOTS slots of a block (kms/shelf.h). `wrapped` is its own short-lived key, under the
@@ -27,6 +28,7 @@ enum kvault_msg_type {
 	KVAULT_EXCHANGE_ANSWER = IPC_BLOCK_KVAULT | 5,
 	KVAULT_EXCHANGE_FINISH = IPC_BLOCK_KVAULT | 6,
 	KVAULT_COMBINE = IPC_BLOCK_KVAULT | 7,
+	KVAULT_PING = IPC_BLOCK_KVAULT | 8,
 };
 
 enum {

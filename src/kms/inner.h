@@ -105,7 +105,7 @@ struct kms {
 	struct kms_ports ports;
 	struct moment now;
 	enum direction direction; /* this site issues from these halves */
-	bool is_loading, is_peer_up, is_synchronised;
+	bool is_loading, is_delivery_possible, is_peer_up, is_synchronised;
 	bool is_synchronising;
 	uint32_t sync_generation, sync_asked; /* the connection's number now, and when we asked */
 	uint64_t sync_after;		      /* order of the last block asked about */

@@ -328,7 +328,7 @@ static struct err slaves_find(
 /* Room for the whole request, so that none is left half done. */
 static struct err room_check(const struct kms *k, uint32_t number)
 {
-	if (!k->is_peer_up || !k->is_synchronised)
+	if (!k->is_peer_up || !k->is_synchronised || !k->is_delivery_possible)
 		return ERR(TIMEOUT);
 	if (available(k) < number || k->keys.limit - k->keys.in_use < number)
 		return ERR(LIMIT);
@@ -461,7 +461,7 @@ static struct err dec_start(
 	const int master = sae_find(k, SAE_PEER, &m->master, false);
 	struct order *o;
 
-	struct err e = order_new(k, answer, ctx, &o);
+	struct err e = k->is_delivery_possible ? order_new(k, answer, ctx, &o) : ERR(TIMEOUT);
 	if (failed(e))
 		return e;
 	o->sae = (uint8_t)caller;

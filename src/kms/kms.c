@@ -193,6 +193,12 @@ void kms_start(struct kms *k, struct moment now)
 	k->now = now;
 	k->is_loading = false;
 	segments_erase_exhausted(k);
+	/* The clock that counts how long a key waits for its slave may have started anew. */
+	for (uint32_t i = 0; i < k->keys.limit; i++) {
+		struct key *key = pool_item(&k->keys, i);
+		if (key != NULL)
+			key->since_ms = now.mono_ms;
+	}
 	issue_void_uncertain(k);
 }
 
@@ -238,6 +244,11 @@ void kms_peer_link(struct kms *k, bool is_up, struct moment now)
 	k->sync_retry_ms = 0;
 	if (is_up)
 		kms_tick(k, now);
+}
+
+void kms_delivery(struct kms *k, bool is_possible)
+{
+	k->is_delivery_possible = is_possible;
 }
 
 void kms_tick(struct kms *k, struct moment now)

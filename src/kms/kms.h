@@ -135,6 +135,8 @@ void kms_start(struct kms *k, struct moment now);
 void kms_request(struct kms *k, uint16_t type, struct span body, struct moment now,
 	kms_done_fn *answer, void *answer_ctx);
 void kms_peer_link(struct kms *k, bool is_up, struct moment now);
+/* Whether vault and audit log are there: where they are not, keys are refused rather than burnt. At first: not. */
+void kms_delivery(struct kms *k, bool is_possible);
 /* Retries and deadlines; every 100 ms or so. */
 void kms_tick(struct kms *k, struct moment now);
 

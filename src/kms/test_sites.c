@@ -629,6 +629,7 @@ static void site_start(struct site *s)
 			if (!s->disk.rows[i].is_gone && s->disk.rows[i].change.kind == order[kind])
 				assert_false(failed(kms_load(s->kms, &s->disk.rows[i].change)));
 	kms_start(s->kms, sim_now(s->sim));
+	kms_delivery(s->kms, true);
 	sim_timer(s->sim, (size_t)s->side, TICK_MS, TAG_TICK);
 	sim_timer(s->sim, (size_t)s->side, 50, TAG_WORK);
 	sim_timer(s->sim, (size_t)s->side, 10, TAG_BLOCK);

@@ -370,6 +370,12 @@ static struct err serve_combine(struct kms_vault *v, struct span body, struct wr
 	return e;
 }
 
+static struct err serve_ping(struct kms_vault *v, struct span body, struct writer *answer)
+{
+	(void)v, (void)answer;
+	return body.len == 0 ? OK : ERR(INPUT);
+}
+
 static const struct {
 	uint16_t type;
 	struct err (*serve)(struct kms_vault *v, struct span body, struct writer *answer);
@@ -381,6 +387,7 @@ static const struct {
 	{KVAULT_EXCHANGE_ANSWER, serve_exchange_answer},
 	{KVAULT_EXCHANGE_FINISH, serve_exchange_finish},
 	{KVAULT_COMBINE, serve_combine},
+	{KVAULT_PING, serve_ping},
 };
 
 struct err kms_vault_serve(struct kms_vault *v, uint16_t type, struct span body, struct writer *answer)
