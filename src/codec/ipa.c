@@ -38,6 +38,78 @@ struct err ipa_decode(struct span bytes, struct ipa_frame *frame, struct wire_fa
 	return wire_result(fault);
 }
 
+/* Frames that lie whole in `bytes`; *used octets were theirs. */
+static struct err take_whole(struct span bytes, size_t *used, bool *go_on,
+	bool (*take)(void *ctx, struct span frame), void *ctx)
+{
+	struct wire_fault fault = {0};
+	struct reader r = reader_of(bytes, &fault);
+	size_t size = 0;
+	struct err e = OK;
+
+	while (*go_on && reader_left(&r) > 0) {
+		struct reader ahead = r;
+		const struct span rest = reader_rest(&ahead);
+		e = ipa_frame_size(rest, &size);
+		if (failed(e) || size == 0 || size > rest.len)
+			break;
+		*go_on = take(ctx, reader_span(&r, size, "frame"));
+	}
+	*used = bytes.len - reader_left(&r);
+	return e;
+}
+
+/* Adds to the partial frame what belongs to it, and no octet more. */
+static struct err complete(struct ipa_assembly *a, struct reader *r)
+{
+	struct writer w = writer_of(SPAN_MUT_ARRAY(a->partial));
+	size_t size = 0;
+	struct err e = OK;
+
+	w.len = a->len;
+	while (!failed(e) && reader_left(r) > 0 && w.len < IPA_HEADER) {
+		writer_u8(&w, reader_u8(r, "header"));
+		e = ipa_frame_size(writer_span_done(&w), &size);
+	}
+	if (!failed(e) && w.len >= IPA_HEADER)
+		e = ipa_frame_size(writer_span_done(&w), &size);
+	if (!failed(e) && size > w.len) {
+		const size_t missing = size - w.len;
+		writer_span(&w, reader_span(r, missing < reader_left(r) ? missing : reader_left(r),
+					"payload"));
+	}
+	a->len = w.len;
+	return e;
+}
+
+struct err ipa_assemble(struct ipa_assembly *a, struct span bytes,
+	bool (*take)(void *ctx, struct span frame), void *ctx)
+{
+	struct wire_fault fault = {0};
+	struct reader r = reader_of(bytes, &fault);
+	bool go_on = true;
+	size_t used = 0;
+	struct err e = OK;
+
+	if (a->len > 0) {
+		e = complete(a, &r);
+		if (!failed(e))
+			e = take_whole(span_of(a->partial, a->len), &used, &go_on, take, ctx);
+		if (failed(e) || used == 0)
+			return e; /* lost, or still not whole */
+		a->len = 0;
+	}
+	const struct span rest = reader_rest(&r);
+	e = take_whole(rest, &used, &go_on, take, ctx);
+	if (failed(e) || !go_on)
+		return e;
+	struct reader left = reader_of(rest, &fault);
+	reader_cut(&left, used, "frames");
+	a->len = reader_left(&left); /* less than one frame, which fits */
+	reader_copy(&left, span_mut_of(a->partial, a->len), "partial");
+	return OK;
+}
+
 static bool is_printable(struct span text)
 {
 	for (size_t i = 0; i < text.len; i++)

@@ -51,6 +51,19 @@ MUST_USE struct err ipa_frame_size(struct span stream, size_t *size);
 MUST_USE struct err ipa_decode(
 	struct span bytes, struct ipa_frame *frame, struct wire_fault *fault);
 
+/*
+ * Whole frames out of a stream that comes in pieces. The beginning of a frame that has not come
+ * whole is kept; what comes next completes it. Zeroed at start.
+ */
+struct ipa_assembly {
+	size_t len;
+	uint8_t partial[IPA_FRAME_MAX];
+};
+/* Gives `take` each whole frame in turn, until there is none or it answers false. ERR_LIMIT: a
+ * frame too long, so where the next one begins is lost. */
+MUST_USE struct err ipa_assemble(struct ipa_assembly *a, struct span bytes,
+	bool (*take)(void *ctx, struct span frame), void *ctx);
+
 /* Payload of ID_RESP. A name that is not printable, or longer than IPA_NAME_MAX - 1, is a fault. */
 MUST_USE struct err ipa_id_resp_decode(
 	struct span payload, struct ipa_identity *identity, struct wire_fault *fault);

@@ -127,71 +127,26 @@ static void on_frame(struct peer *peer, struct span bytes)
 		peer->front->unexpected++;
 }
 
-/*
- * Frames are read where they lie in what has come. The beginning of one that has not come whole is
- * kept; what comes next completes it.
- */
-static size_t take_frames(struct peer *peer, struct span bytes)
+static bool take_frame(void *ctx, struct span frame)
 {
-	struct wire_fault none = {0};
-	struct reader r = reader_of(bytes, &none);
-	size_t size;
+	struct peer *peer = ctx;
 
-	while (!peer->is_closing && reader_left(&r) > 0) {
-		struct reader ahead = r;
-		const struct span rest = reader_rest(&ahead);
-		if (failed(ipa_frame_size(rest, &size))) {
-			none.field = "length";
-			peer_malformed(peer, &none);
-			drop(peer); /* where the next frame begins is lost */
-			break;
-		}
-		if (size == 0 || size > rest.len)
-			break;
-		on_frame(peer, reader_span(&r, size, "frame"));
-	}
-	return bytes.len - reader_left(&r);
-}
-
-/* Adds what belongs to the partial frame, and no more; returns how much that was. */
-static size_t complete(struct peer *peer, struct span bytes)
-{
-	struct writer w = writer_of(SPAN_MUT_ARRAY(peer->partial));
-	size_t size = 0, added = 0;
-
-	w.len = peer->len;
-	while (added < bytes.len && (size == 0 || w.len < size)) {
-		writer_u8(&w, bytes.at[added++]);
-		if (size == 0 && failed(ipa_frame_size(writer_span_done(&w), &size)))
-			break;
-	}
-	peer->len = w.len;
-	return added;
+	on_frame(peer, frame);
+	return !peer->is_closing;
 }
 
 static void on_bytes(void *ctx, struct stream *s, struct span bytes)
 {
-	struct wire_fault none = {0};
-	struct reader r = reader_of(bytes, &none);
+	const struct wire_fault too_long = {.err = ERR(LIMIT), .field = "length"};
 	struct peer *peer = ctx;
 
 	(void)s;
 	peer->heard_ms = clock_now(&peer->front->process->clock).mono_ms;
 	peer->is_pinged = false;
-	if (peer->len > 0) {
-		reader_cut(&r, complete(peer, bytes), "partial");
-		if (take_frames(peer, span_of(peer->partial, peer->len)) == 0)
-			return; /* still not whole */
-		peer->len = 0;
-	}
-	struct span rest = reader_rest(&r);
-	struct reader left = reader_of(rest, &none);
-	reader_cut(&left, take_frames(peer, rest), "frames");
-	const struct span partial = reader_rest(&left);
-	if (peer->is_closing || partial.len == 0)
+	if (peer->is_closing || !failed(ipa_assemble(&peer->assembly, bytes, take_frame, peer)))
 		return;
-	memcpy(peer->partial, partial.at, partial.len); /* shorter than one frame, which fits */
-	peer->len = partial.len;
+	peer_malformed(peer, &too_long);
+	drop(peer); /* where the next frame begins is lost */
 }
 
 /* ---- streams ---- */

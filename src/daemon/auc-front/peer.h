@@ -44,8 +44,7 @@ struct peer {
 	uint32_t in_flight, malformed;
 	uint64_t heard_ms;
 	bool is_pinged, is_closing;
-	size_t len; /* of a frame that has come in part */
-	uint8_t partial[IPA_FRAME_MAX];
+	struct ipa_assembly assembly;
 };
 
 struct request {
