@@ -46,6 +46,9 @@ static struct err make_folders(const struct site *site, struct complaint *c)
 	if (mkdir("/run/merlon", 0755) != 0 && errno != EEXIST)
 		return complain(c, ERR(IO), "/run/merlon: %s", strerror(errno));
 	struct err e = make_folder(site->run_folder, 0750, NULL, c);
+	/* The site's processes reach charon's socket in it. */
+	if (!failed(e) && chown(site->run_folder, (uid_t)-1, user->pw_gid) != 0)
+		e = complain(c, ERR(IO), "%s: %s", site->run_folder, strerror(errno));
 	for (size_t i = 0; i < ARRAY_LEN(parts) && !failed(e); i++) {
 		snprintf(path, sizeof path, "%s%s", site->state_folder, parts[i]);
 		e = make_folder(path, 0700, user, c);

@@ -28,7 +28,7 @@ static void print_alarm(yyjson_val *alarm)
 {
 	const char *severity = text_of(alarm, "severity");
 
-	printf("  %s%-8s %s %s%s: %s\n", severity_colour(severity), severity, text_of(alarm, "kind"),
+	printf("  %s%-8s %s %s%s: %s\n", severity_colour(severity), severity, text_of(alarm, "alarm"),
 		text_of(alarm, "resource"), has_colour() ? "\033[0m" : "", text_of(alarm, "text"));
 }
 

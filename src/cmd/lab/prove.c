@@ -261,7 +261,7 @@ static bool alarm_stands_at(yyjson_doc *status, const char *kind)
 	yyjson_arr_iter iter = yyjson_arr_iter_with(yyjson_obj_get(yyjson_doc_get_root(status), "alarms"));
 
 	for (yyjson_val *a = yyjson_arr_iter_next(&iter); a != NULL; a = yyjson_arr_iter_next(&iter)) {
-		const char *name = yyjson_get_str(yyjson_obj_get(a, "kind"));
+		const char *name = yyjson_get_str(yyjson_obj_get(a, "alarm"));
 		if (name != NULL && strcmp(name, kind) == 0)
 			return true;
 	}
