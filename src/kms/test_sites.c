@@ -93,6 +93,19 @@ struct wait {
 	uint8_t *body;
 };
 
+struct site;
+
+/* Who waits for an answer of the store; a crash takes them along. */
+struct asked {
+	struct asked *next;
+	struct site *s;
+	uint32_t life;
+	uint64_t id;
+	uint16_t type;
+	struct kms_name sae, slave;
+	bool is_enc, is_expected_foreign;
+};
+
 struct site {
 	int side;
 	struct sim *sim;
@@ -108,9 +121,32 @@ struct site {
 	uint32_t life;
 	int block_at, block_phase; /* what the quantum link delivers next */
 	uint64_t marks;
+	struct asked *asked;
 };
 
 static struct site sites[2];
+
+static struct asked *asked_new(struct site *s, struct asked content)
+{
+	struct asked *a = calloc(1, sizeof *a);
+
+	*a = content;
+	a->s = s;
+	a->life = s->life;
+	a->next = s->asked;
+	s->asked = a;
+	return a;
+}
+
+static void asked_end(struct asked *a)
+{
+	struct asked **at = &a->s->asked;
+
+	while (*at != a)
+		at = &(*at)->next;
+	*at = a->next;
+	free(a);
+}
 static const uint8_t kek[2][32] = {{1}, {2}};
 
 static void row_put(struct disk_rows *d, const struct kms_change *c)
@@ -396,22 +432,13 @@ static void wait_end(struct wait *w, struct err e, struct span body)
 
 /* --- answers that leave the site --- */
 
-struct asked {
-	struct site *s;
-	uint32_t life;
-	uint64_t id;
-	uint16_t type;
-	struct kms_name sae, slave;
-	bool is_enc, is_expected_foreign;
-};
-
 static void peer_answered(void *ctx, struct err e, struct span body)
 {
 	struct asked *a = ctx;
 
 	if (a->s->life == a->life)
 		peer_send(a->s, true, a->id, a->type, e, body);
-	free(a);
+	asked_end(a);
 }
 
 static void dec_later(struct site *s, const struct kms_keys *keys, const struct kms_name *slave);
@@ -430,7 +457,7 @@ static void keys_answered(void *ctx, struct err e, struct span body)
 		if (a->is_enc)
 			dec_later(a->s, &keys, &a->slave);
 	}
-	free(a);
+	asked_end(a);
 }
 
 /* --- SAEs: one master and two slaves at each site --- */
@@ -464,12 +491,12 @@ static void dec_ask(struct site *s, const struct decode_task *t, bool is_foreign
 	struct kms_dec_request m = {.master = t->master, .caller = t->slave, .count = t->count};
 	uint8_t body[8192];
 	struct writer w = writer_of(SPAN_MUT_ARRAY(body));
-	struct asked *a = calloc(1, sizeof *a);
+	struct asked *a;
 
 	memcpy(m.ids, t->ids, sizeof m.ids);
 	if (is_foreign)
 		assert_true(kms_name_set(&m.caller, sae_names[s->side][kms_name_equal(&t->slave, &s->config.local_saes[1]) ? 2 : 1]));
-	*a = (struct asked){.s = s, .sae = m.caller, .is_expected_foreign = is_foreign};
+	a = asked_new(s, (struct asked){.sae = m.caller, .is_expected_foreign = is_foreign});
 	kms_dec_request_encode(&w, &m);
 	kms_request(s->kms, KMS_DEC_KEYS, writer_span_done(&w), sim_now(s->sim), keys_answered, a);
 }
@@ -482,11 +509,11 @@ static void enc_ask(struct site *s)
 		.size_bits = 8 * (16 + (uint32_t)prop_below(p, 17))};
 	uint8_t body[2048];
 	struct writer w = writer_of(SPAN_MUT_ARRAY(body));
-	struct asked *a = calloc(1, sizeof *a);
+	struct asked *a;
 
 	m.master = s->config.local_saes[0];
 	m.slaves[0] = s->config.peer_saes[1 + prop_below(p, 2)];
-	*a = (struct asked){.s = s, .sae = m.master, .slave = m.slaves[0], .is_enc = true};
+	a = asked_new(s, (struct asked){.sae = m.master, .slave = m.slaves[0], .is_enc = true});
 	kms_enc_request_encode(&w, &m);
 	kms_request(s->kms, KMS_ENC_KEYS, writer_span_done(&w), sim_now(s->sim), keys_answered, a);
 }
@@ -526,7 +553,7 @@ static void block_answered(void *ctx, struct err e, struct span body)
 		}
 		sim_timer(s->sim, (size_t)s->side, 100 + prop_below(sim_prop(s->sim), 900), TAG_BLOCK);
 	}
-	free(a);
+	asked_end(a);
 }
 
 static void block_bring(struct site *s)
@@ -541,16 +568,14 @@ static void block_bring(struct site *s)
 		.state = span_of("pads", 4),
 		.key = SPAN_ARRAY(key),
 		.report = span_of("{}", 2)};
-	struct asked *a = calloc(1, sizeof *a);
+	struct asked *a;
 
-	if (s->block_at == BLOCKS) {
-		free(a);
+	if (s->block_at == BLOCKS)
 		return;
-	}
 	s->marks++;
 	prop_fill(&p, SPAN_MUT_ARRAY(key));
 	const uint16_t type = s->block_phase == 0 ? QKD_BLOCK_PENDING : QKD_BLOCK_FINAL;
-	*a = (struct asked){.s = s, .life = s->life};
+	a = asked_new(s, (struct asked){0});
 	qkd_request_encode(&w, type, &m);
 	kms_request(s->kms, type, writer_span_done(&w), sim_now(s->sim), block_answered, a);
 }
@@ -571,8 +596,7 @@ static void on_message(void *ctx, struct sim *sim, size_t from, struct span byte
 
 	(void)from;
 	if (!is_answer) {
-		struct asked *a = calloc(1, sizeof *a);
-		*a = (struct asked){.s = s, .life = s->life, .id = id, .type = type};
+		struct asked *a = asked_new(s, (struct asked){.id = id, .type = type});
 		(void)life;
 		kms_request(s->kms, type, body, sim_now(sim), peer_answered, a);
 		return;
@@ -660,6 +684,8 @@ static void site_stop(struct site *s, bool is_crash)
 		free(s->waits[i].body);
 		s->waits[i] = (struct wait){0};
 	}
+	while (s->asked != NULL)
+		asked_end(s->asked);
 	kms_close(s->kms);
 	s->kms = NULL;
 }
