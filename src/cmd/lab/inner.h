@@ -27,7 +27,8 @@ enum { SITE_RADIO, SITE_CORE };
 struct lab_verdict {
 	bool is_ok, is_established, has_ppk, keys_equal, attach_accepted, autn_mac_ok;
 	uint64_t rotations, vectors, secret_bits, attach_sqn, blocks;
-	double qber, seconds;
+	uint64_t leaked_bits; /* of the last block: parities and verification */
+	double qber, bits_per_second, seconds;
 	char key_id[64];
 	size_t traced;
 	uint64_t tap_dropped;
@@ -80,6 +81,8 @@ struct story {
 extern const struct story lab_main_job, lab_attack;
 
 /* steps.c */
+/* What both ends of the quantum link say; true once both have a final block. */
+bool lab_qkd_read(struct lab *lab);
 /* Both ends say that it is up, with a PPK. */
 bool lab_tunnel_is_up(struct lab *lab, struct complaint *c);
 void lab_stop(struct lab *lab); /* sites, SGSN, optics: everything but the tap */

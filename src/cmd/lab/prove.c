@@ -165,7 +165,7 @@ struct err step_rotations(struct lab *lab, bool *done, struct complaint *c)
 		ppk_note(lab, yyjson_get_str(lab_member(status, "gateway", "/tunnel/ppk_id")));
 	}
 	yyjson_doc_free(status);
-	*done = lab->verdict.rotations >= LAB_ROTATIONS;
+	*done = lab->verdict.rotations >= LAB_ROTATIONS && lab_qkd_read(lab);
 	(void)complain(c, OK, "%llu of %d rotations%s%s", (unsigned long long)lab->verdict.rotations,
 		LAB_ROTATIONS, why.text[0] != '\0' ? "; " : "", why.text);
 	return OK;

@@ -64,6 +64,8 @@ static void key_members(struct json_writer *j, const struct lab_verdict *v)
 	json_u64(j, "secret_bits", v->secret_bits);
 	json_u64(j, "blocks", v->blocks);
 	json_f64(j, "qber", v->qber);
+	json_f64(j, "bits_per_second", v->bits_per_second);
+	json_u64(j, "leaked_bits_last_block", v->leaked_bits);
 	json_close(j, '}');
 	json_open(j, "keys", '{');
 	json_bool(j, "equal", v->keys_equal);

@@ -233,20 +233,29 @@ static struct err step_import(struct lab *lab, bool *done, struct complaint *c)
 }
 
 /* Blocks count when both ends have them. */
-static struct err step_qkd(struct lab *lab, bool *done, struct complaint *c)
+bool lab_qkd_read(struct lab *lab)
 {
+	struct lab_verdict *v = &lab->verdict;
 	uint64_t bits[LAB_SITES] = {0};
 
 	for (size_t i = 0; i < LAB_SITES; i++) {
 		struct complaint why = {0};
 		yyjson_doc *status = lab_status(lab, &lab->sites[i], &why);
 		bits[i] = yyjson_get_uint(lab_member(status, "qkd", "/secret_bits"));
-		lab->verdict.blocks = yyjson_get_uint(lab_member(status, "qkd", "/blocks_final"));
-		lab->verdict.qber = yyjson_get_num(lab_member(status, "qkd", "/qber"));
+		v->blocks = yyjson_get_uint(lab_member(status, "qkd", "/blocks_final"));
+		v->qber = yyjson_get_num(lab_member(status, "qkd", "/qber"));
+		v->bits_per_second = yyjson_get_num(lab_member(status, "qkd", "/bits_per_second"));
+		v->leaked_bits = yyjson_get_uint(lab_member(status, "qkd", "/ledger/parities")) +
+			yyjson_get_uint(lab_member(status, "qkd", "/ledger/tag_bits"));
 		yyjson_doc_free(status);
 	}
-	lab->verdict.secret_bits = bits[0] < bits[1] ? bits[0] : bits[1];
-	*done = lab->verdict.secret_bits > 0;
+	v->secret_bits = bits[0] < bits[1] ? bits[0] : bits[1];
+	return v->secret_bits > 0;
+}
+
+static struct err step_qkd(struct lab *lab, bool *done, struct complaint *c)
+{
+	*done = lab_qkd_read(lab);
 	return not_yet(c, "no block is final at both ends");
 }
 
