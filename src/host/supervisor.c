@@ -191,6 +191,20 @@ static void how_it_ended(int status, char *out, size_t size)
 		snprintf(out, size, "exited with status %d", WEXITSTATUS(status));
 }
 
+/* An import begins at once when another has ended; then that one's vault may still be ending, and
+ * the new one's is started only now. */
+static void next_vault_start(struct child *vault)
+{
+	const struct child *import =
+		child_is(vault, ROW_VAULT)
+			? supervisor_find(vault->supervisor, child_row(vault)->neighbours[0])
+			: NULL;
+
+	if (import != NULL && (import->state == CHILD_STARTING || import->state == CHILD_READY) &&
+		vault->started_mono_ms < import->started_mono_ms)
+		child_start(vault);
+}
+
 /* Dead, and all that it had said is read. */
 static void child_gone(struct child *c)
 {
@@ -209,6 +223,7 @@ static void child_gone(struct child *c)
 		c->complaint.text[0] != '\0' ? c->complaint.text : how);
 	if (child_is(c, ROW_RUN_ONCE)) {
 		run_once_end(c, how);
+		next_vault_start(c);
 	} else if (!s->is_stopping && !s->is_begun && was == CHILD_STARTING) {
 		char cause[sizeof c->complaint.text + PROC_NAME_MAX];
 		snprintf(cause, sizeof cause, "%s: %s", child_row(c)->name,

@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 enum { TEXT_MAX = 64 << 10, COMPLAINTS_MAX = 10, ASK_MS_MAX = 30000, COMMIT_MS_MAX = 300000 };
-enum { PROGRESS_ROWS = 10240 };
+enum { PROGRESS_ROWS = 10240, NEIGHBOURS_MS_MAX = 15000 };
 
 struct clear {
 	uint8_t text[TEXT_MAX]; /* of the file, a part at a time */
@@ -41,6 +41,7 @@ struct import {
 	int file;
 	char name[256];
 	struct secret secret; /* struct clear */
+	struct loop_timer patience;
 	struct walk walk;
 	uint64_t *seen; /* IMSIs, as a set: open addressing */
 	size_t seen_count, seen_limit;
@@ -418,6 +419,13 @@ static void on_channel(struct process *p, const char *peer, int fd)
 		begin_import();
 }
 
+static void on_patience_over(void *ctx)
+{
+	(void)ctx;
+	if (the.started_ms == 0)
+		give_up(ERR(TIMEOUT), "the file, the store or the vault is missing");
+}
+
 static const struct setting_row rows[] = {
 	{.name = "argument", .type = SETTING_TEXT, .is_optional = true, .size = sizeof the.name},
 };
@@ -427,6 +435,8 @@ static struct err start(struct process *p, struct complaint *c)
 	the.process = p;
 	the.file = -1;
 	snprintf(the.name, sizeof the.name, "file");
+	loop_timer_open(&p->loop, &the.patience, on_patience_over, NULL);
+	loop_timer_once(&the.patience, NEIGHBOURS_MS_MAX);
 	return settings_read(&p->settings, rows, ARRAY_LEN(rows), the.name, c);
 }
 
