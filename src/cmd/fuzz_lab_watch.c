@@ -11,7 +11,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static struct watch_value value;
 	uint8_t *octets = malloc(size / 4 + 1);
 
-	if (watch_find_qkd_block(span_of(data, size), &value) && (value.len == 0 || value.len > WATCH_VALUE_MAX))
+	if (watch_find_qkd_block(span_of(data, size), &value) &&
+		(value.len == 0 || value.len > WATCH_VALUE_MAX))
 		abort();
 	if (watch_find_ppk(span_of(data, size), &value) && value.len != 32)
 		abort();

@@ -62,7 +62,8 @@ static struct span udp(uint16_t port, struct span payload)
 	return done(&w);
 }
 
-static struct span tcp(uint16_t from, uint16_t to, uint32_t sequence, uint8_t flags, struct span payload)
+static struct span tcp(
+	uint16_t from, uint16_t to, uint32_t sequence, uint8_t flags, struct span payload)
 {
 	struct writer w = frame_begin(ETHERTYPE_IPV4_);
 
@@ -154,8 +155,8 @@ static void test_esp_passes_by_protocol_and_in_udp(void **state)
 static void test_esp_with_null_encryption_is_clear_text(void **state)
 {
 	/* A whole IPv4 header, with its checksum, behind SPI and sequence number. */
-	static const uint8_t esp[] = {0xc1, 2, 3, 4, 0, 0, 0, 1, 0x45, 0, 0, 0x73, 0, 0, 0x40, 0, 0x40,
-		0x11, 0xb8, 0x61, 0xc0, 0xa8, 0, 1, 0xc0, 0xa8, 0, 0xc7, 0, 0, 0, 0};
+	static const uint8_t esp[] = {0xc1, 2, 3, 4, 0, 0, 0, 1, 0x45, 0, 0, 0x73, 0, 0, 0x40, 0,
+		0x40, 0x11, 0xb8, 0x61, 0xc0, 0xa8, 0, 1, 0xc0, 0xa8, 0, 0xc7, 0, 0, 0, 0};
 
 	tap_classify(*state, udp(4500, SPAN_ARRAY(esp)));
 	expect(*state, TAP_CLEARTEXT, 1);
@@ -186,7 +187,10 @@ static void test_what_is_not_listed_is_clear_text(void **state)
 }
 
 /* A handshake record of 10 octets, then one of application data of 6. */
-static const uint8_t records[] = "\x16\x03\x01\0\x0a" "0123456789" "\x17\x03\x03\0\x06" "abcdef";
+static const uint8_t records[] = "\x16\x03\x01\0\x0a"
+				 "0123456789"
+				 "\x17\x03\x03\0\x06"
+				 "abcdef";
 enum { RECORDS = sizeof records - 1 };
 
 static void syn(struct tap_judge *j)
@@ -233,7 +237,8 @@ static void test_clear_text_after_tls_records_is_found(void **state)
 
 	syn(j);
 	tap_classify(j, tcp(40000, 7010, 1000, TCP_ACK_, span_of(records, RECORDS)));
-	tap_classify(j, tcp(40000, 7010, 1000 + RECORDS, TCP_ACK_, span_of("GET /api/v1/keys", 16)));
+	tap_classify(
+		j, tcp(40000, 7010, 1000 + RECORDS, TCP_ACK_, span_of("GET /api/v1/keys", 16)));
 	tap_classify(j, tcp(40000, 7010, 1016 + RECORDS, TCP_ACK_, span_of(records, RECORDS)));
 	expect(j, TAP_CLEARTEXT, 2);
 }

@@ -17,7 +17,8 @@
 
 static char folder[] = "/tmp/merlon-world-XXXXXX";
 
-static struct err run(const char *space, const char *line, char *out, size_t size, struct complaint *c)
+static struct err run(
+	const char *space, const char *line, char *out, size_t size, struct complaint *c)
 {
 	const char *const argv[] = {"sh", "-c", line, NULL};
 
@@ -43,7 +44,8 @@ static void test_program_that_fails_tells_its_code_and_words(void **state)
 	struct complaint c = {0};
 
 	(void)state;
-	assert_int_equal(run(NULL, "echo no such thing >&2; exit 3", out, sizeof out, &c).kind, ERR_STATE);
+	assert_int_equal(
+		run(NULL, "echo no such thing >&2; exit 3", out, sizeof out, &c).kind, ERR_STATE);
 	assert_string_equal(c.text, "sh ended with 3: no such thing");
 	c = (struct complaint){0};
 	assert_int_equal(run("nowhere", "true", out, sizeof out, &c).kind, ERR_STATE);
@@ -62,10 +64,13 @@ static void test_certificates_verify_and_name_their_owner(void **state)
 	if (failed(pki_certificates_write(path, 65534, &c)))
 		fail_msg("%s", c.text);
 	snprintf(line, sizeof line,
-		"cd %s && openssl verify -x509_strict -CAfile ca.crt -verify_hostname radio.merlon.test "
+		"cd %s && openssl verify -x509_strict -CAfile ca.crt -verify_hostname "
+		"radio.merlon.test "
 		"radio.crt && openssl verify -CAfile ca.crt -verify_ip 127.0.0.1 core-kme.crt && "
-		"! openssl verify -CAfile ca.crt -verify_hostname core.merlon.test radio-ike.crt 2>&1 && "
-		"stat -c %%a:%%u radio.key && ls *.key | wc -l && ! ls ca.key 2>&1", path);
+		"! openssl verify -CAfile ca.crt -verify_hostname core.merlon.test radio-ike.crt "
+		"2>&1 && "
+		"stat -c %%a:%%u radio.key && ls *.key | wc -l && ! ls ca.key 2>&1",
+		path);
 	if (failed(run(NULL, line, out, sizeof out, &c)))
 		fail_msg("%s", c.text);
 	assert_non_null(strstr(out, geteuid() == 0 ? "600:65534\n8\n" : "600:"));
@@ -80,8 +85,10 @@ static void test_subscriber_file_has_test_keys_anybody_can_check(void **state)
 	snprintf(path, sizeof path, "%s/subscribers.csv", folder);
 	assert_false(failed(pki_subscribers_write(path, 0, &c)));
 	/* The same rule by other hands. */
-	snprintf(line, sizeof line, "i=001010000000007; h=$(printf %%s $i | sha256sum | cut -c1-64); "
-		"grep -c \"^$i,$(echo $h | cut -c1-32),$(echo $h | cut -c33-64),milenage,49\" %s", path);
+	snprintf(line, sizeof line,
+		"i=001010000000007; h=$(printf %%s $i | sha256sum | cut -c1-64); "
+		"grep -c \"^$i,$(echo $h | cut -c1-32),$(echo $h | cut -c33-64),milenage,49\" %s",
+		path);
 	if (failed(run(NULL, line, out, sizeof out, &c)))
 		fail_msg("%s", c.text);
 	assert_string_equal(out, "1");
@@ -113,9 +120,12 @@ static int record_in_the_middle(struct complaint *c)
 		return 4;
 	char out[512];
 	if (failed(net_links_up(c)) ||
-		failed(run(NET_RADIO, "ping -c 1 -W 2 10.90.2.2 || "
-			"python3 -c 'import socket; s=socket.create_connection((\"10.90.2.2\", 22), 2)' 2>&1 | "
-			"grep -q refused", out, sizeof out, c)))
+		failed(run(NET_RADIO,
+			"ping -c 1 -W 2 10.90.2.2 || "
+			"python3 -c 'import socket; s=socket.create_connection((\"10.90.2.2\", "
+			"22), 2)' 2>&1 | "
+			"grep -q refused",
+			out, sizeof out, c)))
 		return 5;
 	close(stop[1]);
 	int status = 0;
@@ -158,7 +168,8 @@ static void test_world_is_built_tapped_and_leaves_nothing(void **state)
 	(void)state;
 	if (geteuid() != 0)
 		skip();
-	assert_false(failed(run(NULL, "ip netns list 2>/dev/null; ip -br link", before, sizeof before, &c)));
+	assert_false(failed(
+		run(NULL, "ip netns list 2>/dev/null; ip -br link", before, sizeof before, &c)));
 	/* A child, because it leaves this process in the new namespaces. */
 	const pid_t pid = fork();
 	if (pid == 0) {
@@ -171,7 +182,8 @@ static void test_world_is_built_tapped_and_leaves_nothing(void **state)
 	waitpid(pid, &status, 0);
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), 0);
-	assert_false(failed(run(NULL, "ip netns list 2>/dev/null; ip -br link", out, sizeof out, &c)));
+	assert_false(
+		failed(run(NULL, "ip netns list 2>/dev/null; ip -br link", out, sizeof out, &c)));
 	assert_string_equal(out, before);
 	snprintf(line, sizeof line, "ls %s | grep -c pcap", folder);
 	assert_true(failed(run(NULL, line, out, sizeof out, &c)));

@@ -5,7 +5,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* What was decoded and encoded again decodes to the same (lengths may have been written in the longer form). */
+/* What was decoded and encoded again decodes to the same (lengths may have been written in the
+ * longer form). */
 static void llc_again(const struct gb_llc *llc)
 {
 	static uint8_t buffer[1 << 20];

@@ -6,7 +6,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Every frame of the file goes through the header decoder; what it gives must lie inside the frame. */
+/* Every frame of the file goes through the header decoder; what it gives must lie inside the frame.
+ */
 static void look_inside(struct span frame)
 {
 	struct wire_fault fault = {0};
@@ -14,7 +15,8 @@ static void look_inside(struct span frame)
 
 	if (failed(packet_decode(frame, &packet, &fault)) || packet.payload.len == 0)
 		return;
-	if (packet.payload.at < frame.at || packet.payload.at + packet.payload.len > frame.at + frame.len)
+	if (packet.payload.at < frame.at ||
+		packet.payload.at + packet.payload.len > frame.at + frame.len)
 		abort();
 }
 

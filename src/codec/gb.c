@@ -3,8 +3,9 @@
 #include "codec/gb.h"
 
 /*
- * NS and BSSGP elements share one form: a type octet, then a length of 7 bits (extension bit set) or of 15
- * [TS 48.018 §11.3 and TS 48.016 §10.1.2]. The generic walker has fixed lengths, hence this one.
+ * NS and BSSGP elements share one form: a type octet, then a length of 7 bits (extension bit set)
+ * or of 15 [TS 48.018 §11.3 and TS 48.016 §10.1.2]. The generic walker has fixed lengths, hence
+ * this one.
  */
 typedef void take_element_fn(uint8_t type, struct reader *value, void *out);
 
@@ -174,7 +175,7 @@ void gb_bssgp_encode(struct writer *w, const struct gb_bssgp *bssgp)
 /* LLC [TS 44.064 §6] */
 
 enum {
-	LLC_IS_UI = 0xc0,     /* control field 110xx... [§6.3.5.3] */
+	LLC_IS_UI = 0xc0, /* control field 110xx... [§6.3.5.3] */
 	LLC_UI_MASK = 0xe0,
 	LLC_IS_COMMAND = 0x40, /* C/R, in frames from the network */
 	LLC_IS_CIPHERED = 0x02,
@@ -184,7 +185,8 @@ enum {
 	LLC_UNPROTECTED_OCTETS = 4, /* N202: of the information covered all the same */
 };
 
-/* Generator x24+x23+x21+x20+x19+x17+x16+x15+x13+x8+x7+x5+x4+x2+1, least significant bit first [§5.5.2]. */
+/* Generator x24+x23+x21+x20+x19+x17+x16+x15+x13+x8+x7+x5+x4+x2+1, least significant bit first
+ * [§5.5.2]. */
 static uint32_t crc24(struct span bytes)
 {
 	uint32_t crc = 0xffffff;
@@ -227,8 +229,8 @@ struct err gb_llc_decode(struct span frame, struct gb_llc *llc, struct wire_faul
 	if (!(control2 & LLC_IS_PROTECTED) && llc->information.len > LLC_UNPROTECTED_OCTETS)
 		covered = LLC_HEADER_OCTETS + LLC_UNPROTECTED_OCTETS;
 	struct reader again = reader_of(frame, fault);
-	reader_require(&r, fcs == crc24(reader_span(&again, covered, "fcs")), "fcs",
-		"TS 44.064 §5.5.2");
+	reader_require(
+		&r, fcs == crc24(reader_span(&again, covered, "fcs")), "fcs", "TS 44.064 §5.5.2");
 	return wire_result(fault);
 }
 
@@ -334,7 +336,8 @@ static void identity_encode(struct writer *w, enum gb_identity type, const char 
 
 void gb_attach_request_encode(struct writer *w, const char *imsi_digits)
 {
-	/* A plain GPRS and UMTS capable mobile, without ciphering but GEA/1 [TS 24.008 §10.5.5.12]. */
+	/* A plain GPRS and UMTS capable mobile, without ciphering but GEA/1 [TS 24.008 §10.5.5.12].
+	 */
 	static const uint8_t network_capability[] = {0x02, 0xf5, 0xe0};
 	static const uint8_t old_routing_area[] = {0x00, 0xf1, 0x10, 0xff, 0xfe, 0xff};
 	static const uint8_t radio_capability[] = {0x19, 0x18, 0xb3, 0x43, 0x2b, 0x25, 0x96, 0x62,
@@ -343,7 +346,7 @@ void gb_attach_request_encode(struct writer *w, const char *imsi_digits)
 
 	gmm_header_encode(w, GB_GMM_ATTACH_REQUEST);
 	writer_span(w, SPAN_ARRAY(network_capability));
-	writer_u8(w, 0x71); /* no key; GPRS attach, no follow-on request */
+	writer_u8(w, 0x71);    /* no key; GPRS attach, no follow-on request */
 	writer_u16(w, 0x0a00); /* DRX parameter */
 	identity_encode(w, GB_IMSI, imsi_digits);
 	writer_span(w, SPAN_ARRAY(old_routing_area));

@@ -2,15 +2,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * The Gb interface, as much of it as one base-station subsystem with one mobile needs to attach at an SGSN.
+ * The Gb interface, as much of it as one base-station subsystem with one mobile needs to attach at
+ * an SGSN.
  *
  * Four layers, each a decoder and an encoder of its own, each handing the next a span:
  *   NS      network service over UDP [TS 48.016]: who is there (RESET, ALIVE, UNBLOCK), UNITDATA
  *   BSSGP   [TS 48.018]: one virtual circuit a cell (BVC-RESET), UL- and DL-UNITDATA
  *   LLC     [TS 44.064]: UI frames of SAPI 1 with a 24-bit frame check sequence
  *   GMM     [TS 24.008 §9.4]: attach, identity, authentication
- * Unacknowledged and unciphered only: enough for attach. What an SGSN may send beyond it decodes as its type and
- * nothing more.
+ * Unacknowledged and unciphered only: enough for attach. What an SGSN may send beyond it decodes as
+ * its type and nothing more.
  */
 #include "wire/reader.h"
 #include "wire/writer.h"
@@ -32,11 +33,11 @@ enum gb_ns_type {
 };
 
 struct gb_ns {
-	uint8_t type;	   /* enum gb_ns_type, or one that we do not know */
-	uint8_t cause;	   /* RESET, BLOCK, STATUS */
-	uint16_t nsvci;	   /* RESET, RESET ACK, BLOCK, BLOCK ACK */
-	uint16_t nsei;	   /* RESET, RESET ACK */
-	uint16_t bvci;	   /* UNITDATA */
+	uint8_t type;      /* enum gb_ns_type, or one that we do not know */
+	uint8_t cause;     /* RESET, BLOCK, STATUS */
+	uint16_t nsvci;    /* RESET, RESET ACK, BLOCK, BLOCK ACK */
+	uint16_t nsei;     /* RESET, RESET ACK */
+	uint16_t bvci;     /* UNITDATA */
 	struct span bssgp; /* UNITDATA */
 };
 
@@ -57,7 +58,7 @@ struct gb_bssgp {
 	uint8_t cause; /* BVC-RESET */
 	bool has_cell;
 	uint8_t cell[GB_CELL_OCTETS]; /* routing area and cell identity */
-	struct span llc;	      /* UNITDATA */
+	struct span llc;              /* UNITDATA */
 };
 
 enum { GB_SAPI_GMM = 1, GB_LLC_NU_MAX = 511 };
@@ -92,10 +93,10 @@ enum gb_gmm_cause { GB_CAUSE_MAC_FAILURE = 20, GB_CAUSE_SYNCH_FAILURE = 21 };
 struct gb_gmm {
 	bool is_gmm; /* the protocol discriminator said so */
 	uint8_t type;
-	uint8_t cause;		/* ATTACH REJECT */
-	uint8_t identity_type;	/* IDENTITY REQUEST */
-	uint8_t reference;	/* AUTH REQUEST: comes back in the response */
-	bool wants_imeisv;	/* AUTH REQUEST */
+	uint8_t cause;           /* ATTACH REJECT */
+	uint8_t identity_type;   /* IDENTITY REQUEST */
+	uint8_t reference;       /* AUTH REQUEST: comes back in the response */
+	bool wants_imeisv;       /* AUTH REQUEST */
 	bool has_rand, has_autn; /* no AUTN: a challenge of the second generation */
 	uint8_t rand[GB_AKA_OCTETS], autn[GB_AKA_OCTETS];
 };
@@ -111,7 +112,8 @@ void gb_bssgp_encode(struct writer *w, const struct gb_bssgp *bssgp);
 MUST_USE struct err gb_llc_decode(struct span frame, struct gb_llc *llc, struct wire_fault *fault);
 void gb_llc_encode(struct writer *w, const struct gb_llc *llc);
 
-MUST_USE struct err gb_gmm_decode(struct span message, struct gb_gmm *gmm, struct wire_fault *fault);
+MUST_USE struct err gb_gmm_decode(
+	struct span message, struct gb_gmm *gmm, struct wire_fault *fault);
 /* From the mobile; identities as digits. */
 void gb_attach_request_encode(struct writer *w, const char *imsi_digits);
 void gb_identity_response_encode(struct writer *w, enum gb_identity type, const char *digits);

@@ -102,10 +102,10 @@ void packet_describe(const struct packet *p, char *text, size_t text_size)
 	const uint8_t *s = p->source, *d = p->destination;
 
 	if (p->ethertype == ETHERTYPE_IPV4_)
-		snprintf(text, text_size, "%u.%u.%u.%u:%u > %u.%u.%u.%u:%u, protocol %u, %zu octets%s",
-			s[0], s[1], s[2], s[3], p->source_port, d[0], d[1], d[2], d[3],
-			p->destination_port, p->protocol, p->payload.len,
-			p->is_fragment ? ", fragment" : "");
+		snprintf(text, text_size,
+			"%u.%u.%u.%u:%u > %u.%u.%u.%u:%u, protocol %u, %zu octets%s", s[0], s[1],
+			s[2], s[3], p->source_port, d[0], d[1], d[2], d[3], p->destination_port,
+			p->protocol, p->payload.len, p->is_fragment ? ", fragment" : "");
 	else
 		snprintf(text, text_size, "ethertype %04x, protocol %u, port %u > %u, %zu octets",
 			p->ethertype, p->protocol, p->source_port, p->destination_port,

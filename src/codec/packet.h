@@ -20,7 +20,7 @@ enum { TCP_FIN_ = 1, TCP_SYN_ = 2, TCP_RST_ = 4, TCP_ACK_ = 16 };
 
 struct packet {
 	uint16_t ethertype;
-	uint8_t protocol;		  /* IP only */
+	uint8_t protocol;                    /* IP only */
 	uint8_t source[16], destination[16]; /* IPv4: the first four octets */
 	bool is_fragment, is_first_fragment;
 	uint16_t fragment_id;
@@ -31,7 +31,8 @@ struct packet {
 };
 
 /* ERR_INPUT: the headers lie about lengths. */
-MUST_USE struct err packet_decode(struct span frame, struct packet *packet, struct wire_fault *fault);
+MUST_USE struct err packet_decode(
+	struct span frame, struct packet *packet, struct wire_fault *fault);
 
 /* "10.90.1.2:500 > 10.90.2.2:500, protocol 17, 132 octets" */
 void packet_describe(const struct packet *packet, char *text, size_t text_size);

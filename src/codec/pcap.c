@@ -46,7 +46,8 @@ struct err pcap_open(struct pcap_file *p, struct span file, struct wire_fault *f
 
 	p->is_swapped = swapped == magic_us || swapped == magic_ns;
 	p->is_nano = magic == magic_ns || swapped == magic_ns;
-	reader_require(&p->r, p->is_swapped || magic == magic_us || magic == magic_ns, "magic", NULL);
+	reader_require(
+		&p->r, p->is_swapped || magic == magic_us || magic == magic_ns, "magic", NULL);
 	reader_require(&p->r, field_u16(p, "version") == VERSION_MAJOR, "version", NULL);
 	field_u16(p, "version_minor");
 	reader_u64(&p->r, "time_zone");

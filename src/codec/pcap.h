@@ -2,8 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * Capture files of the classic kind [draft-ietf-opsawg-pcap]: a header of 24 octets, then frames with 16 octets each in
- * front. Written in network order (which every reader knows how to swap), read in either; link type Ethernet.
+ * Capture files of the classic kind [draft-ietf-opsawg-pcap]: a header of 24 octets, then frames
+ * with 16 octets each in front. Written in network order (which every reader knows how to swap),
+ * read in either; link type Ethernet.
  */
 #include "wire/reader.h"
 #include "wire/writer.h"

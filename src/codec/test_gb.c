@@ -14,7 +14,8 @@ static struct span octets(struct span_mut buffer, const char *hex)
 }
 
 /* What Debian's osmo-sgsn 1.13 sent on loopback, but for RAND and AUTN, which are made up. */
-static const char auth_request[] = "0812102021a14c000102030405060708090a0b0c0d8028100102030405060708090a0b0c0d0e0f10";
+static const char auth_request[] =
+	"0812102021a14c000102030405060708090a0b0c0d8028100102030405060708090a0b0c0d0e0f10";
 
 static void test_auth_request_gives_rand_autn_and_reference(void **state)
 {
@@ -23,7 +24,8 @@ static void test_auth_request_gives_rand_autn_and_reference(void **state)
 	struct gb_gmm gmm;
 
 	(void)state;
-	assert_false(failed(gb_gmm_decode(octets(SPAN_MUT_ARRAY(buffer), auth_request), &gmm, &fault)));
+	assert_false(
+		failed(gb_gmm_decode(octets(SPAN_MUT_ARRAY(buffer), auth_request), &gmm, &fault)));
 	assert_true(gmm.is_gmm && gmm.has_rand && gmm.has_autn && gmm.wants_imeisv);
 	assert_int_equal(gmm.type, GB_GMM_AUTH_REQUEST);
 	assert_int_equal(gmm.reference, 2);
@@ -52,8 +54,8 @@ static void test_autn_of_another_length_is_refused(void **state)
 	struct gb_gmm gmm;
 
 	(void)state;
-	const struct span m = octets(
-		SPAN_MUT_ARRAY(buffer), "081210202811000102030405060708090a0b0c0d0e0f1011");
+	const struct span m =
+		octets(SPAN_MUT_ARRAY(buffer), "081210202811000102030405060708090a0b0c0d0e0f1011");
 	assert_int_equal(gb_gmm_decode(m, &gmm, &fault).kind, ERR_INPUT);
 	assert_string_equal(fault.field, "autn");
 }
@@ -88,7 +90,9 @@ static void test_ns_and_bssgp_round_trip(void **state)
 	const uint8_t long_llc[300] = {1};
 	uint8_t inner[400], outer[420];
 	struct writer w = writer_of(SPAN_MUT_ARRAY(inner));
-	struct gb_bssgp bssgp = {.type = GB_BSSGP_UL_UNITDATA, .tlli = 0x78a1b2c3, .has_cell = true,
+	struct gb_bssgp bssgp = {.type = GB_BSSGP_UL_UNITDATA,
+		.tlli = 0x78a1b2c3,
+		.has_cell = true,
 		.llc = SPAN_ARRAY(long_llc)};
 	struct wire_fault fault = {0};
 	struct gb_ns ns;
@@ -135,7 +139,8 @@ static void test_imsi_is_written_low_half_first(void **state)
 	(void)state;
 	gb_identity_response_encode(&w, GB_IMSI, "001010000000042");
 	assert_false(failed(writer_result(&w, &message)));
-	assert_true(span_equal(message, octets(SPAN_MUT_ARRAY(expected), "0816080910100000000024")));
+	assert_true(
+		span_equal(message, octets(SPAN_MUT_ARRAY(expected), "0816080910100000000024")));
 }
 
 static void test_res_of_eight_octets_is_split_in_two_elements(void **state)
@@ -148,8 +153,8 @@ static void test_res_of_eight_octets_is_split_in_two_elements(void **state)
 	(void)state;
 	gb_auth_response_encode(&w, 2, SPAN_ARRAY(res), NULL);
 	assert_false(failed(writer_result(&w, &message)));
-	assert_true(span_equal(
-		message, octets(SPAN_MUT_ARRAY(expected), "08130222010203042904" "05060708")));
+	assert_true(span_equal(message, octets(SPAN_MUT_ARRAY(expected), "08130222010203042904"
+									 "05060708")));
 }
 
 int main(void)

@@ -35,7 +35,8 @@ yyjson_doc *lab_json(const struct lab *lab, const char *space, const char *const
 		    deadline_ms, c))) {
 		doc = lab_answer_read(answer, strlen(answer));
 		if (doc == NULL)
-			(void)complain(c, ERR(INPUT), "%s did not answer in JSON: %.100s", argv[0], answer);
+			(void)complain(c, ERR(INPUT), "%s did not answer in JSON: %.100s", argv[0],
+				answer);
 	}
 	free(answer);
 	return doc;
@@ -43,8 +44,8 @@ yyjson_doc *lab_json(const struct lab *lab, const char *space, const char *const
 
 yyjson_doc *lab_status(const struct lab *lab, const struct lab_site *site, struct complaint *c)
 {
-	const char *const argv[] = {lab_program(lab, "merlon"), "status", "--site", site->name, "-o",
-		"json", NULL};
+	const char *const argv[] = {
+		lab_program(lab, "merlon"), "status", "--site", site->name, "-o", "json", NULL};
 
 	return lab_json(lab, NULL, argv, ASK_DEADLINE_MS, c);
 }
@@ -54,7 +55,8 @@ static yyjson_val *process_of(yyjson_doc *status, const char *process)
 	yyjson_arr_iter iter =
 		yyjson_arr_iter_with(yyjson_obj_get(yyjson_doc_get_root(status), "processes"));
 
-	for (yyjson_val *p = yyjson_arr_iter_next(&iter); p != NULL; p = yyjson_arr_iter_next(&iter)) {
+	for (yyjson_val *p = yyjson_arr_iter_next(&iter); p != NULL;
+		p = yyjson_arr_iter_next(&iter)) {
 		const char *name = yyjson_get_str(yyjson_obj_get(p, "name"));
 		if (name != NULL && strcmp(name, process) == 0)
 			return p;
@@ -74,5 +76,7 @@ pid_t lab_pid(yyjson_doc *status, const char *process)
 	yyjson_val *pid = lab_member(status, process, "/pid");
 
 	/* It will be given to kill(): a negative one would mean a whole group. */
-	return yyjson_is_uint(pid) && yyjson_get_uint(pid) <= INT32_MAX ? (pid_t)yyjson_get_uint(pid) : 0;
+	return yyjson_is_uint(pid) && yyjson_get_uint(pid) <= INT32_MAX
+		       ? (pid_t)yyjson_get_uint(pid)
+		       : 0;
 }

@@ -7,7 +7,8 @@
 
 /* NULL where it is no JSON. */
 yyjson_doc *lab_answer_read(const char *text, size_t len);
-/* Member "/tunnel/established" of process "gateway" in a site's status; NULL where there is none. */
+/* Member "/tunnel/established" of process "gateway" in a site's status; NULL where there is none.
+ */
 yyjson_val *lab_member(yyjson_doc *status, const char *process, const char *pointer);
 /* 0 where it does not run. */
 pid_t lab_pid(yyjson_doc *status, const char *process);

@@ -141,13 +141,14 @@ static struct err plant_hex(struct canary *c, const char *name, struct span valu
 	for (char *p = text; is_upper && *p != '\0'; p++)
 		if (*p >= 'a')
 			*p = (char)(*p - 'a' + 'A');
-	return pattern_add(c, name, is_upper ? CANARY_HEX_UPPER : CANARY_HEX_LOWER,
-		(uint8_t *)text, 2 * value.len);
+	return pattern_add(c, name, is_upper ? CANARY_HEX_UPPER : CANARY_HEX_LOWER, (uint8_t *)text,
+		2 * value.len);
 }
 
 /*
- * With `skip` octets of the value left out in front, what is left begins a group of three: its characters do not depend on
- * neighbours, but for a last group that is not whole, which is left out, too.
+ * With `skip` octets of the value left out in front, what is left begins a group of three: its
+ * characters do not depend on neighbours, but for a last group that is not whole, which is left
+ * out, too.
  */
 static struct err plant_base64(struct canary *c, const char *name, struct span value, size_t skip)
 {
@@ -240,7 +241,8 @@ static void finding_add(const struct canary *c, struct canary_result *result, co
 }
 
 /* How far the match at `at` goes on, so that one leak is one hit. */
-static size_t match_octets(const struct canary *c, const struct window *w, const uint8_t *at, size_t left)
+static size_t match_octets(
+	const struct canary *c, const struct window *w, const uint8_t *at, size_t left)
 {
 	const struct pattern *p = &c->patterns[w->pattern];
 	size_t n = 0;
@@ -270,8 +272,8 @@ struct err canary_search(
 	return OK;
 }
 
-struct err canary_search_file(
-	struct canary *c, const char *path, struct canary_result *result, struct complaint *complaint)
+struct err canary_search_file(struct canary *c, const char *path, struct canary_result *result,
+	struct complaint *complaint)
 {
 	struct stat st;
 	struct err e = OK;
@@ -315,8 +317,8 @@ static struct err folder_search(struct canary *c, const char *path, const char *
 		return complain(complaint, ERR(IO), "%s: %s", path, strerror(errno));
 	for (const struct dirent *d; !failed(e) && (d = readdir(folder)) != NULL;) {
 		char below[4096];
-		if (is_excepted(d->d_name, except) ||
-			snprintf(below, sizeof below, "%s/%s", path, d->d_name) >= (int)sizeof below)
+		if (is_excepted(d->d_name, except) || snprintf(below, sizeof below, "%s/%s", path,
+							      d->d_name) >= (int)sizeof below)
 			continue;
 		if (d->d_type == DT_DIR && depth < DEPTH_MAX)
 			e = folder_search(c, below, except, result, depth + 1, complaint);

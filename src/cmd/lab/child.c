@@ -47,8 +47,8 @@ struct err child_enter_space(const char *space, struct complaint *c)
 }
 
 /* In the child, between fork and exec; what goes wrong is said on its standard error. */
-_Noreturn static void become(const char *space, const char *work_folder, int out, int log,
-	const char *const argv[])
+_Noreturn static void become(
+	const char *space, const char *work_folder, int out, int log, const char *const argv[])
 {
 	struct complaint c = {0};
 	sigset_t none;
@@ -125,7 +125,8 @@ void child_stop(struct child *child, unsigned grace_ms)
 	child->pid = 0;
 }
 
-/* Reads until the other end closes or the deadline passes; what does not fit is read and dropped. */
+/* Reads until the other end closes or the deadline passes; what does not fit is read and dropped.
+ */
 static bool read_all(int fd, char *out, size_t out_size, uint64_t end)
 {
 	char chunk[4096];
@@ -168,7 +169,8 @@ static struct err run_judge(const char *program, int status, const char *said, s
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return OK;
 	if (WIFEXITED(status))
-		return complain(c, ERR(STATE), "%s ended with %d: %s", program, WEXITSTATUS(status), end);
+		return complain(
+			c, ERR(STATE), "%s ended with %d: %s", program, WEXITSTATUS(status), end);
 	return complain(c, ERR(STATE), "%s was ended by signal %d", program, WTERMSIG(status));
 }
 
@@ -197,7 +199,8 @@ struct err child_run(const char *space, const char *log, const char *const argv[
 		;
 	trim(out);
 	if (!is_done)
-		return complain(c, ERR(TIMEOUT), "%s did not end within %u ms", argv[0], deadline_ms);
+		return complain(
+			c, ERR(TIMEOUT), "%s did not end within %u ms", argv[0], deadline_ms);
 	return run_judge(argv[0], status, out, c);
 }
 

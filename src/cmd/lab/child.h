@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * Programs that the lab runs: each in one of the lab's network namespaces (NULL: where the lab itself is), with its output in a log file.
- * They die with the lab, however that ends.
+ * Programs that the lab runs: each in one of the lab's network namespaces (NULL: where the lab
+ * itself is), with its output in a log file. They die with the lab, however that ends.
  */
 #include "base/err.h"
 #include <stddef.h>
@@ -14,7 +14,7 @@ enum { CHILD_PATH_MAX = 256, CHILD_ARGS_MAX = 40 };
 
 struct child {
 	const char *name;
-	pid_t pid; /* 0: not running */
+	pid_t pid;  /* 0: not running */
 	int status; /* of waitpid, when it has ended */
 	char log[CHILD_PATH_MAX];
 };
@@ -27,12 +27,12 @@ bool child_is_alive(struct child *child);
 void child_stop(struct child *child, unsigned grace_ms);
 
 /*
- * Runs to the end. Its standard output goes to `out` (NUL-terminated, cut to size), standard error to `log`, or with it where
- * `log` is NULL. An exit code other than 0 is ERR_STATE with what it said; past the deadline it is
- * killed: ERR_TIMEOUT.
+ * Runs to the end. Its standard output goes to `out` (NUL-terminated, cut to size), standard error
+ * to `log`, or with it where `log` is NULL. An exit code other than 0 is ERR_STATE with what it
+ * said; past the deadline it is killed: ERR_TIMEOUT.
  */
-MUST_USE struct err child_run(const char *space, const char *log, const char *const argv[], char *out,
-	size_t out_size, unsigned deadline_ms, struct complaint *c);
+MUST_USE struct err child_run(const char *space, const char *log, const char *const argv[],
+	char *out, size_t out_size, unsigned deadline_ms, struct complaint *c);
 
 /* The last whole lines of a file that fit. */
 void child_log_tail(const char *log, char *text, size_t text_size);

@@ -35,14 +35,16 @@ static int socket_bound(const char *address, uint16_t port)
 	return -1;
 }
 
-static void run_source(const char *source, const char *sink, const uint8_t *marker, uint64_t counts[2])
+static void run_source(
+	const char *source, const char *sink, const uint8_t *marker, uint64_t counts[2])
 {
 	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(FLOW_PORT)};
 	const int fd = socket_bound(source, 0);
 
 	inet_pton(AF_INET, sink, &to.sin_addr);
 	while (fd >= 0 && !is_told) {
-		if (sendto(fd, marker, FLOW_MARKER, MSG_DONTWAIT, (struct sockaddr *)&to, sizeof to) == FLOW_MARKER)
+		if (sendto(fd, marker, FLOW_MARKER, MSG_DONTWAIT, (struct sockaddr *)&to,
+			    sizeof to) == FLOW_MARKER)
 			counts[0]++;
 		else
 			counts[1]++;
@@ -63,7 +65,8 @@ static void run_sink(const char *sink, const uint8_t *marker, uint64_t counts[2]
 }
 
 /* One end, as a fork of ours; `source` NULL: the sink. */
-static pid_t end_start(const char *space, const char *source, const char *sink, const uint8_t *marker, int *report)
+static pid_t end_start(
+	const char *space, const char *source, const char *sink, const uint8_t *marker, int *report)
 {
 	struct complaint c = {0};
 	uint64_t counts[2] = {0};
@@ -124,5 +127,6 @@ void flow_stop(struct flow_ends *f, struct flow_counts *counts)
 	end_stop(&f->source, f->report[0], source);
 	lab_sleep_ms(50); /* what is under way still arrives */
 	end_stop(&f->sink, f->report[1], sink);
-	*counts = (struct flow_counts){.sent = source[0], .refused = source[1], .received = sink[0]};
+	*counts =
+		(struct flow_counts){.sent = source[0], .refused = source[1], .received = sink[0]};
 }

@@ -2,8 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * A marked flow: UDP from the radio site's inner address to the core site's, each datagram with the same random marker. It goes on while
- * charon is killed: what the tunnel does not carry may not go out in clear, so the marker must not be on the tap.
+ * A marked flow: UDP from the radio site's inner address to the core site's, each datagram with the
+ * same random marker. It goes on while charon is killed: what the tunnel does not carry may not go
+ * out in clear, so the marker must not be on the tap.
  */
 #include "base/err.h"
 #include <stdint.h>

@@ -47,7 +47,8 @@ static void say(const struct driver *d, const char *what)
 		fprintf(stderr, "gb: %s\n", what);
 }
 
-/* Lost datagrams are asked for again by the SGSN or by our own deadline; only a local refusal is an error. */
+/* Lost datagrams are asked for again by the SGSN or by our own deadline; only a local refusal is an
+ * error. */
 static void ns_send(struct driver *d, const struct gb_ns *ns)
 {
 	uint8_t buffer[GB_MESSAGE_MAX];
@@ -58,7 +59,8 @@ static void ns_send(struct driver *d, const struct gb_ns *ns)
 	if (failed(writer_result(&w, &message)))
 		d->err = complain(d->complaint, ERR(BUG), "a Gb message does not fit");
 	else if (send(d->fd, message.at, message.len, 0) < 0 && errno != ECONNREFUSED)
-		d->err = complain(d->complaint, ERR(IO), "cannot send to the SGSN: %s", strerror(errno));
+		d->err = complain(
+			d->complaint, ERR(IO), "cannot send to the SGSN: %s", strerror(errno));
 }
 
 static void bssgp_send(struct driver *d, uint16_t bvci, const struct gb_bssgp *bssgp)
@@ -86,8 +88,9 @@ static void gmm_send(struct driver *d, const struct writer *gmm)
 	struct writer w = writer_of(SPAN_MUT_ARRAY(buffer));
 	struct gb_bssgp unit = {.type = GB_BSSGP_UL_UNITDATA, .tlli = TLLI, .has_cell = true};
 
-	gb_llc_encode(&w, &(struct gb_llc){.sapi = GB_SAPI_GMM, .nu = d->nu,
-				  .information = writer_span_done(gmm)});
+	gb_llc_encode(&w,
+		&(struct gb_llc){
+			.sapi = GB_SAPI_GMM, .nu = d->nu, .information = writer_span_done(gmm)});
 	d->nu = (d->nu + 1) & GB_LLC_NU_MAX;
 	memcpy(unit.cell, cell, sizeof cell);
 	unit.llc = writer_span_done(&w);
@@ -128,7 +131,8 @@ static void challenge_answer(struct driver *d, const struct gb_gmm *gmm)
 
 	d->outcome->challenges++;
 	if (!gmm->has_rand || !gmm->has_autn) {
-		d->err = challenge_refuse(d, "the SGSN's challenge has no AUTN: it got no UMTS vector");
+		d->err = challenge_refuse(
+			d, "the SGSN's challenge has no AUTN: it got no UMTS vector");
 		return;
 	}
 	d->err = usim_challenge(&d->settings->usim, gmm->rand, gmm->autn, &a);
@@ -139,8 +143,8 @@ static void challenge_answer(struct driver *d, const struct gb_gmm *gmm)
 	case USIM_ACCEPTED:
 		say(d, "<- AUTHENTICATION REQUEST, AUTN holds, -> RESPONSE");
 		d->outcome->sqn = a.sqn;
-		gb_auth_response_encode(&w, gmm->reference, SPAN_ARRAY(a.res),
-			gmm->wants_imeisv ? imeisv : NULL);
+		gb_auth_response_encode(
+			&w, gmm->reference, SPAN_ARRAY(a.res), gmm->wants_imeisv ? imeisv : NULL);
 		break;
 	case USIM_SYNCH_FAILURE:
 		say(d, "<- AUTHENTICATION REQUEST, SQN not fresh, -> FAILURE with AUTS");
@@ -149,7 +153,8 @@ static void challenge_answer(struct driver *d, const struct gb_gmm *gmm)
 		break;
 	case USIM_MAC_FAILURE:
 		gb_auth_failure_encode(&w, GB_CAUSE_MAC_FAILURE, (struct span){0});
-		d->err = challenge_refuse(d, "the MAC in the SGSN's AUTN is wrong for this subscriber");
+		d->err = challenge_refuse(
+			d, "the MAC in the SGSN's AUTN is wrong for this subscriber");
 		break;
 	}
 	gmm_send(d, &w);
@@ -176,7 +181,8 @@ static void on_gmm(struct driver *d, const struct gb_gmm *gmm)
 		break;
 	case GB_GMM_ATTACH_REJECT:
 		d->outcome->reject_cause = gmm->cause;
-		d->err = complain(d->complaint, ERR(AUTH), "ATTACH REJECT, GMM cause %u", gmm->cause);
+		d->err = complain(
+			d->complaint, ERR(AUTH), "ATTACH REJECT, GMM cause %u", gmm->cause);
 		break;
 	case GB_GMM_AUTH_REJECT:
 		d->err = complain(d->complaint, ERR(AUTH), "AUTHENTICATION AND CIPHERING REJECT");
@@ -225,8 +231,10 @@ static void on_bssgp(struct driver *d, struct span message)
 
 static void ns_reset(struct driver *d)
 {
-	ns_send(d, &(struct gb_ns){.type = GB_NS_RESET, .cause = CAUSE_OM_INTERVENTION,
-			   .nsvci = NSVCI, .nsei = NSEI});
+	ns_send(d, &(struct gb_ns){.type = GB_NS_RESET,
+			   .cause = CAUSE_OM_INTERVENTION,
+			   .nsvci = NSVCI,
+			   .nsei = NSEI});
 }
 
 /* The SGSN may reset and test us at any time, too [TS 48.016 §7.3, §7.4]. */
@@ -244,8 +252,7 @@ static void on_ns(struct driver *d, const struct gb_ns *ns)
 		}
 		break;
 	case GB_NS_RESET:
-		ns_send(d, &(struct gb_ns){
-				   .type = GB_NS_RESET_ACK, .nsvci = NSVCI, .nsei = NSEI});
+		ns_send(d, &(struct gb_ns){.type = GB_NS_RESET_ACK, .nsvci = NSVCI, .nsei = NSEI});
 		break;
 	case GB_NS_ALIVE:
 		ns_send(d, &(struct gb_ns){.type = GB_NS_ALIVE_ACK});
@@ -327,7 +334,8 @@ struct err gb_attach(struct gb_settings *settings, struct gb_outcome *outcome, s
 		struct pollfd p = {.fd = d.fd, .events = POLLIN};
 
 		if (now >= end) {
-			d.err = complain(c, ERR(TIMEOUT), "the SGSN did not answer: still waiting for %s",
+			d.err = complain(c, ERR(TIMEOUT),
+				"the SGSN did not answer: still waiting for %s",
 				waiting_for[d.stage]);
 			break;
 		}
@@ -342,13 +350,15 @@ struct err gb_attach(struct gb_settings *settings, struct gb_outcome *outcome, s
 }
 
 static const char usage[] =
-	"usage: merlon-gb [--sgsn ADDRESS] [--port N] [--local ADDRESS] [--local-port N] [--seconds N]\n"
+	"usage: merlon-gb [--sgsn ADDRESS] [--port N] [--local ADDRESS] [--local-port N] "
+	"[--seconds N]\n"
 	"                 [--sqn N] [--verbose] IMSI\n"
 	"Attaches one test mobile at an SGSN over Gb (NS over UDP). K||OPc = SHA-256(IMSI).\n"
-	"--sqn: the highest sequence number that the card has seen (a lower one is answered by AUTS).\n";
+	"--sqn: the highest sequence number that the card has seen (a lower one is answered by "
+	"AUTS).\n";
 
-static void outcome_print(const struct gb_settings *s, const struct gb_outcome *o,
-	const struct complaint *c)
+static void outcome_print(
+	const struct gb_settings *s, const struct gb_outcome *o, const struct complaint *c)
 {
 	char masked[17];
 
@@ -363,20 +373,36 @@ static bool options_read(int argc, char **argv, struct gb_settings *s)
 {
 	static const struct option options[] = {{"sgsn", required_argument, NULL, 'r'},
 		{"port", required_argument, NULL, 'p'}, {"local", required_argument, NULL, 'l'},
-		{"local-port", required_argument, NULL, 'P'}, {"seconds", required_argument, NULL, 't'},
-		{"sqn", required_argument, NULL, 'q'}, {"verbose", no_argument, NULL, 'v'}, {0}};
+		{"local-port", required_argument, NULL, 'P'},
+		{"seconds", required_argument, NULL, 't'}, {"sqn", required_argument, NULL, 'q'},
+		{"verbose", no_argument, NULL, 'v'}, {0}};
 	uint64_t sqn = 0;
 
 	for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;)
 		switch (o) {
-		case 'r': s->sgsn_address = optarg; break;
-		case 'l': s->local_address = optarg; break;
-		case 'p': s->sgsn_port = (uint16_t)atoi(optarg); break;
-		case 'P': s->local_port = (uint16_t)atoi(optarg); break;
-		case 't': s->deadline_ms = (unsigned)atoi(optarg) * 1000; break;
-		case 'q': sqn = strtoull(optarg, NULL, 10); break;
-		case 'v': s->is_verbose = true; break;
-		default: return false;
+		case 'r':
+			s->sgsn_address = optarg;
+			break;
+		case 'l':
+			s->local_address = optarg;
+			break;
+		case 'p':
+			s->sgsn_port = (uint16_t)atoi(optarg);
+			break;
+		case 'P':
+			s->local_port = (uint16_t)atoi(optarg);
+			break;
+		case 't':
+			s->deadline_ms = (unsigned)atoi(optarg) * 1000;
+			break;
+		case 'q':
+			sqn = strtoull(optarg, NULL, 10);
+			break;
+		case 'v':
+			s->is_verbose = true;
+			break;
+		default:
+			return false;
 		}
 	if (optind + 1 != argc || strlen(argv[optind]) != GB_IMSI_DIGITS ||
 		strspn(argv[optind], "0123456789") != GB_IMSI_DIGITS)
@@ -389,8 +415,11 @@ static bool options_read(int argc, char **argv, struct gb_settings *s)
 
 int gb_main(int argc, char **argv)
 {
-	struct gb_settings s = {.local_address = "127.0.0.1", .sgsn_address = "127.0.0.1",
-		.local_port = GB_PORT + 100, .sgsn_port = GB_PORT, .deadline_ms = 15000};
+	struct gb_settings s = {.local_address = "127.0.0.1",
+		.sgsn_address = "127.0.0.1",
+		.local_port = GB_PORT + 100,
+		.sgsn_port = GB_PORT,
+		.deadline_ms = 15000};
 	struct gb_outcome o;
 	struct complaint c = {0};
 

@@ -4,9 +4,10 @@
 /*
  * A base-station subsystem and one mobile, just real enough that a real SGSN attaches it.
  *
- * Life: NS-RESET, ALIVE, UNBLOCK; BVC-RESET of the signalling circuit and of one cell; ATTACH REQUEST; then
- * whatever the SGSN asks: identity, authentication (also again after a synchronisation failure), until
- * ATTACH ACCEPT. Nothing but UDP to one address; blocking, with one deadline for all of it.
+ * Life: NS-RESET, ALIVE, UNBLOCK; BVC-RESET of the signalling circuit and of one cell; ATTACH
+ * REQUEST; then whatever the SGSN asks: identity, authentication (also again after a
+ * synchronisation failure), until ATTACH ACCEPT. Nothing but UDP to one address; blocking, with one
+ * deadline for all of it.
  */
 #include "base/err.h"
 #include "cmd/lab/usim.h"
@@ -27,6 +28,8 @@ struct gb_outcome {
 	uint8_t reject_cause; /* 0: none */
 };
 
-/* OK when the attach was accepted. ERR_TIMEOUT, ERR_AUTH (rejected, or the AUTN's MAC is wrong), ERR_IO. */
-MUST_USE struct err gb_attach(struct gb_settings *settings, struct gb_outcome *outcome, struct complaint *c);
+/* OK when the attach was accepted. ERR_TIMEOUT, ERR_AUTH (rejected, or the AUTN's MAC is wrong),
+ * ERR_IO. */
+MUST_USE struct err gb_attach(
+	struct gb_settings *settings, struct gb_outcome *outcome, struct complaint *c);
 int gb_main(int argc, char **argv);

@@ -2,9 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * The lab's one state, and the table of steps. A step is tried again every LAB_TICK_MS until it says that it is done, an error says why
- * it never will be, or its deadline passes; then the last reason for waiting is the error. Programs that the lab
- * started and that end by themselves are an error of whatever step is on.
+ * The lab's one state, and the table of steps. A step is tried again every LAB_TICK_MS until it
+ * says that it is done, an error says why it never will be, or its deadline passes; then the last
+ * reason for waiting is the error. Programs that the lab started and that end by themselves are an
+ * error of whatever step is on.
  */
 #include "cmd/lab/ask.h"
 #include "cmd/lab/canary.h"
@@ -14,7 +15,12 @@
 
 #define LAB_FOLDER "/run/merlon-lab"
 enum { LAB_TICK_MS = 200, LAB_PPKS_MAX = 32, LAB_TRACES_MIN = 1, LAB_SITES = 2 };
-enum { LAB_KEK_OCTETS = 32, LAB_BOOTSTRAP_OCTETS = 2080, LAB_KEY_OCTETS = 32, LAB_CANARY_SUBSCRIBERS = 8 };
+enum {
+	LAB_KEK_OCTETS = 32,
+	LAB_BOOTSTRAP_OCTETS = 2080,
+	LAB_KEY_OCTETS = 32,
+	LAB_CANARY_SUBSCRIBERS = 8
+};
 enum { LAB_ROTATIONS = 3, LAB_VECTORS = 100 };
 
 struct lab_site {
@@ -50,7 +56,7 @@ struct lab {
 	bool is_once, is_attack;
 	bool is_leaking; /* a planted value is leaked on purpose: the lab must fail */
 	const char *keep;
-	char programs[CHILD_PATH_MAX];	/* folder of merlon and its helpers */
+	char programs[CHILD_PATH_MAX];  /* folder of merlon and its helpers */
 	char templates[CHILD_PATH_MAX]; /* folder of core.yaml, radio.yaml, osmo-sgsn.cfg */
 	struct lab_site sites[LAB_SITES];
 	struct child optics, sgsn, watch_block, watch_ppk;
@@ -59,7 +65,7 @@ struct lab {
 	uint8_t bootstrap[LAB_BOOTSTRAP_OCTETS];
 	struct canary *canary;
 	size_t ppk_count;
-	char ppks[LAB_PPKS_MAX][64]; /* key ids of PPKs seen in use */
+	char ppks[LAB_PPKS_MAX][64];         /* key ids of PPKs seen in use */
 	bool has_block, has_ppk, has_hybrid; /* planted */
 	struct lab_verdict verdict;
 	struct flow_ends flow;
@@ -71,7 +77,8 @@ struct lab {
 struct step {
 	const char *name, *says;
 	unsigned deadline_ms;
-	/* OK and *done; OK and not: again later, `c` says what is waited for; an error: `c` says why. */
+	/* OK and *done; OK and not: again later, `c` says what is waited for; an error: `c` says
+	 * why. */
 	struct err (*work)(struct lab *lab, bool *done, struct complaint *c);
 };
 struct story {
@@ -90,8 +97,8 @@ void lab_stop(struct lab *lab); /* sites, SGSN, optics: everything but the tap *
 /* ask.c: what the sites say, by the same commands as an operator's. Free with yyjson_doc_free(). */
 yyjson_doc *lab_status(const struct lab *lab, const struct lab_site *site, struct complaint *c);
 /* Standard output of merlon or a helper, as JSON. */
-yyjson_doc *lab_json(const struct lab *lab, const char *space, const char *const argv[], unsigned deadline_ms,
-	struct complaint *c);
+yyjson_doc *lab_json(const struct lab *lab, const char *space, const char *const argv[],
+	unsigned deadline_ms, struct complaint *c);
 /* "<programs>/<name>" into one of a few turning buffers. */
 const char *lab_program(const struct lab *lab, const char *name);
 

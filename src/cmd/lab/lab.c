@@ -44,11 +44,14 @@ static void page_site(const struct lab *lab, const struct lab_site *site)
 		printf("  %-6s %s\n", site->name, why.text);
 		return;
 	}
-	printf("  %-6s qkd: QBER %.2f %%, %llu secret bits   tunnel: %s, %llu rotations   alarms: %zu\n",
+	printf("  %-6s qkd: QBER %.2f %%, %llu secret bits   tunnel: %s, %llu rotations   alarms: "
+	       "%zu\n",
 		site->name, 100 * yyjson_get_num(lab_member(status, "qkd", "/qber")),
 		(unsigned long long)yyjson_get_uint(lab_member(status, "qkd", "/secret_bits")),
-		yyjson_is_true(lab_member(status, "gateway", "/tunnel/established")) ? "up" : "down",
-		(unsigned long long)yyjson_get_uint(lab_member(status, "gateway", "/tunnel/ppk_rotations")),
+		yyjson_is_true(lab_member(status, "gateway", "/tunnel/established")) ? "up"
+										     : "down",
+		(unsigned long long)yyjson_get_uint(
+			lab_member(status, "gateway", "/tunnel/ppk_rotations")),
 		yyjson_arr_size(yyjson_obj_get(yyjson_doc_get_root(status), "alarms")));
 	yyjson_doc_free(status);
 }
@@ -59,12 +62,15 @@ static void page_draw(const struct lab *lab, size_t on, const char *waiting)
 
 	if (!has_page(lab))
 		return;
-	printf("\033[H\033[JMerlon lab: two sites, an untrusted backhaul. All optics are SIMULATED.\n\n");
+	printf("\033[H\033[JMerlon lab: two sites, an untrusted backhaul. All optics are "
+	       "SIMULATED.\n\n");
 	for (size_t i = 0; i < lab->story->count; i++) {
-		const enum step_state state = i < on ? STEP_DONE : i > on ? STEP_AHEAD
-			: lab->verdict.failed_step != NULL	 ? STEP_FAILED
-								 : STEP_ON;
-		printf("  %s %-10s %s\n", marks[state], lab->story->steps[i].name, lab->story->steps[i].says);
+		const enum step_state state = i < on                             ? STEP_DONE
+					      : i > on                           ? STEP_AHEAD
+					      : lab->verdict.failed_step != NULL ? STEP_FAILED
+										 : STEP_ON;
+		printf("  %s %-10s %s\n", marks[state], lab->story->steps[i].name,
+			lab->story->steps[i].says);
 	}
 	printf("\n  %s\n", waiting);
 	fflush(stdout);
@@ -73,12 +79,14 @@ static void page_draw(const struct lab *lab, size_t on, const char *waiting)
 static void progress(const struct lab *lab, const struct step *step, const char *how, uint64_t ms)
 {
 	if (!has_page(lab))
-		fprintf(stderr, "lab: %-10s %-4s %6.1f s  %s\n", step->name, how, (double)ms / 1000, step->says);
+		fprintf(stderr, "lab: %-10s %-4s %6.1f s  %s\n", step->name, how, (double)ms / 1000,
+			step->says);
 }
 
 /* ---- Steps ---- */
 
-/* Programs that run until we stop them: one that ended by itself is the cause of whatever else fails. */
+/* Programs that run until we stop them: one that ended by itself is the cause of whatever else
+ * fails. */
 static struct child *first_dead(struct lab *lab)
 {
 	struct child *const watched[] = {&lab->optics, &lab->sites[SITE_CORE].process,
@@ -98,7 +106,8 @@ static struct err dead_complain(const struct child *dead, struct complaint *c)
 
 	child_log_tail(dead->log, tail, sizeof tail);
 	const char *last = strrchr(tail, '\n');
-	return complain(c, ERR(STATE), "%s ended by itself: %s", dead->name, last != NULL ? last + 1 : tail);
+	return complain(c, ERR(STATE), "%s ended by itself: %s", dead->name,
+		last != NULL ? last + 1 : tail);
 }
 
 static struct err step_run(struct lab *lab, size_t at)
@@ -137,7 +146,9 @@ static struct err step_run(struct lab *lab, size_t at)
 static void steady_state(struct lab *lab, size_t at)
 {
 	while (has_page(lab) && !is_interrupted && first_dead(lab) == NULL) {
-		page_draw(lab, at, "Steady. ./merlon status from another terminal; Ctrl-C ends it and judges the tap.");
+		page_draw(lab, at,
+			"Steady. ./merlon status from another terminal; Ctrl-C ends it and judges "
+			"the tap.");
 		for (size_t i = 0; i < LAB_SITES; i++)
 			page_site(lab, &lab->sites[i]);
 		fflush(stdout);
@@ -152,7 +163,8 @@ static void logs_show(const struct lab *lab)
 	static const char *const names[] = {"core", "radio", "optics", "osmo-sgsn", "commands"};
 	char path[CHILD_PATH_MAX], tail[LOG_TAIL];
 
-	fprintf(stderr, "merlon lab: step %s: %s\n", lab->verdict.failed_step, lab->verdict.why.text);
+	fprintf(stderr, "merlon lab: step %s: %s\n", lab->verdict.failed_step,
+		lab->verdict.why.text);
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		snprintf(path, sizeof path, LAB_FOLDER "/logs/%s.log", names[i]);
 		child_log_tail(path, tail, sizeof tail);
@@ -164,8 +176,10 @@ static void logs_show(const struct lab *lab)
 /* Logs and captures alone: nothing that is a secret leaves the world. */
 static void keep(const struct lab *lab)
 {
-	const char *const argv[] = {"sh", "-c", "mkdir -p \"$1\" && cp -r " LAB_FOLDER "/logs " LAB_FOLDER
-		"/tap " LAB_FOLDER "/core.yaml " LAB_FOLDER "/radio.yaml \"$1\"", "sh", lab->keep, NULL};
+	const char *const argv[] = {"sh", "-c",
+		"mkdir -p \"$1\" && cp -r " LAB_FOLDER "/logs " LAB_FOLDER "/tap " LAB_FOLDER
+		"/core.yaml " LAB_FOLDER "/radio.yaml \"$1\"",
+		"sh", lab->keep, NULL};
 	char out[256];
 	struct complaint c = {0};
 
@@ -205,8 +219,10 @@ static int verdict_tell(struct lab *lab)
 	lab->verdict.seconds = (double)(lab_now_ms() - lab->began_ms) / 1000;
 	lab->verdict.is_ok = v->failed_step == NULL;
 	if (has_page(lab) && v->is_ok)
-		printf("\nAll holds: %llu frames on the tap, none in clear; %llu leaks in %llu files.\n",
-			(unsigned long long)(v->tap.packets[TAP_ESP] + v->tap.packets[TAP_IKE] + v->tap.packets[TAP_TLS]),
+		printf("\nAll holds: %llu frames on the tap, none in clear; %llu leaks in %llu "
+		       "files.\n",
+			(unsigned long long)(v->tap.packets[TAP_ESP] + v->tap.packets[TAP_IKE] +
+					     v->tap.packets[TAP_TLS]),
 			(unsigned long long)v->canary.hits, (unsigned long long)v->canary.files);
 	else if (has_page(lab))
 		printf("\nStep %s failed: %s\n", v->failed_step, v->why.text);
@@ -252,10 +268,13 @@ static int inside(void *ctx)
 
 static const char usage[] =
 	"usage: merlon lab [--once] [--attack] [--keep FOLDER]\n"
-	"Two sites protected end to end on this machine, in network namespaces of their own. Needs root.\n"
-	"  --once         prove it, print one JSON object, take everything down; exit code 0 only if all holds\n"
+	"Two sites protected end to end on this machine, in network namespaces of their own. Needs "
+	"root.\n"
+	"  --once         prove it, print one JSON object, take everything down; exit code 0 only "
+	"if all holds\n"
 	"  --keep FOLDER  copy logs and captures there at the end\n"
-	"  --attack       the other story: an eavesdropper on the quantum link (intercept-resend) is noticed, no key is\n"
+	"  --attack       the other story: an eavesdropper on the quantum link (intercept-resend) "
+	"is noticed, no key is\n"
 	"                 made, and there is no tunnel\n"
 	"  --leak         write a planted key into a log: the lab must find it and fail\n";
 
@@ -286,8 +305,8 @@ static bool folders_find(struct lab *lab)
 static int options_read(struct lab *lab, int argc, char **argv)
 {
 	static const struct option options[] = {{"once", no_argument, NULL, 'o'},
-		{"keep", required_argument, NULL, 'k'}, {"help", no_argument, NULL, 'h'}, {"attack", no_argument, NULL, 'a'},
-		{"leak", no_argument, NULL, 'l'}, {0}};
+		{"keep", required_argument, NULL, 'k'}, {"help", no_argument, NULL, 'h'},
+		{"attack", no_argument, NULL, 'a'}, {"leak", no_argument, NULL, 'l'}, {0}};
 
 	optind = 0;
 	for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;)
@@ -339,15 +358,17 @@ int lab_command(int argc, char **argv)
 
 	lab = (struct lab){.story = &lab_main_job,
 		.sites = {{.name = "radio", .space = NET_RADIO, .client = "sae-radio-1"},
-				   {.name = "core", .space = NET_CORE, .client = "sae-core-1"}},
+			{.name = "core", .space = NET_CORE, .client = "sae-core-1"}},
 		.began_ms = lab_now_ms()};
 	code = options_read(&lab, argc, argv);
 	if (code >= 0)
 		return code;
 	if (geteuid() != 0)
-		return fail(EXIT_PRIVILEGE, "the lab makes network namespaces and needs root: run it with sudo");
+		return fail(EXIT_PRIVILEGE,
+			"the lab makes network namespaces and needs root: run it with sudo");
 	if (!folders_find(&lab))
-		return fail(EXIT_FAILED, "no folder with core.yaml and radio.yaml; MERLON_LAB may name it");
+		return fail(EXIT_FAILED,
+			"no folder with core.yaml and radio.yaml; MERLON_LAB may name it");
 	struct err e = lock_take(&c);
 	if (!failed(e))
 		e = net_world_run(LAB_FOLDER, inside, &lab, &code, &c);

@@ -16,8 +16,8 @@
 
 enum { IP_DEADLINE_MS = 5000, IP_ARGS_MAX = 16, IP_LINE_MAX = 160 };
 
-static struct err mount_one(
-	const char *type, const char *at, unsigned long flags, const char *options, struct complaint *c)
+static struct err mount_one(const char *type, const char *at, unsigned long flags,
+	const char *options, struct complaint *c)
 {
 	if (mount(type, at, type, flags, options) != 0)
 		return complain(c, ERR(IO), "cannot mount %s on %s: %s", type, at, strerror(errno));
@@ -39,7 +39,8 @@ static struct err folder_make(const char *path, struct complaint *c)
 	}
 }
 
-/* /proc and /sys of the new process and network namespaces; places for `ip netns` and for the lab. */
+/* /proc and /sys of the new process and network namespaces; places for `ip netns` and for the lab.
+ */
 static struct err mounts_build(const char *folder, struct complaint *c)
 {
 	struct err e = OK;
@@ -59,13 +60,15 @@ static struct err mounts_build(const char *folder, struct complaint *c)
 }
 
 /* The first process of the world. */
-_Noreturn static void world_begin(const char *folder, int (*inside)(void *ctx), void *ctx, pid_t parent)
+_Noreturn static void world_begin(
+	const char *folder, int (*inside)(void *ctx), void *ctx, pid_t parent)
 {
 	struct complaint c = {0};
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != 0 && getppid() != parent)
-		_exit(1); /* the parent died before the line above; across namespaces it shows as 0 */
+		_exit(1); /* the parent died before the line above; across namespaces it shows as 0
+			   */
 	if (failed(mounts_build(folder, &c))) {
 		fprintf(stderr, "merlon lab: %s\n", c.text);
 		_exit(1);
@@ -82,7 +85,8 @@ struct err net_world_run(const char *folder, int (*inside)(void *ctx), void *ctx
 
 	*exit_code = 1;
 	if (geteuid() != 0)
-		return complain(c, ERR(AUTH), "the lab makes network namespaces and needs root: run it with sudo");
+		return complain(c, ERR(AUTH),
+			"the lab makes network namespaces and needs root: run it with sudo");
 	const pid_t parent = getpid();
 	if (unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET) != 0)
 		return complain(c, errno == EPERM ? ERR(AUTH) : ERR(IO),
@@ -114,11 +118,16 @@ static const struct command commands[] = {
 	{NULL, "ip netns add " NET_BACKHAUL},
 	{NULL, "ip netns add " NET_CORE},
 	/* No IPv6: its multicast listener reports are neither ND nor ours. */
-	{NET_RADIO, "sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1"},
-	{NET_BACKHAUL, "sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1"},
-	{NET_CORE, "sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1"},
-	{NULL, "ip link add bh0 netns " NET_RADIO " type veth peer name " NET_TAP_RADIO " netns " NET_BACKHAUL},
-	{NULL, "ip link add bh0 netns " NET_CORE " type veth peer name " NET_TAP_CORE " netns " NET_BACKHAUL},
+	{NET_RADIO,
+		"sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1"},
+	{NET_BACKHAUL,
+		"sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1"},
+	{NET_CORE,
+		"sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1"},
+	{NULL, "ip link add bh0 netns " NET_RADIO " type veth peer name " NET_TAP_RADIO
+	       " netns " NET_BACKHAUL},
+	{NULL, "ip link add bh0 netns " NET_CORE " type veth peer name " NET_TAP_CORE
+	       " netns " NET_BACKHAUL},
 	{NET_RADIO, "ip link set lo up"},
 	{NET_BACKHAUL, "ip link set lo up"},
 	{NET_CORE, "ip link set lo up"},

@@ -66,10 +66,10 @@ static bool subject_set(X509 *cert, const char *common_name)
 {
 	X509_NAME *name = X509_get_subject_name(cert);
 
-	return X509_NAME_add_entry_by_txt(name, "O", MBSTRING_ASC, (const uint8_t *)"Merlon lab",
-		       -1, -1, 0) == 1 &&
-		X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
-			(const uint8_t *)common_name, -1, -1, 0) == 1;
+	return X509_NAME_add_entry_by_txt(
+		       name, "O", MBSTRING_ASC, (const uint8_t *)"Merlon lab", -1, -1, 0) == 1 &&
+	       X509_NAME_add_entry_by_txt(
+		       name, "CN", MBSTRING_ASC, (const uint8_t *)common_name, -1, -1, 0) == 1;
 }
 
 /* What all certificates have; extensions and signature follow. */
@@ -92,12 +92,11 @@ static bool authority_open(struct authority *a)
 	a->key = EVP_EC_gen("P-384");
 	a->certificate = a->key != NULL ? certificate_new(a->key, "Merlon lab CA") : NULL;
 	X509 *cert = a->certificate;
-	return cert != NULL &&
-		X509_set_issuer_name(cert, X509_get_subject_name(cert)) == 1 &&
-		extension_add(cert, cert, NID_basic_constraints, "critical,CA:TRUE,pathlen:0") &&
-		extension_add(cert, cert, NID_key_usage, "critical,keyCertSign,cRLSign") &&
-		extension_add(cert, cert, NID_subject_key_identifier, "hash") &&
-		X509_sign(cert, a->key, EVP_sha384()) > 0;
+	return cert != NULL && X509_set_issuer_name(cert, X509_get_subject_name(cert)) == 1 &&
+	       extension_add(cert, cert, NID_basic_constraints, "critical,CA:TRUE,pathlen:0") &&
+	       extension_add(cert, cert, NID_key_usage, "critical,keyCertSign,cRLSign") &&
+	       extension_add(cert, cert, NID_subject_key_identifier, "hash") &&
+	       X509_sign(cert, a->key, EVP_sha384()) > 0;
 }
 
 static void authority_close(struct authority *a)
@@ -147,7 +146,8 @@ static struct err file_close(FILE *f, bool is_good, const char *path, struct com
 	return OK;
 }
 
-static struct err certificate_write(const char *folder, const char *name, X509 *cert, struct complaint *c)
+static struct err certificate_write(
+	const char *folder, const char *name, X509 *cert, struct complaint *c)
 {
 	char path[PATH_MAX_];
 
@@ -163,9 +163,10 @@ static struct err key_write(
 
 	snprintf(path, sizeof path, "%s/%s.key", folder, name);
 	FILE *f = file_open(path, 0600, uid, c);
-	return f == NULL ? ERR(IO)
-			 : file_close(f, PEM_write_PrivateKey(f, key, NULL, NULL, 0, NULL, NULL) == 1,
-				   path, c);
+	return f == NULL
+		       ? ERR(IO)
+		       : file_close(f, PEM_write_PrivateKey(f, key, NULL, NULL, 0, NULL, NULL) == 1,
+				 path, c);
 }
 
 static struct err row_write(const struct authority *a, const char *folder,
@@ -191,8 +192,9 @@ struct err pki_certificates_write(const char *folder, uid_t uid, struct complain
 	struct authority a = {0};
 	struct err e;
 
-	e = authority_open(&a) ? certificate_write(folder, "ca", a.certificate, c)
-			       : complain(c, ERR(CRYPTO), "no certificate authority: libcrypto refused");
+	e = authority_open(&a)
+		    ? certificate_write(folder, "ca", a.certificate, c)
+		    : complain(c, ERR(CRYPTO), "no certificate authority: libcrypto refused");
 	for (size_t i = 0; !failed(e) && i < ARRAY_LEN(rows); i++)
 		e = row_write(&a, folder, &rows[i], uid, c);
 	authority_close(&a);
@@ -211,7 +213,8 @@ struct err pki_secret_write_copy(const char *path, const uint8_t *octets, size_t
 		hex[2 * count] = '\n';
 		setvbuf(f, NULL, _IONBF, 0); /* no copy of the secret in stdio's buffer */
 		const size_t size = form == PKI_HEX ? 2 * count + 1 : count;
-		e = file_close(f, fwrite(form == PKI_HEX ? hex : (const char *)octets, 1, size, f) == size,
+		e = file_close(f,
+			fwrite(form == PKI_HEX ? hex : (const char *)octets, 1, size, f) == size,
 			path, c);
 	}
 	if (hex != NULL)
@@ -230,7 +233,8 @@ struct err pki_secret_write(const char *path, uint8_t *copy, size_t octets, enum
 
 void pki_imsi(char digits[static PKI_DIGITS], size_t index)
 {
-	snprintf(digits, PKI_DIGITS, "%015llu", PKI_IMSI_FIRST + (unsigned long long)index % 1000000);
+	snprintf(digits, PKI_DIGITS, "%015llu",
+		PKI_IMSI_FIRST + (unsigned long long)index % 1000000);
 }
 
 struct err pki_subscribers_write(const char *path, uid_t uid, struct complaint *c)

@@ -1,6 +1,7 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
-/* The steps that prove: keys by ETSI 014, an attach, vectors, rotations, the way back of each PPK. */
+/* The steps that prove: keys by ETSI 014, an attach, vectors, rotations, the way back of each PPK.
+ */
 #include "cmd/lab/inner.h"
 #include "cmd/lab/net.h"
 #include "cmd/lab/pki.h"
@@ -22,9 +23,9 @@ static yyjson_doc *etsi014_ask(const struct lab *lab, const struct lab_site *sit
 	snprintf(certificate, sizeof certificate, LAB_FOLDER "/pki/%s.crt", site->client);
 	snprintf(key, sizeof key, LAB_FOLDER "/pki/%s.key", site->client);
 	snprintf(url, sizeof url, "https://127.0.0.1:8443/api/v1/keys/%s", path);
-	const char *const argv[] = {"curl", "--silent", "--show-error", "--fail-with-body", "--cert", certificate,
-		"--key", key, "--cacert", LAB_FOLDER "/pki/ca.crt", url, body != NULL ? "--json" : NULL,
-		body, NULL};
+	const char *const argv[] = {"curl", "--silent", "--show-error", "--fail-with-body",
+		"--cert", certificate, "--key", key, "--cacert", LAB_FOLDER "/pki/ca.crt", url,
+		body != NULL ? "--json" : NULL, body, NULL};
 	return lab_json(lab, site->space, argv, CURL_DEADLINE_MS, c);
 }
 
@@ -38,7 +39,8 @@ static bool key_take(yyjson_doc *doc, struct key_answer *answer)
 	const char *id = yyjson_get_str(yyjson_ptr_get(root, "/keys/0/key_ID"));
 	const char *text = yyjson_get_str(yyjson_ptr_get(root, "/keys/0/key"));
 
-	if (id == NULL || text == NULL || strlen(id) >= KEY_TEXT_MAX || strlen(text) >= KEY_TEXT_MAX)
+	if (id == NULL || text == NULL || strlen(id) >= KEY_TEXT_MAX ||
+		strlen(text) >= KEY_TEXT_MAX)
 		return false;
 	snprintf(answer->id, sizeof answer->id, "%s", id);
 	snprintf(answer->text, sizeof answer->text, "%s", text);
@@ -107,7 +109,8 @@ struct err step_attach(struct lab *lab, bool *done, struct complaint *c)
 {
 	char imsi[PKI_DIGITS];
 	pki_imsi(imsi, 0);
-	const char *const argv[] = {lab_program(lab, "merlon-gb"), "--verbose", "--seconds", "15", imsi, NULL};
+	const char *const argv[] = {
+		lab_program(lab, "merlon-gb"), "--verbose", "--seconds", "15", imsi, NULL};
 	yyjson_doc *doc = lab_json(lab, NET_RADIO, argv, 18000, c);
 	yyjson_val *root = yyjson_doc_get_root(doc);
 
@@ -123,8 +126,8 @@ struct err step_attach(struct lab *lab, bool *done, struct complaint *c)
 
 struct err step_vectors(struct lab *lab, bool *done, struct complaint *c)
 {
-	const char *const argv[] = {lab_program(lab, "merlon-gsup-probe"), "--address", "10.10.2.1", "--port",
-		"4222", "--subscribers", "50", "--vectors", "150", "--json", NULL};
+	const char *const argv[] = {lab_program(lab, "merlon-gsup-probe"), "--address", "10.10.2.1",
+		"--port", "4222", "--subscribers", "50", "--vectors", "150", "--json", NULL};
 	yyjson_doc *doc = lab_json(lab, NET_RADIO, argv, 18000, c);
 	yyjson_val *root = yyjson_doc_get_root(doc);
 	const uint64_t wrong = yyjson_get_uint(yyjson_obj_get(root, "wrong"));
@@ -135,8 +138,10 @@ struct err step_vectors(struct lab *lab, bool *done, struct complaint *c)
 	if (doc == NULL)
 		return complain(c, ERR(STATE), "the probe gave no result");
 	if (wrong > 0 || lab->verdict.vectors < LAB_VECTORS)
-		return complain(c, ERR(STATE), "%llu vectors right, %llu wrong; %d right ones are expected",
-			(unsigned long long)lab->verdict.vectors, (unsigned long long)wrong, LAB_VECTORS);
+		return complain(c, ERR(STATE),
+			"%llu vectors right, %llu wrong; %d right ones are expected",
+			(unsigned long long)lab->verdict.vectors, (unsigned long long)wrong,
+			LAB_VECTORS);
 	return OK;
 }
 
@@ -166,24 +171,26 @@ struct err step_rotations(struct lab *lab, bool *done, struct complaint *c)
 	}
 	yyjson_doc_free(status);
 	*done = lab->verdict.rotations >= LAB_ROTATIONS && lab_qkd_read(lab);
-	(void)complain(c, OK, "%llu of %d rotations%s%s", (unsigned long long)lab->verdict.rotations,
-		LAB_ROTATIONS, why.text[0] != '\0' ? "; " : "", why.text);
+	(void)complain(c, OK, "%llu of %d rotations%s%s",
+		(unsigned long long)lab->verdict.rotations, LAB_ROTATIONS,
+		why.text[0] != '\0' ? "; " : "", why.text);
 	return OK;
 }
 
 /* Key ID -> QKD block -> ML-KEM exchange, at the site that used it. */
 static struct err ppk_trace(struct lab *lab, const char *id, struct complaint *c)
 {
-	const char *const argv[] = {lab_program(lab, "merlon"), "keys", "trace", id, "--site", "radio", "-o",
-		"json", NULL};
+	const char *const argv[] = {lab_program(lab, "merlon"), "keys", "trace", id, "--site",
+		"radio", "-o", "json", NULL};
 	yyjson_doc *doc = lab_json(lab, NULL, argv, 5000, c);
 	yyjson_val *root = yyjson_doc_get_root(doc);
 	const bool is_whole = yyjson_is_str(yyjson_ptr_get(root, "/qkd/block_id")) &&
-		yyjson_is_str(yyjson_ptr_get(root, "/mlkem/exchange_id"));
+			      yyjson_is_str(yyjson_ptr_get(root, "/mlkem/exchange_id"));
 
 	yyjson_doc_free(doc);
 	if (!is_whole)
-		return complain(c, ERR(STATE), "keys trace %s does not lead to a QKD block and an ML-KEM exchange", id);
+		return complain(c, ERR(STATE),
+			"keys trace %s does not lead to a QKD block and an ML-KEM exchange", id);
 	lab->verdict.traced++;
 	return OK;
 }
@@ -200,7 +207,8 @@ struct err step_trace(struct lab *lab, bool *done, struct complaint *c)
 	return e;
 }
 
-/* A second of marked flow, then the end of charon at radio: the supervisor starts it again, the gateway takes a fresh PPK. */
+/* A second of marked flow, then the end of charon at radio: the supervisor starts it again, the
+ * gateway takes a fresh PPK. */
 static struct err charon_kill(struct lab *lab, struct complaint *c)
 {
 	struct complaint why = {0};
@@ -209,7 +217,8 @@ static struct err charon_kill(struct lab *lab, struct complaint *c)
 	if (lab->flow.source == 0) {
 		e = flow_start(&lab->flow, NET_RADIO, "10.10.1.1", NET_CORE, "10.10.2.1", c);
 		if (!failed(e))
-			e = canary_plant(lab->canary, "marker of the flow", SPAN_ARRAY(lab->flow.marker));
+			e = canary_plant(
+				lab->canary, "marker of the flow", SPAN_ARRAY(lab->flow.marker));
 		lab->flow_began_ms = lab_now_ms();
 		return e;
 	}
@@ -249,7 +258,8 @@ struct err step_kill(struct lab *lab, bool *done, struct complaint *c)
 	lab_sleep_ms(1000); /* the flow goes on through the new tunnel */
 	flow_stop(&lab->flow, counts);
 	if (counts->received == 0)
-		return complain(c, ERR(STATE), "nothing of the marked flow arrived (%llu sent, %llu refused): no proof",
+		return complain(c, ERR(STATE),
+			"nothing of the marked flow arrived (%llu sent, %llu refused): no proof",
 			(unsigned long long)counts->sent, (unsigned long long)counts->refused);
 	return OK;
 }
@@ -258,9 +268,11 @@ struct err step_kill(struct lab *lab, bool *done, struct complaint *c)
 
 static bool alarm_stands_at(yyjson_doc *status, const char *kind)
 {
-	yyjson_arr_iter iter = yyjson_arr_iter_with(yyjson_obj_get(yyjson_doc_get_root(status), "alarms"));
+	yyjson_arr_iter iter =
+		yyjson_arr_iter_with(yyjson_obj_get(yyjson_doc_get_root(status), "alarms"));
 
-	for (yyjson_val *a = yyjson_arr_iter_next(&iter); a != NULL; a = yyjson_arr_iter_next(&iter)) {
+	for (yyjson_val *a = yyjson_arr_iter_next(&iter); a != NULL;
+		a = yyjson_arr_iter_next(&iter)) {
 		const char *name = yyjson_get_str(yyjson_obj_get(a, "alarm"));
 		if (name != NULL && strcmp(name, kind) == 0)
 			return true;
@@ -273,14 +285,16 @@ struct err step_noticed(struct lab *lab, bool *done, struct complaint *c)
 	for (size_t i = 0; i < LAB_SITES; i++) {
 		struct complaint why = {0};
 		yyjson_doc *status = lab_status(lab, &lab->sites[i], &why);
-		lab->verdict.eavesdropper_noticed |= alarm_stands_at(status, "qkd_eavesdropping_suspected");
+		lab->verdict.eavesdropper_noticed |=
+			alarm_stands_at(status, "qkd_eavesdropping_suspected");
 		const double qber = yyjson_get_num(lab_member(status, "qkd", "/test_qber"));
 		if (qber > lab->verdict.qber)
 			lab->verdict.qber = qber;
 		yyjson_doc_free(status);
 	}
 	*done = lab->verdict.eavesdropper_noticed;
-	return complain(c, OK, "no alarm qkd_eavesdropping_suspected, QBER %.3f", lab->verdict.qber);
+	return complain(
+		c, OK, "no alarm qkd_eavesdropping_suspected, QBER %.3f", lab->verdict.qber);
 }
 
 /* Not a bit distilled, no key for a client, no tunnel of any strength. */
@@ -295,7 +309,8 @@ struct err step_nothing(struct lab *lab, bool *done, struct complaint *c)
 		yyjson_doc *status = lab_status(lab, &lab->sites[i], c);
 		if (status == NULL)
 			return ERR(STATE);
-		lab->verdict.secret_bits += yyjson_get_uint(lab_member(status, "qkd", "/secret_bits"));
+		lab->verdict.secret_bits +=
+			yyjson_get_uint(lab_member(status, "qkd", "/secret_bits"));
 		lab->verdict.is_established |=
 			yyjson_is_true(lab_member(status, "gateway", "/tunnel/established"));
 		yyjson_doc_free(status);
@@ -304,9 +319,12 @@ struct err step_nothing(struct lab *lab, bool *done, struct complaint *c)
 	yyjson_doc *doc = etsi014_ask(lab, &lab->sites[SITE_RADIO], path, NULL, &refusal);
 	lab->verdict.key_refused = doc == NULL || !key_take(doc, &given);
 	yyjson_doc_free(doc);
-	if (lab->verdict.secret_bits > 0 || lab->verdict.is_established || !lab->verdict.key_refused)
-		return complain(c, ERR(STATE), "in spite of the eavesdropper: %llu secret bits, tunnel %s, key %s",
-			(unsigned long long)lab->verdict.secret_bits, lab->verdict.is_established ? "up" : "down",
+	if (lab->verdict.secret_bits > 0 || lab->verdict.is_established ||
+		!lab->verdict.key_refused)
+		return complain(c, ERR(STATE),
+			"in spite of the eavesdropper: %llu secret bits, tunnel %s, key %s",
+			(unsigned long long)lab->verdict.secret_bits,
+			lab->verdict.is_established ? "up" : "down",
 			lab->verdict.key_refused ? "refused" : "given");
 	return OK;
 }

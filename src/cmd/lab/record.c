@@ -33,7 +33,8 @@ static struct err socket_open(struct recorder *r, struct complaint *c)
 
 	if (at.sll_ifindex == 0)
 		return complain(c, ERR(ABSENT), "tap: no interface %s", r->interface->name);
-	r->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0); /* all of them at bind */
+	r->fd = socket(
+		AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0); /* all of them at bind */
 	if (r->fd < 0 || bind(r->fd, (struct sockaddr *)&at, sizeof at) != 0)
 		return complain(c, ERR(IO), "tap on %s: %s", r->interface->name, strerror(errno));
 	/* Best effort: without it the kernel drops earlier, and says so. */
@@ -67,7 +68,7 @@ static bool frame_write(struct recorder *r, size_t captured, size_t original)
 	const uint64_t us = (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 	pcap_record_header_encode(&w, us, (uint32_t)captured, (uint32_t)original);
 	return fwrite(header, 1, sizeof header, r->file) == sizeof header &&
-		fwrite(frame, 1, captured, r->file) == captured;
+	       fwrite(frame, 1, captured, r->file) == captured;
 }
 
 /* True while there may be more. */
@@ -119,7 +120,8 @@ static struct err record(struct recorder *recorders, size_t count, int stop_fd, 
 			return complain(c, ERR(IO), "tap: %s", strerror(errno));
 		bool took = false;
 		for (size_t i = 0; i < count; i++)
-			for (int n = 0; n < FRAMES_PER_TURN && frame_take(&recorders[i], &e, c); n++)
+			for (int n = 0; n < FRAMES_PER_TURN && frame_take(&recorders[i], &e, c);
+				n++)
 				took = true;
 		if (is_told && !took)
 			break;
@@ -129,8 +131,8 @@ static struct err record(struct recorder *recorders, size_t count, int stop_fd, 
 	return e;
 }
 
-struct err tap_record(const struct tap_interface *interfaces, size_t count, int ready_fd, int stop_fd,
-	uint64_t *dropped, struct complaint *c)
+struct err tap_record(const struct tap_interface *interfaces, size_t count, int ready_fd,
+	int stop_fd, uint64_t *dropped, struct complaint *c)
 {
 	struct recorder recorders[TAP_INTERFACES_MAX];
 	struct err e = count > TAP_INTERFACES_MAX ? ERR(LIMIT) : OK;

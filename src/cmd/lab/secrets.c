@@ -1,13 +1,15 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The canary test of the whole lab. Planted: K and OPc of some subscribers, both key-encryption keys, the bootstrap secret, a QKD
- * block and a PPK (watch.h), a hybrid key (as an ETSI 014 client got it).
+ * The canary test of the whole lab. Planted: K and OPc of some subscribers, both key-encryption
+ * keys, the bootstrap secret, a QKD block and a PPK (watch.h), a hybrid key (as an ETSI 014 client
+ * got it).
  *
- * Searched: core dumps of every process of both sites, vaults included, but not charon, which is not ours and must hold
- * the PPK; logs; databases with their write-ahead logs; all other files of the sites; the captures. Not
- * searched: the files by which an operator hands in secrets. A core here is what gdb's gcore makes of a living process: it
- * leaves out what is marked as not to be dumped, as the kernel does.
+ * Searched: core dumps of every process of both sites, vaults included, but not charon, which is
+ * not ours and must hold the PPK; logs; databases with their write-ahead logs; all other files of
+ * the sites; the captures. Not searched: the files by which an operator hands in secrets. A core
+ * here is what gdb's gcore makes of a living process: it leaves out what is marked as not to be
+ * dumped, as the kernel does.
  */
 #include "cmd/lab/inner.h"
 #include "cmd/lab/net.h"
@@ -82,7 +84,8 @@ static const struct watched block = {
 	"qkd", "QKD block", LAB_FOLDER "/watch/block", watch_find_qkd_block};
 static const struct watched ppk = {"gateway", "PPK", LAB_FOLDER "/watch/ppk", watch_find_ppk};
 
-static struct err watch_start(struct lab *lab, struct child *child, const struct watched *w, struct complaint *c)
+static struct err watch_start(
+	struct lab *lab, struct child *child, const struct watched *w, struct complaint *c)
 {
 	struct complaint why = {0};
 	char pid[16];
@@ -98,14 +101,16 @@ static struct err watch_start(struct lab *lab, struct child *child, const struct
 }
 
 /* Whether the value is in the record by now; then it is planted, and watching ends. */
-static struct err watch_look(struct lab *lab, struct child *child, const struct watched *w, bool *has)
+static struct err watch_look(
+	struct lab *lab, struct child *child, const struct watched *w, bool *has)
 {
 	static struct watch_value value;
 	FILE *file = fopen(w->record, "rbe");
 	struct stat st = {0};
 	struct err e = OK;
 
-	if (file == NULL || fstat(fileno(file), &st) != 0 || st.st_size == 0 || st.st_size > TRACE_MAX) {
+	if (file == NULL || fstat(fileno(file), &st) != 0 || st.st_size == 0 ||
+		st.st_size > TRACE_MAX) {
 		if (file != NULL)
 			fclose(file);
 		return OK;
@@ -128,7 +133,8 @@ static struct err watch_look(struct lab *lab, struct child *child, const struct 
 	return e;
 }
 
-/* The QKD block first; the PPK is watched for from here on, and looked for at the step of the cores. */
+/* The QKD block first; the PPK is watched for from here on, and looked for at the step of the
+ * cores. */
 struct err step_watch(struct lab *lab, bool *done, struct complaint *c)
 {
 	struct err e = OK;
@@ -160,7 +166,8 @@ static bool is_searched(const char *pid, char *name, size_t size)
 	return strncmp(name, "merlon", 6) == 0;
 }
 
-static struct err core_search(struct lab *lab, const char *pid, const char *name, struct complaint *c)
+static struct err core_search(
+	struct lab *lab, const char *pid, const char *name, struct complaint *c)
 {
 	char prefix[2 * CHILD_PATH_MAX], path[3 * CHILD_PATH_MAX], out[2048];
 	const char *const argv[] = {"gcore", "-o", prefix, pid, NULL};
@@ -184,7 +191,8 @@ static struct err cores_search(struct lab *lab, struct complaint *c)
 		return complain(c, ERR(IO), "/proc: %s", strerror(errno));
 	for (const struct dirent *d; !failed(e) && (d = readdir(folder)) != NULL;) {
 		char name[CHILD_PATH_MAX];
-		if (d->d_name[0] < '0' || d->d_name[0] > '9' || !is_searched(d->d_name, name, sizeof name) ||
+		if (d->d_name[0] < '0' || d->d_name[0] > '9' ||
+			!is_searched(d->d_name, name, sizeof name) ||
 			atoi(d->d_name) == (int)lab->tap)
 			continue;
 		e = core_search(lab, d->d_name, name, c);
@@ -199,8 +207,10 @@ static struct err cores_search(struct lab *lab, struct complaint *c)
 static struct err files_search(struct lab *lab, struct complaint *c)
 {
 	/* By these an operator hands in secrets. */
-	static const char *const except[] = {"kek", "bootstrap", "subscribers.csv", "pki", "watch", "cores", NULL};
-	struct err e = canary_search_folder(lab->canary, LAB_FOLDER, except, &lab->verdict.canary, c);
+	static const char *const except[] = {
+		"kek", "bootstrap", "subscribers.csv", "pki", "watch", "cores", NULL};
+	struct err e =
+		canary_search_folder(lab->canary, LAB_FOLDER, except, &lab->verdict.canary, c);
 
 	for (size_t i = 0; !failed(e) && i < LAB_SITES; i++) {
 		char path[CHILD_PATH_MAX];

@@ -59,7 +59,8 @@ static struct err tap_start(struct lab *lab, struct complaint *c)
 	int ready[2], stop[2], report[2];
 	char byte;
 
-	if (pipe2(ready, O_CLOEXEC) != 0 || pipe2(stop, O_CLOEXEC) != 0 || pipe2(report, O_CLOEXEC) != 0)
+	if (pipe2(ready, O_CLOEXEC) != 0 || pipe2(stop, O_CLOEXEC) != 0 ||
+		pipe2(report, O_CLOEXEC) != 0)
 		return complain(c, ERR(IO), "pipe: %s", strerror(errno));
 	fflush(NULL);
 	lab->tap = fork();
@@ -106,7 +107,8 @@ static struct err template_write(const struct lab *lab, const char *name, struct
 	const int why = errno;
 	text[len] = '\0';
 	const char *rest = text;
-	for (const char *mark; out != NULL && (mark = strstr(rest, "@LAB@")) != NULL; rest = mark + 5)
+	for (const char *mark; out != NULL && (mark = strstr(rest, "@LAB@")) != NULL;
+		rest = mark + 5)
 		fprintf(out, "%.*s" LAB_FOLDER, (int)(mark - rest), rest);
 	bool is_good = out != NULL && len > 0 && fputs(rest, out) >= 0;
 	if (in != NULL)
@@ -116,7 +118,8 @@ static struct err template_write(const struct lab *lab, const char *name, struct
 	return is_good ? OK : complain(c, ERR(IO), "%s: %s", from, strerror(why));
 }
 
-static struct err site_files_write(struct lab *lab, struct lab_site *site, uid_t uid, struct complaint *c)
+static struct err site_files_write(
+	struct lab *lab, struct lab_site *site, uid_t uid, struct complaint *c)
 {
 	char path[CHILD_PATH_MAX];
 	struct err e;
@@ -147,7 +150,8 @@ static struct err step_pki(struct lab *lab, bool *done, struct complaint *c)
 	if (!failed(e))
 		e = pki_certificates_write(LAB_FOLDER "/pki", uid, c);
 	if (!failed(e))
-		e = pki_secret_write(LAB_FOLDER "/bootstrap", lab->bootstrap, sizeof lab->bootstrap, PKI_RAW, 0, c);
+		e = pki_secret_write(LAB_FOLDER "/bootstrap", lab->bootstrap, sizeof lab->bootstrap,
+			PKI_RAW, 0, c);
 	for (size_t i = 0; !failed(e) && i < LAB_SITES; i++)
 		e = site_files_write(lab, &lab->sites[i], uid, c);
 	if (!failed(e))
@@ -179,7 +183,8 @@ static bool site_is_ready(yyjson_doc *status, struct complaint *c)
 	yyjson_val *processes = yyjson_obj_get(yyjson_doc_get_root(status), "processes");
 	yyjson_arr_iter iter = yyjson_arr_iter_with(processes);
 
-	for (yyjson_val *p = yyjson_arr_iter_next(&iter); p != NULL; p = yyjson_arr_iter_next(&iter)) {
+	for (yyjson_val *p = yyjson_arr_iter_next(&iter); p != NULL;
+		p = yyjson_arr_iter_next(&iter)) {
 		const char *state = yyjson_get_str(yyjson_obj_get(p, "state"));
 		const char *name = yyjson_get_str(yyjson_obj_get(p, "name"));
 		if (state == NULL || (strcmp(state, "ready") != 0 && strcmp(state, "idle") != 0)) {
@@ -191,7 +196,8 @@ static bool site_is_ready(yyjson_doc *status, struct complaint *c)
 	return yyjson_arr_size(processes) > 0;
 }
 
-static struct err site_start(struct lab *lab, struct lab_site *site, bool *done, struct complaint *c)
+static struct err site_start(
+	struct lab *lab, struct lab_site *site, bool *done, struct complaint *c)
 {
 	char config[CHILD_PATH_MAX], log[CHILD_PATH_MAX];
 	struct complaint why = {0};
@@ -224,8 +230,8 @@ static struct err step_radio(struct lab *lab, bool *done, struct complaint *c)
 
 static struct err step_import(struct lab *lab, bool *done, struct complaint *c)
 {
-	const char *const argv[] = {lab_program(lab, "merlon"), "subscriber", "import", "--site", "core",
-		LAB_FOLDER "/subscribers.csv", NULL};
+	const char *const argv[] = {lab_program(lab, "merlon"), "subscriber", "import", "--site",
+		"core", LAB_FOLDER "/subscribers.csv", NULL};
 	char out[1024];
 
 	*done = true;
@@ -246,7 +252,7 @@ bool lab_qkd_read(struct lab *lab)
 		v->qber = yyjson_get_num(lab_member(status, "qkd", "/qber"));
 		v->bits_per_second = yyjson_get_num(lab_member(status, "qkd", "/bits_per_second"));
 		v->leaked_bits = yyjson_get_uint(lab_member(status, "qkd", "/ledger/parities")) +
-			yyjson_get_uint(lab_member(status, "qkd", "/ledger/tag_bits"));
+				 yyjson_get_uint(lab_member(status, "qkd", "/ledger/tag_bits"));
 		yyjson_doc_free(status);
 	}
 	v->secret_bits = bits[0] < bits[1] ? bits[0] : bits[1];
@@ -267,12 +273,14 @@ bool lab_tunnel_is_up(struct lab *lab, struct complaint *c)
 	for (size_t i = 0; i < LAB_SITES; i++) {
 		struct complaint why = {0};
 		yyjson_doc *status = lab_status(lab, &lab->sites[i], &why);
-		v->is_established &= yyjson_is_true(lab_member(status, "gateway", "/tunnel/established"));
+		v->is_established &=
+			yyjson_is_true(lab_member(status, "gateway", "/tunnel/established"));
 		v->has_ppk &= yyjson_is_true(lab_member(status, "gateway", "/tunnel/ppk"));
 		yyjson_doc_free(status);
 	}
-	(void)complain(c, OK, v->is_established ? "the tunnel is up, but without a PPK"
-						: "the tunnel is not up at both sites");
+	(void)complain(c, OK,
+		v->is_established ? "the tunnel is up, but without a PPK"
+				  : "the tunnel is not up at both sites");
 	return v->is_established && v->has_ppk;
 }
 
@@ -334,8 +342,8 @@ static struct err step_down(struct lab *lab, bool *done, struct complaint *c)
 static struct err step_judge(struct lab *lab, bool *done, struct complaint *c)
 {
 	static const uint16_t ports[] = {7010, 7020, 7030};
-	static const char *const files[] = {LAB_FOLDER "/tap/" NET_TAP_RADIO ".pcap",
-		LAB_FOLDER "/tap/" NET_TAP_CORE ".pcap"};
+	static const char *const files[] = {
+		LAB_FOLDER "/tap/" NET_TAP_RADIO ".pcap", LAB_FOLDER "/tap/" NET_TAP_CORE ".pcap"};
 	struct lab_verdict *v = &lab->verdict;
 	struct err e = OK;
 	int status = 0;
@@ -356,9 +364,11 @@ static struct err step_judge(struct lab *lab, bool *done, struct complaint *c)
 			(unsigned long long)v->tap_dropped);
 	if (v->tap.packets[TAP_TLS] == 0 ||
 		(!lab->is_attack && (v->tap.packets[TAP_ESP] == 0 || v->tap.packets[TAP_IKE] == 0)))
-		return complain(c, ERR(STATE), "the tap saw no ESP, no IKE or no TLS: it was not in the way");
+		return complain(c, ERR(STATE),
+			"the tap saw no ESP, no IKE or no TLS: it was not in the way");
 	if (v->tap.packets[TAP_CLEARTEXT] > 0)
-		return complain(c, ERR(STATE), "%llu frames in clear on the backhaul; the first: %s",
+		return complain(c, ERR(STATE),
+			"%llu frames in clear on the backhaul; the first: %s",
 			(unsigned long long)v->tap.packets[TAP_CLEARTEXT], v->tap.descriptions[0]);
 	return OK;
 }
@@ -389,7 +399,8 @@ static const struct step main_job[] = {
 };
 const struct story lab_main_job = {main_job, ARRAY_LEN(main_job)};
 
-/* Somebody measures every pulse and sends it on: the link has to notice, and nothing may come of it. */
+/* Somebody measures every pulse and sends it on: the link has to notice, and nothing may come of
+ * it. */
 static const struct step attack[] = {
 	{"net", "three networks: radio, backhaul, core", 10000, step_net},
 	{"tap", "a tap on both sides of the backhaul", 5000, step_tap},

@@ -89,7 +89,8 @@ static bool looks_like_ike(struct span message)
 	return !reader_failed(&r) && version == 0x20 && length == message.len;
 }
 
-/* Header checksum of a packet inside: a stranger passes once in 65536, of those whose first octet fits. */
+/* Header checksum of a packet inside: a stranger passes once in 65536, of those whose first octet
+ * fits. */
 static bool holds_ipv4_header(struct span bytes)
 {
 	struct wire_fault fault = {0};
@@ -113,7 +114,7 @@ static bool looks_like_esp(struct span message)
 
 	reader_u32(&r, "sequence");
 	return !reader_failed(&r) && spi > ESP_SPI_RESERVED && message.len >= ESP_LEAST &&
-		!holds_ipv4_header(reader_rest(&r));
+	       !holds_ipv4_header(reader_rest(&r));
 }
 
 static enum tap_class udp_4500_class(struct span payload)
@@ -154,8 +155,8 @@ static bool tls_header_holds(struct flow *f)
 		return false;
 	f->has_handshake = true;
 	f->body_left = length;
-	return type >= 20 && type <= 23 && (version == 0x0301 || version == 0x0303) &&
-		length > 0 && length <= 16384 + 256;
+	return type >= 20 && type <= 23 && (version == 0x0301 || version == 0x0303) && length > 0 &&
+	       length <= 16384 + 256;
 }
 
 /* Runs octets that are due through the records; false once they are not TLS. */
@@ -438,7 +439,8 @@ struct err tap_judge_file(const char *path, const uint16_t *tls_ports, size_t po
 	count_add(count, tap_judge_end(j));
 	e = wire_result(&fault);
 	if (failed(e))
-		e = complain(c, e, "%s: damaged at octet %zu (%s)", path, fault.offset, fault.field);
+		e = complain(
+			c, e, "%s: damaged at octet %zu (%s)", path, fault.offset, fault.field);
 out:
 	tap_judge_close(j);
 	munmap((void *)(uintptr_t)bytes.at, bytes.len);

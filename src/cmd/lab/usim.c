@@ -24,8 +24,8 @@ static bool aes128(const uint8_t key[static USIM_BLOCK], uint8_t block[static US
 {
 	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
 	int len = 0;
-	const bool is_done = ctx != NULL &&
-		EVP_EncryptInit_ex2(ctx, EVP_aes_128_ecb(), key, NULL, NULL) == 1 &&
+	const bool is_done =
+		ctx != NULL && EVP_EncryptInit_ex2(ctx, EVP_aes_128_ecb(), key, NULL, NULL) == 1 &&
 		EVP_CIPHER_CTX_set_padding(ctx, 0) == 1 &&
 		EVP_EncryptUpdate(ctx, block, &len, block, USIM_BLOCK) == 1 && len == USIM_BLOCK;
 
@@ -120,7 +120,8 @@ struct err usim_challenge(struct usim *usim, const uint8_t rand[static USIM_BLOC
 		e = auts_compute(usim, temp, answer->auts) ? OK : ERR(CRYPTO);
 		goto out;
 	}
-	if (!milenage(usim, temp, NULL, 4, 2, answer->ck) || !milenage(usim, temp, NULL, 8, 4, answer->ik)) {
+	if (!milenage(usim, temp, NULL, 4, 2, answer->ck) ||
+		!milenage(usim, temp, NULL, 8, 4, answer->ik)) {
 		e = ERR(CRYPTO);
 		goto out;
 	}

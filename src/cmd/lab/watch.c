@@ -53,8 +53,8 @@ static bool block_frame(struct reader at, struct watch_value *value)
 	if (length > IPC_FRAME_MAX || length > reader_left(&r))
 		return false;
 	struct reader again = reader_of(span_of(r.base, 4 + (size_t)length), &fault);
-	if (failed(ipc_decode(reader_rest(&again), &frame, &fault)) ||
-		frame.kind != IPC_REQUEST || frame.type != QKD_BLOCK_PENDING ||
+	if (failed(ipc_decode(reader_rest(&again), &frame, &fault)) || frame.kind != IPC_REQUEST ||
+		frame.type != QKD_BLOCK_PENDING ||
 		failed(qkd_request_decode(frame.type, frame.body, &request, &fault)) ||
 		request.key.len == 0)
 		return false;
