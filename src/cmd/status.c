@@ -32,21 +32,27 @@ static void print_alarm(yyjson_val *alarm)
 		text_of(alarm, "resource"), has_colour() ? "\033[0m" : "", text_of(alarm, "text"));
 }
 
-/* What a process says beyond what every process says: small values, in one line. */
+enum { LINE_MAX_COLUMNS = 100, INDENT = 15 };
+
+/* What a process says beyond what every process says: small values, wrapped behind its name. */
 static void print_members(yyjson_val *process)
 {
-	static const char *const common[] = {"name", "pid", "state", "restarts", "uptime_s"};
+	static const char *const common[] = {
+		"name", "pid", "state", "restarts", "uptime_s", "sandbox", "secret_protection"};
 	yyjson_obj_iter iter = yyjson_obj_iter_with(process);
+	int column = LINE_MAX_COLUMNS;
 
 	for (yyjson_val *key = yyjson_obj_iter_next(&iter); key != NULL; key = yyjson_obj_iter_next(&iter)) {
 		yyjson_val *value = yyjson_obj_iter_get_val(key);
-		bool is_common = false;
+		char *text = yyjson_is_ctn(value) ? NULL : yyjson_val_write(value, 0, NULL);
+		bool is_shown = text != NULL;
 		for (size_t i = 0; i < ARRAY_LEN(common); i++)
-			is_common |= strcmp(yyjson_get_str(key), common[i]) == 0;
-		if (is_common || yyjson_is_ctn(value))
-			continue;
-		char *text = yyjson_val_write(value, 0, NULL);
-		printf(" %s=%s", yyjson_get_str(key), text ? text : "?");
+			is_shown &= strcmp(yyjson_get_str(key), common[i]) != 0;
+		const int len = is_shown ? (int)(strlen(yyjson_get_str(key)) + strlen(text) + 2) : 0;
+		if (is_shown && column + len > LINE_MAX_COLUMNS)
+			column = printf("\n%*s", INDENT, "") - 1;
+		if (is_shown)
+			column += printf("%s=%s ", yyjson_get_str(key), text);
 		free(text);
 	}
 }
