@@ -1,6 +1,7 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 #include "alarm.h"
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -31,6 +32,7 @@ void alarm_raise(struct alarm_registry *r, const struct alarm_kind *kind, const 
 	const bool is_new = a == NULL;
 	va_list args;
 
+	assert(format != NULL);
 	if (is_new)
 		a = find(r, NULL, "");
 	if (a == NULL) {

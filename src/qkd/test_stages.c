@@ -369,7 +369,7 @@ static void test_the_model_shows_its_expected_gain_and_errors(void **state)
 				const uint64_t at = events[n].slot - first;
 				const unsigned sent = nibbles[at / 2] >> at % 2 * 4 & 15;
 				const bool is_z = events[n].mask > 3;
-				const unsigned clicks = events[n].mask >> (is_z ? 2 : 0);
+				const unsigned clicks = (unsigned)events[n].mask >> (is_z ? 2 : 0);
 				if ((sent >> 1 & 1) != is_z)
 					continue;
 				sifted++;
