@@ -1,6 +1,7 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 #include "span.h"
+#include "ct.h"
 
 /*
  * Both directions avoid tables and branches on the value: hex carries keys in subscriber files
@@ -31,17 +32,23 @@ void hex_from_span(char *out, struct span bytes)
 	out[2 * bytes.len] = '\0';
 }
 
-bool hex_to_span(struct span_mut out, const char *text)
+bool hex_digits_to_span(struct span_mut out, struct span digits)
 {
 	unsigned bad = 0;
 
-	if (strlen(text) != 2 * out.len)
+	if (digits.len != 2 * out.len)
 		return false;
 	for (size_t i = 0; i < out.len; i++) {
-		const unsigned high = nibble_from_hex((uint8_t)text[2 * i]);
-		const unsigned low = nibble_from_hex((uint8_t)text[2 * i + 1]);
+		const unsigned high = nibble_from_hex(digits.at[2 * i]);
+		const unsigned low = nibble_from_hex(digits.at[2 * i + 1]);
 		bad |= (high | low) & 0x100u;
 		out.at[i] = (uint8_t)((high & 15u) << 4 | (low & 15u));
 	}
+	ct_declassify(&bad, sizeof bad);
 	return bad == 0;
+}
+
+bool hex_to_span(struct span_mut out, const char *text)
+{
+	return hex_digits_to_span(out, span_str(text));
 }

@@ -55,3 +55,5 @@ void hex_from_span(char *out, struct span bytes);
 
 /* The inverse. False, and nothing promised about `out`, if `text` is not exactly 2 * out.len hex digits. */
 bool hex_to_span(struct span_mut out, const char *text);
+/* The same for digits that do not end in NUL; time depends on their number alone. */
+bool hex_digits_to_span(struct span_mut out, struct span digits);

@@ -1,7 +1,6 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 #include "subscriber_csv.h"
-#include "base/secret.h"
 
 /* ---- lines and fields ---- */
 
@@ -66,32 +65,20 @@ static const char *take_imsi(struct span s, struct csv_row *row)
 	return NULL;
 }
 
-static bool take_hex(struct span_mut out, struct span s)
-{
-	char text[2 * AUTH_KEY + 1] = {0};
-
-	if (s.len != 2 * out.len || s.len >= sizeof text)
-		return false;
-	memcpy(text, s.at, s.len);
-	const bool is_hex = hex_to_span(out, text);
-	secret_wipe(text, sizeof text);
-	return is_hex;
-}
-
 static const char *take_k(struct span s, struct csv_row *row)
 {
-	return take_hex(SPAN_MUT_ARRAY(row->keys.k), s) ? NULL : "K of 32 hex digits";
+	return hex_digits_to_span(SPAN_MUT_ARRAY(row->keys.k), s) ? NULL : "K of 32 hex digits";
 }
 
 static const char *take_op(struct span s, struct csv_row *row)
 {
 	row->keys.is_op = true;
-	return take_hex(SPAN_MUT_ARRAY(row->keys.op_or_opc), s) ? NULL : "OP of 32 hex digits";
+	return hex_digits_to_span(SPAN_MUT_ARRAY(row->keys.op_or_opc), s) ? NULL : "OP of 32 hex digits";
 }
 
 static const char *take_opc(struct span s, struct csv_row *row)
 {
-	return take_hex(SPAN_MUT_ARRAY(row->keys.op_or_opc), s) ? NULL : "OPc of 32 hex digits";
+	return hex_digits_to_span(SPAN_MUT_ARRAY(row->keys.op_or_opc), s) ? NULL : "OPc of 32 hex digits";
 }
 
 static const char *take_algorithm(struct span s, struct csv_row *row)
@@ -102,7 +89,7 @@ static const char *take_algorithm(struct span s, struct csv_row *row)
 
 static const char *take_amf(struct span s, struct csv_row *row)
 {
-	return take_hex(SPAN_MUT_ARRAY(row->keys.amf), s) ? NULL : "AMF of 4 hex digits";
+	return hex_digits_to_span(SPAN_MUT_ARRAY(row->keys.amf), s) ? NULL : "AMF of 4 hex digits";
 }
 
 static int digit_of(uint8_t c, unsigned base)
