@@ -1,0 +1,35 @@
+// Copyright (c) the Merlon authors
+// SPDX-License-Identifier: Apache-2.0
+/* Run under valgrind with -Dct_check=true: what is sealed, the key that seals it, and what HKDF and
+ * HMAC are given are secret. That libcrypto keeps them so on this machine is tested here, not
+ * believed. */
+#include "base/ct.h"
+#include "crypt/digest.h"
+#include "crypt/envelope.h"
+#include "crypt/hkdf.h"
+
+static struct err nonce_fill(void *ctx, struct span_mut out)
+{
+	(void)ctx;
+	memset(out.at, 7, out.len);
+	return OK;
+}
+
+int main(void)
+{
+	const struct entropy entropy = {.fill = nonce_fill};
+	uint8_t source[32] = {1}, key[32], plain[35] = {2}, mac[SHA256_OCTETS];
+	uint8_t sealed[sizeof plain + ENVELOPE_OVERHEAD];
+
+	ct_classify(source, sizeof source);
+	ct_classify(plain, sizeof plain);
+	const struct envelope_key sealing = {.id = 3, .key = SPAN_ARRAY(key)};
+	const bool is_done = !failed(hkdf_sha256(SPAN_ARRAY(source), span_of(NULL, 0),
+				     span_str("a"), SPAN_MUT_ARRAY(key))) &&
+			     !failed(hkdf_sha512(SPAN_ARRAY(key), SPAN_ARRAY(source), span_str("b"),
+				     SPAN_MUT_ARRAY(key))) &&
+			     !failed(hmac_sha256(SPAN_ARRAY(key), SPAN_ARRAY(plain), mac)) &&
+			     !failed(envelope_seal(&sealing, &entropy, span_str("c"),
+				     SPAN_ARRAY(plain), SPAN_MUT_ARRAY(sealed)));
+	return is_done ? 0 : 1;
+}
