@@ -9,6 +9,9 @@
 /* Encrypted at a time: the wire is kept busy, and the encrypted copy of a long queue stays short.
  */
 enum { ENCRYPT_AT_ONCE = 256 << 10 };
+/* What TLS itself answers, to one who asks for it and does not read it: a peer may ask for a key
+ * update as often as it likes [RFC 8446 §4.6.3]. */
+enum { TLS_ANSWERS_MAX = 64 << 10 };
 
 static void on_flush(void *ctx);
 static void on_deadline(void *ctx);
@@ -299,6 +302,11 @@ static void tls_shake(struct stream *s)
 		open_now(s);
 }
 
+static bool tls_answers_pile_up(const struct stream *s)
+{
+	return s->state == STREAM_OPEN && tls_waiting(s->tls) > TLS_ANSWERS_MAX;
+}
+
 static void tls_received(struct stream *s, struct span wire)
 {
 	const struct err e = tls_put(s->tls, wire);
@@ -310,6 +318,10 @@ static void tls_received(struct stream *s, struct span wire)
 	if (s->state == STREAM_HANDSHAKING)
 		tls_shake(s);
 	tls_hand_over(s);
+	if (tls_answers_pile_up(s)) {
+		complain(&s->complaint, ERR(LIMIT), "peer does not read what TLS answers");
+		stream_end(s, ERR(LIMIT));
+	}
 	if (s->state != STREAM_ENDED)
 		loop_flush_later(
 			s->loop, &s->flush); /* answers of TLS itself, such as key updates */

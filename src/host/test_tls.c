@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host/stream.h"
 #include "support/certs.h"
+#include "crypt/openssl.h"
+#include <openssl/ssl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -317,6 +319,25 @@ static void test_wrong_name_is_refused(void **state)
 		"peer certificate is for core.merlon.test, not for radio.merlon.test");
 }
 
+/* The first would fit any certificate without a CN, the second would be cut to another name. */
+static void test_names_that_cannot_be_expected_are_refused(void **state)
+{
+	struct world *w = *state;
+	char long_name[IDENTITY_NAME_MAX + 1] = "";
+	struct stream *s;
+
+	memset(long_name, 'a', IDENTITY_NAME_MAX);
+	w->client_tls = profile("radio", "ca", true);
+	assert_int_equal(
+		stream_connect_tcp(&s, &w->loop, "127.0.0.1", 1, w->client_tls, "", NULL, NULL)
+			.kind,
+		ERR_INPUT);
+	assert_int_equal(stream_connect_tcp(
+				 &s, &w->loop, "127.0.0.1", 1, w->client_tls, long_name, NULL, NULL)
+				 .kind,
+		ERR_INPUT);
+}
+
 /*
  * A foreign client: `openssl s_client`, told what to offer. Its exit status is what it thinks of
  * the connection.
@@ -439,6 +460,44 @@ static void test_noise_is_refused(void **state)
 	close(fd);
 }
 
+/* A client with a good certificate that asks for key updates and reads none of the answers. Exits
+ * with 0 when it was let go. */
+_Noreturn static void updates_main(const struct world *w)
+{
+	enum { UPDATES_MAX = 1000000 };
+	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+	SSL *ssl = SSL_new(ctx);
+	bool goes_on;
+
+	alarm(60);
+	SSL_use_certificate_file(ssl, certs_path(folder, "radio", "pem"), SSL_FILETYPE_PEM);
+	SSL_use_PrivateKey_file(ssl, certs_path(folder, "radio", "key"), SSL_FILETYPE_PEM);
+	SSL_set_fd(ssl, clear_socket(w));
+	goes_on = SSL_connect(ssl) == 1;
+	for (int i = 0; i < UPDATES_MAX && goes_on; i++)
+		goes_on = SSL_key_update(ssl, SSL_KEY_UPDATE_REQUESTED) == 1 &&
+			  SSL_do_handshake(ssl) == 1;
+	_exit(goes_on ? 1 : 0);
+}
+
+static void test_who_asks_for_key_updates_without_end_is_let_go(void **state)
+{
+	struct world *w = *state;
+	int status = -1;
+
+	listen_tls(w, profile("core", "ca", true), 2000);
+	const pid_t pid = fork();
+	if (pid == 0)
+		updates_main(w);
+	for (int i = 0; i < 60 && w->server.closed == 0; i++)
+		run_for(w, 1000);
+	assert_int_equal(w->server.opened, 1);
+	assert_int_equal(w->server.why.kind, ERR_LIMIT);
+	assert_string_equal(w->server.complaint.text, "peer does not read what TLS answers");
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 static void test_cut_without_the_end_of_tls_is_an_error(void **state)
 {
 	struct world *w = *state;
@@ -485,12 +544,14 @@ int main(void)
 		IN_WORLD(test_pause_holds_decrypted_octets_back),
 		cmocka_unit_test(test_certificates_that_do_not_hold_are_refused_with_a_sentence),
 		IN_WORLD(test_wrong_name_is_refused),
+		IN_WORLD(test_names_that_cannot_be_expected_are_refused),
 		IN_WORLD(test_x25519_alone_is_refused_where_hybrid_is_required),
 		IN_WORLD(test_x25519_alone_is_taken_where_hybrid_is_not_required),
 		IN_WORLD(test_tls_1_2_is_refused),
 		IN_WORLD(test_peer_without_certificate_is_refused),
 		IN_WORLD(test_half_open_handshake_ends_at_its_deadline),
 		IN_WORLD(test_noise_is_refused),
+		IN_WORLD(test_who_asks_for_key_updates_without_end_is_let_go),
 		IN_WORLD(test_cut_without_the_end_of_tls_is_an_error),
 		cmocka_unit_test(test_files_that_do_not_fit_are_named),
 	};

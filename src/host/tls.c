@@ -18,8 +18,12 @@ struct tls_session {
 struct err tls_session_open(
 	struct tls_session **out, struct tls_profile *p, bool is_server, const char *expect_name)
 {
+	/* Cut short it would be another name, and an empty one every certificate without a CN has.
+	 */
+	if (expect_name != NULL &&
+		(expect_name[0] == '\0' || strlen(expect_name) >= IDENTITY_NAME_MAX))
+		return ERR(INPUT);
 	struct tls_session *t = calloc(1, sizeof *t);
-
 	if (t == NULL)
 		return ERR(LIMIT);
 	if (expect_name != NULL) {
@@ -226,4 +230,9 @@ struct err tls_take(struct tls_session *t, struct octets *out)
 	const struct err e = octets_put(out, span_of(at, (size_t)len));
 	(void)BIO_reset(t->to_wire);
 	return e;
+}
+
+size_t tls_waiting(const struct tls_session *t)
+{
+	return BIO_ctrl_pending(t->to_wire);
 }

@@ -32,3 +32,5 @@ MUST_USE struct err tls_write(struct tls_session *t, struct span clear);
 void tls_end(struct tls_session *t); /* says that nothing follows (close_notify) */
 /* Moves what must go on the wire to the end of `out`. */
 MUST_USE struct err tls_take(struct tls_session *t, struct octets *out);
+/* Octets that tls_take() would move. */
+size_t tls_waiting(const struct tls_session *t);

@@ -91,6 +91,8 @@ bool certificate_has_name(X509 *certificate, const char *name)
 	struct search s = {.name = name};
 	char common_name[IDENTITY_NAME_MAX];
 
+	if (name[0] == '\0') /* what a certificate without a CN would match */
+		return false;
 	if (common_name_copy(common_name, certificate) && strcasecmp(common_name, name) == 0)
 		return true;
 	return each_alternative(certificate, GEN_DNS, take_equal, &s) && s.is_found;

@@ -79,15 +79,24 @@ static int alpn_choose(SSL *ssl, const unsigned char **out, unsigned char *out_l
 	return SSL_TLSEXT_ERR_OK;
 }
 
+/* A key file under a passphrase is refused: libcrypto would ask for it at a terminal, and wait. */
+static int no_passphrase(char *out, int size, int is_for_writing, void *ctx)
+{
+	(void)out, (void)size, (void)is_for_writing, (void)ctx;
+	return -1;
+}
+
 static bool set_rules(struct tls_profile *p)
 {
 	SSL_CTX *ctx = p->ctx;
 
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
 	SSL_CTX_set_verify_depth(ctx, 4);
+	SSL_CTX_set_security_level(ctx, 2); /* whatever the build of libssl says */
+	SSL_CTX_set_default_passwd_cb(ctx, no_passphrase);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-	SSL_CTX_set_options(
-		ctx, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+	SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION |
+					 SSL_OP_NO_COMPRESSION | SSL_OP_CLEANSE_PLAINTEXT);
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
 	if (p->alpn_len > 0)
 		SSL_CTX_set_alpn_select_cb(ctx, alpn_choose, p);
