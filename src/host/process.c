@@ -21,6 +21,7 @@ static struct {
 	struct process p;
 	struct process_setup setup;
 	struct settings next;    /* prepared, not committed */
+	bool is_prepared;        /* `next` may be committed */
 	struct channel *control; /* NULL once it is closed */
 	struct pool queries;
 	uv_poll_t handover;
@@ -96,7 +97,7 @@ static void query_take(const struct ipc_frame *frame)
 	}
 }
 
-static struct err reload_prepare(struct span body, struct complaint *c)
+static struct err next_judge(struct span body, struct complaint *c)
 {
 	const char *different = NULL;
 
@@ -111,8 +112,21 @@ static struct err reload_prepare(struct span body, struct complaint *c)
 		c, ERR(STATE), "a change of %s needs a restart of %s", different, own.p.name);
 }
 
+static struct err reload_prepare(struct span body, struct complaint *c)
+{
+	const struct err e = next_judge(body, c);
+
+	own.is_prepared = !failed(e);
+	return e;
+}
+
+/* Between the two the process may have died and come back: it has prepared nothing, and what it
+ * would commit are no settings at all. */
 static struct err reload_commit(void)
 {
+	if (!own.is_prepared)
+		return ERR(STATE);
+	own.is_prepared = false;
 	own.p.settings = own.next;
 	if (own.p.kind->reload_commit != NULL)
 		own.p.kind->reload_commit(&own.p);

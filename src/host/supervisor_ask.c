@@ -370,13 +370,21 @@ static void reload_answer(
 	s->next = NULL;
 }
 
+/* Vaults are asked nothing: their settings cannot change (plan_check). */
+static bool takes_part(const struct child *c)
+{
+	return !child_is(c, ROW_VAULT | ROW_EXTERNAL | ROW_RUN_ONCE);
+}
+
 static void commit_done(struct gather *g)
 {
 	struct supervisor *s = g->supervisor;
 
-	/* Who did not commit has died, and will start with the new settings. */
+	/* Who did not commit has died meanwhile, and perhaps come back with the old settings: it
+	 * starts again, with the new ones. */
 	for (size_t i = 0; i < s->plan->count; i++)
-		if (g->parts[i].is_asked && failed(g->parts[i].err) && s->children[i].pid > 0)
+		if (s->children[i].pid > 0 && takes_part(&s->children[i]) &&
+			(!g->parts[i].is_asked || failed(g->parts[i].err)))
 			kill(s->children[i].pid, SIGKILL);
 	free(s->owned);
 	s->owned = s->next;
@@ -489,7 +497,7 @@ void supervisor_reload(struct supervisor *s, struct control_client *client)
 		return;
 	}
 	for (size_t i = 0; i < s->plan->count; i++) {
-		if (!can_answer(&s->children[i]) || child_is(&s->children[i], ROW_RUN_ONCE))
+		if (!can_answer(&s->children[i]) || !takes_part(&s->children[i]))
 			continue;
 		settings_encode(&s->next->rows[i].settings, SPAN_MUT_ARRAY(settings), &body);
 		gather_ask(g, &s->children[i], PROC_RELOAD_PREPARE, body);

@@ -3,6 +3,7 @@
 /* Level STORE. Passes what the front asks on to the vault. */
 #include "test_daemon.h"
 #include <stdlib.h>
+#include <unistd.h>
 
 static struct {
 	struct process *process;
@@ -73,7 +74,10 @@ static struct err reload_prepare(
 	struct process *p, const struct settings *next, struct complaint *c)
 {
 	(void)p;
-	return test_settings_read(next, &the.next, c);
+	const struct err e = test_settings_read(next, &the.next, c);
+	if (!failed(e) && strcmp(the.next.word, "slow") == 0)
+		usleep(1500000); /* time for another to die in */
+	return e;
 }
 
 static void reload_commit(struct process *p)

@@ -335,6 +335,30 @@ static void test_a_reload_is_all_or_nothing(void **state)
 	words_write("one", "un");
 }
 
+/* A process that prepared dies before the commit and comes back, with nothing prepared. It must not
+ * go on with no settings, nor with the old ones. */
+static void test_who_dies_between_the_halves_of_a_reload_gets_the_new_settings(void **state)
+{
+	int status = -1;
+
+	(void)state;
+	status_wait("\"is_ready\":true", true);
+	const pid_t front = (pid_t)status_number("front", "pid");
+	words_write("slow", "fresh"); /* the store takes its time to prepare */
+	const pid_t asker = fork();
+	if (asker == 0) {
+		struct control_reply reply = ask(PROC_RELOAD, span_of(NULL, 0));
+		_exit(failed(reply.err) ? 1 : 0);
+	}
+	usleep(200000);
+	assert_int_equal(kill(front, SIGKILL), 0);
+	assert_int_equal(waitpid(asker, &status, 0), asker);
+	assert_int_equal(status, 0);
+	status_wait("\"word\":\"fresh\"", true);
+	chain_wait();
+	words_write("one", "un");
+}
+
 static void test_metrics_have_each_family_once(void **state)
 {
 	(void)state;
@@ -493,6 +517,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			test_an_alarm_of_a_process_stands_until_it_is_cleared, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_reload_is_all_or_nothing, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_who_dies_between_the_halves_of_a_reload_gets_the_new_settings, set_up,
+			tear_down),
 		cmocka_unit_test_setup_teardown(
 			test_metrics_have_each_family_once, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
