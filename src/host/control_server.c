@@ -138,7 +138,8 @@ static void on_client_readable(uv_poll_t *poll, int status, int events)
 	size_t size;
 
 	(void)events;
-	struct err e = status < 0 ? ERR(IO) : client_read(client, &size);
+	/* The server may have closed before the request was whole. */
+	struct err e = status < 0 || server == NULL ? ERR(IO) : client_read(client, &size);
 	if (!failed(e) && size == 0)
 		return;
 	if (!failed(e))

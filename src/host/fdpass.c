@@ -4,7 +4,10 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
+/* Padding to the alignment of the next header has room for a second descriptor, and the kernel
+ * fills it when a peer sends two. */
 union control {
 	struct cmsghdr head; /* for its alignment */
 	char room[CMSG_SPACE(sizeof(int))];
@@ -34,6 +37,26 @@ struct err fdpass_send(int socket, struct span bytes, int fd)
 	return (size_t)n == bytes.len ? OK : ERR(IO);
 }
 
+/* The first of those that came; the others are closed: nobody knows of them, and they would pile
+ * up until the process has none left. */
+static int descriptor_take(struct msghdr *m)
+{
+	const struct cmsghdr *head = CMSG_FIRSTHDR(m);
+	int first = -1;
+
+	if (head == NULL || head->cmsg_level != SOL_SOCKET || head->cmsg_type != SCM_RIGHTS)
+		return -1;
+	for (size_t at = CMSG_LEN(0); at + sizeof(int) <= head->cmsg_len; at += sizeof(int)) {
+		int fd;
+		memcpy(&fd, (const uint8_t *)head + at, sizeof fd);
+		if (first < 0)
+			first = fd;
+		else
+			close(fd);
+	}
+	return first;
+}
+
 struct err fdpass_recv(int socket, struct span_mut buffer, size_t *len, int *fd)
 {
 	union control control = {0};
@@ -51,10 +74,7 @@ struct err fdpass_recv(int socket, struct span_mut buffer, size_t *len, int *fd)
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return errno == EAGAIN ? ERR(STATE) : ERR(IO);
-	const struct cmsghdr *head = CMSG_FIRSTHDR(&m);
-	if (head != NULL && head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS &&
-		head->cmsg_len == CMSG_LEN(sizeof *fd))
-		memcpy(fd, CMSG_DATA(head), sizeof *fd);
+	*fd = descriptor_take(&m);
 	*len = (size_t)n;
 	return OK;
 }
