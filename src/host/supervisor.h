@@ -68,8 +68,8 @@ struct supervisor_plan {
 	enum log_level log_least;
 	size_t count;
 	struct process_row rows[SUPERVISOR_PROCESSES_MAX]; /* in the order of starting */
-	/* At SIGHUP and PROC_RELOAD: fills the zeroed `next` anew from the configuration. NULL: no
-	 * reload. */
+	/* At SIGHUP and PROC_RELOAD: fills the zeroed `next` anew from the configuration, but for
+	 * these two. NULL: no reload. */
 	void *ctx;
 	struct err (*replan)(void *ctx, struct supervisor_plan *next, struct complaint *c);
 };

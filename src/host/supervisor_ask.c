@@ -470,6 +470,9 @@ static struct err plan_make(struct supervisor *s, struct complaint *c)
 	struct err e = s->plan->replan(s->plan->ctx, s->next, c);
 	if (failed(e))
 		return complain(c, e, "the configuration is refused: %s", err_word(e));
+	/* It becomes the plan, and is asked for the next one. */
+	s->next->replan = s->plan->replan;
+	s->next->ctx = s->plan->ctx;
 	return plan_check(s, c);
 }
 

@@ -70,7 +70,6 @@ static struct err plan_fill(void *ctx, struct supervisor_plan *p, struct complai
 	snprintf(p->user, sizeof p->user, "%s", geteuid() == 0 ? "nobody" : "");
 	snprintf(p->run_folder, sizeof p->run_folder, "%s/run", folder);
 	p->log_least = getenv("MERLON_TEST_LOG") != NULL ? LOG_DEBUG : LOG_ERROR;
-	p->replan = plan_fill;
 	row = row_add(p, "store", "test_host_daemon_store", 0);
 	e = settings_set(&row->settings, "word", "%s", store_word);
 	row = row_add(p, "vault", "test_host_daemon_vault", ROW_VAULT);
@@ -105,6 +104,7 @@ static void supervisor_main(void)
 	struct complaint c = {0};
 	struct err e = plan_fill(NULL, plan, &c);
 
+	plan->replan = plan_fill;
 	alarm(100);
 	if (!failed(e))
 		e = supervisor_run(plan, &c);
@@ -359,6 +359,22 @@ static void test_who_dies_between_the_halves_of_a_reload_gets_the_new_settings(v
 	words_write("one", "un");
 }
 
+static void test_one_reload_follows_another(void **state)
+{
+	static const char *const words[] = {"two", "three", "four"};
+	char text[64];
+
+	(void)state;
+	status_wait("\"is_ready\":true", true);
+	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+		words_write(words[i], "un");
+		reload(OK, "\"reloaded\"");
+		snprintf(text, sizeof text, "\"word\":\"%s\"", words[i]);
+		assert_true(status_has(text));
+	}
+	words_write("one", "un");
+}
+
 static void test_metrics_have_each_family_once(void **state)
 {
 	(void)state;
@@ -517,6 +533,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			test_an_alarm_of_a_process_stands_until_it_is_cleared, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_reload_is_all_or_nothing, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_one_reload_follows_another, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			test_who_dies_between_the_halves_of_a_reload_gets_the_new_settings, set_up,
 			tear_down),
