@@ -23,6 +23,7 @@ struct listener {
 	struct tls_profile *tls;
 	uint32_t streams, streams_max, handshake_ms_max;
 	uint64_t refused;
+	struct stream *shaking, **shaking_tail; /* whose handshake is not done, oldest first */
 	stream_accepted_fn *accepted;
 	void *ctx;
 };
@@ -40,6 +41,45 @@ void listener_stream_gone(struct listener *l)
 {
 	l->streams--;
 	release(l);
+}
+
+/* ---- Handshakes that are not done ---- */
+
+static void shaking_add(struct listener *l, struct stream *s)
+{
+	s->shaking_link = l->shaking_tail;
+	*l->shaking_tail = s;
+	l->shaking_tail = &s->next_shaking;
+}
+
+void listener_stream_shaken(struct stream *s)
+{
+	if (s->shaking_link == NULL)
+		return;
+	*s->shaking_link = s->next_shaking;
+	if (s->next_shaking != NULL)
+		s->next_shaking->shaking_link = s->shaking_link;
+	else
+		s->listener->shaking_tail = s->shaking_link;
+	s->shaking_link = NULL;
+	s->next_shaking = NULL;
+}
+
+/*
+ * Whether one more may come. Those who connect and then say nothing must not keep out who has a
+ * certificate: with all places taken, the oldest that is not through its handshake makes room. A
+ * real handshake takes milliseconds; to win against it, one would have to fill all places as fast.
+ */
+static bool has_room(struct listener *l)
+{
+	if (l->streams < l->streams_max)
+		return true;
+	if (l->shaking == NULL)
+		return false;
+	l->refused++;
+	complain(&l->shaking->complaint, ERR(LIMIT), "others wait, and TLS handshake is not done");
+	stream_end(l->shaking, ERR(LIMIT));
+	return true;
 }
 
 /* ---- Accepting ---- */
@@ -86,7 +126,7 @@ static void on_connection(uv_stream_t *server, int status)
 
 	if (status != 0)
 		return;
-	struct stream *s = l->streams < l->streams_max ? stream_for(l) : NULL;
+	struct stream *s = has_room(l) ? stream_for(l) : NULL;
 	if (s == NULL) {
 		refuse(l);
 		return;
@@ -100,6 +140,8 @@ static void on_connection(uv_stream_t *server, int status)
 	}
 	if (!l->is_unix)
 		uv_tcp_nodelay(&s->uv.tcp, 1);
+	if (l->tls != NULL)
+		shaking_add(l, s);
 	stream_connected(s);
 	l->accepted(l->ctx, s);
 }
@@ -245,6 +287,7 @@ struct err listener_open(struct listener **out, struct loop *loop,
 								   : STREAM_CONNECT_MS_MAX,
 		.accepted = accepted,
 		.ctx = ctx};
+	l->shaking_tail = &l->shaking;
 	if (l->tls != NULL)
 		tls_profile_keep(l->tls);
 	e = serve(l, fd);

@@ -61,6 +61,7 @@ void stream_end(struct stream *s, struct err why)
 	if (s->state == STREAM_ENDED)
 		return;
 	s->state = STREAM_ENDED;
+	listener_stream_shaken(s);
 	if (!failed(s->why))
 		s->why = why;
 	loop_timer_stop(&s->deadline);
@@ -115,6 +116,7 @@ static void on_shutdown(uv_shutdown_t *shutdown, int status)
 static void linger(struct stream *s)
 {
 	s->state = STREAM_LINGERING;
+	listener_stream_shaken(s);
 	loop_timer_once(&s->deadline, STREAM_LINGER_MS_MAX);
 	s->shutdown.data = s;
 	if (uv_shutdown(&s->shutdown, &s->uv.stream, on_shutdown) != 0)
@@ -250,6 +252,7 @@ static void hand_over(struct stream *s, struct span bytes)
 static void open_now(struct stream *s)
 {
 	s->state = STREAM_OPEN;
+	listener_stream_shaken(s);
 	loop_timer_stop(&s->deadline);
 	loop_flush_later(s->loop, &s->flush);
 }

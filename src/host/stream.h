@@ -86,7 +86,9 @@ struct listener_settings {
 	const char *
 		unix_path; /* mode 0660; an old socket file is replaced, another file is an error */
 	struct tls_profile *tls;
-	uint32_t streams_max; /* more are closed at once and counted */
+	/* More are closed at once and counted; with TLS, first those that are not through their
+	 * handshake, the oldest first. */
+	uint32_t streams_max;
 	uint32_t handshake_ms_max;
 };
 /* Each accepted stream gets `accepted` once (before opened) to choose events and context for it. */

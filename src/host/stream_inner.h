@@ -37,10 +37,11 @@ struct stream {
 	bool is_paused, is_writing, is_told_open;
 	const struct stream_events *events;
 	void *ctx;
-	struct tls_session *tls;   /* NULL: clear */
-	struct listener *listener; /* NULL: not accepted */
-	struct octets pending;     /* what the owner sent */
-	struct octets out;         /* what goes on the wire; with TLS, encrypted */
+	struct tls_session *tls;                     /* NULL: clear */
+	struct listener *listener;                   /* NULL: not accepted */
+	struct stream *next_shaking, **shaking_link; /* of the listener's; link NULL: not in it */
+	struct octets pending;                       /* what the owner sent */
+	struct octets out; /* what goes on the wire; with TLS, encrypted */
 	uv_connect_t connect;
 	uv_write_t write;
 	uv_shutdown_t shutdown;
@@ -63,3 +64,5 @@ void stream_end(struct stream *s, struct err why);
 void stream_address_take(struct stream *s);
 /* Told when an accepted stream is gone (listener.c). */
 void listener_stream_gone(struct listener *l);
+/* Told when its handshake is over, well or not; again does nothing. */
+void listener_stream_shaken(struct stream *s);

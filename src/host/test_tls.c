@@ -446,6 +446,27 @@ static void test_half_open_handshake_ends_at_its_deadline(void **state)
 	close(fd);
 }
 
+static void test_those_who_say_nothing_keep_nobody_out(void **state)
+{
+	struct world *w = *state;
+	int idle[8]; /* as many as there are places */
+
+	listen_tls(w, profile("core", "ca", true), 60000);
+	for (size_t i = 0; i < ARRAY_LEN(idle); i++)
+		idle[i] = clear_socket(w);
+	run_for(w, 50);
+	connect_tls(w, profile("radio", "ca", true), "core.merlon.test");
+	for (int i = 0; i < 20 && w->server.opened == 0; i++)
+		run_for(w, 100);
+	assert_int_equal(w->client.opened, 1);
+	assert_int_equal(w->server.opened, 1);
+	assert_int_equal(w->server.closed, 1); /* the oldest alone made room */
+	assert_int_equal(w->server.why.kind, ERR_LIMIT);
+	for (size_t i = 0; i < ARRAY_LEN(idle); i++)
+		close(idle[i]);
+	run_for(w, 50);
+}
+
 static void test_noise_is_refused(void **state)
 {
 	struct world *w = *state;
@@ -550,6 +571,7 @@ int main(void)
 		IN_WORLD(test_tls_1_2_is_refused),
 		IN_WORLD(test_peer_without_certificate_is_refused),
 		IN_WORLD(test_half_open_handshake_ends_at_its_deadline),
+		IN_WORLD(test_those_who_say_nothing_keep_nobody_out),
 		IN_WORLD(test_noise_is_refused),
 		IN_WORLD(test_who_asks_for_key_updates_without_end_is_let_go),
 		IN_WORLD(test_cut_without_the_end_of_tls_is_an_error),
