@@ -13,6 +13,7 @@ enum { REGISTER_SEALED_MAX = 80, REGISTER_MSISDN = 16 };
 struct subscriber {
 	uint64_t imsi; /* number of digits in the top octet, then the number: leading zeros count */
 	struct sqn_state sqn;
+	bool is_moving; /* a new DIF is on its way to the disk */
 	uint8_t sealed_len, sealed[REGISTER_SEALED_MAX];
 	char msisdn[REGISTER_MSISDN];
 };

@@ -11,12 +11,16 @@ static uint64_t higher(uint64_t a, uint64_t b)
 void sqn_lease_start(
 	struct sqn_lease *l, struct moment now, uint64_t epoch, uint64_t recorded, uint64_t ahead)
 {
+	const uint64_t base_unit = now.unix_ms > 0 ? (uint64_t)now.unix_ms / 1000 : 0;
+	/* What was recorded may be a restored backup's; a burst reached at most so far since then. */
+	const uint64_t used = recorded == 0 ? 0 : higher(recorded, base_unit + ahead);
+
 	assert(ahead >= AUTH_VECTORS_MAX && ahead <= SQN_AHEAD_MAX);
 	*l = (struct sqn_lease){.epoch = epoch,
-		.floor = recorded + 1,
+		.floor = used + 1,
 		.ceiling = recorded,
 		.ahead = ahead,
-		.base_unit = now.unix_ms > 0 ? (uint64_t)now.unix_ms / 1000 : 0,
+		.base_unit = base_unit,
 		.base_mono_ms = now.mono_ms};
 }
 

@@ -24,8 +24,13 @@
  * new generation, in which numbers of an earlier one may come again: the card asked for it, and
  * proved it by AUTS.
  *
+ * A database restored from an older backup records too low a ceiling. So the next owner starts above
+ * what the calendar allows for as well: the lost ceilings lay at most `ahead` over their time, and
+ * that has passed.
+ *
  * Not covered: a database restored from before a DIF was raised, together with a clock that is
- * wrong as well.
+ * wrong as well; nor one whose lost owner burst while it was still above its calendar itself, less
+ * than `ahead` seconds after its start.
  */
 #include "auc/auc.h"
 #include "base/env.h"

@@ -107,6 +107,22 @@ static void the_next_owner_starts_above_all_that_was_leased(void **state)
 	assert_true(take_one(&after, at_s(0), &forgotten) > highest);
 }
 
+/* A burst runs ahead of the clock; the backup of two hours before knows nothing of it. */
+static void a_restored_backup_repeats_no_burst(void **state)
+{
+	struct sqn_lease before = leased(at_s(0), 0, 5000);
+	const uint64_t backup = before.ceiling;
+	struct sqn_state s = {0}, forgotten = {0};
+	uint64_t highest = 0;
+
+	(void)state;
+	sqn_lease_granted(&before, sqn_ceiling_due(&before, at_s(7200)));
+	for (int i = 0; i < 4000; i++)
+		highest = take_one(&before, at_s(7200), &s);
+	const struct sqn_lease restored = leased(at_s(7210), backup, 5000);
+	assert_true(take_one(&restored, at_s(7210), &forgotten) > highest);
+}
+
 /* A calendar set back by a year: the floor holds. Set forth while it runs: the monotonic clock does
  * not see it. */
 static void the_calendar_moves_no_number_back(void **state)
@@ -402,6 +418,7 @@ int main(void)
 		cmocka_unit_test(a_burst_ends_at_the_ceiling_and_begins_again_with_the_clock),
 		cmocka_unit_test(five_that_do_not_fit_take_nothing),
 		cmocka_unit_test(the_next_owner_starts_above_all_that_was_leased),
+		cmocka_unit_test(a_restored_backup_repeats_no_burst),
 		cmocka_unit_test(the_calendar_moves_no_number_back),
 		cmocka_unit_test(the_end_of_43_bits_is_a_limit),
 		cmocka_unit_test(nodes_and_domains_have_their_own_ind_and_none_has_zero),

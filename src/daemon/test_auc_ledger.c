@@ -304,6 +304,58 @@ static void without_syncs_the_same_test_fails(void **state)
 	assert_true(repeats > 0);
 }
 
+/* ---- one AUTS, sent twice ---- */
+
+static void take_five(struct asked *a)
+{
+	const struct auth_request q = {
+		.imsi = "001010000000000", .domain = AUTH_PS, .vectors = 5, .node = "n"};
+
+	ledger_take(a->life->ledger, &q, took, a);
+}
+
+/* As the store does it: what was asked with AUTS is taken once the new offset is durable. */
+static void take_when_moved(void *ctx, struct err err)
+{
+	if (!failed(err))
+		take_five(ctx);
+}
+
+static void an_auts_that_comes_twice_at_once_repeats_no_number(void **state)
+{
+	struct prop prop = prop_seeded(7);
+	struct recorder recorder = {0};
+	struct powerloss *disk = powerloss_open("auc-crash", 7);
+	struct life life = {.prop = &prop,
+		.recorder = &recorder,
+		.disk = disk,
+		.now = {.mono_ms = 1000, .unix_ms = INT64_C(1800000000000)}};
+	struct asked a = {.life = &life};
+
+	(void)state;
+	powerloss_restart(disk);
+	assert_true(open_life(&life, false));
+	assert_false(failed(import_cards(&life)));
+	take_five(&a); /* the node gets its IND */
+	settle(&life);
+	const size_t before = recorder.count;
+	ledger_resync(life.ledger, imsi_of(0), sqn_of(1000000, 1), take_when_moved, &a);
+	take_five(&a); /* another request of the same subscriber, on the old offset */
+	ledger_resync(life.ledger, imsi_of(0), sqn_of(1000000, 1), take_when_moved, &a);
+	settle(&life);
+	assert_int_equal(ledger_counts(life.ledger).resyncs_moved, 1);
+	assert_int_equal(recorder.count, before + 10);
+	/* The next one is heard again. */
+	ledger_resync(life.ledger, imsi_of(0), sqn_of(2000000, 1), take_when_moved, &a);
+	settle(&life);
+	assert_int_equal(recorder.count, before + 15);
+	count_repeats(&recorder);
+	assert_int_equal(recorder.repeats, 0);
+	close_life(&life);
+	powerloss_close(disk);
+	free(recorder.items);
+}
+
 /* ---- two owners ---- */
 
 static void an_owner_who_was_replaced_leases_nothing_more(void **state)
@@ -428,6 +480,7 @@ static void an_import_that_is_not_committed_leaves_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_auts_that_comes_twice_at_once_repeats_no_number),
 		cmocka_unit_test(an_owner_who_was_replaced_leases_nothing_more),
 		cmocka_unit_test(an_import_lowers_no_number_and_starts_above_the_one_it_names),
 		cmocka_unit_test(an_import_that_is_not_committed_leaves_nothing),

@@ -356,6 +356,8 @@ static void dif_kept(void *ctx, struct err err, const struct store_result *r)
 	struct ledger *l = wait->ledger;
 	struct subscriber *s = register_find(&l->subscribers, wait->request.imsi);
 
+	if (s != NULL)
+		s->is_moving = false;
 	if (!failed(err) && store_result_changes(r, 0) != 1) {
 		ledger_lose(l,
 			"a new offset could not be recorded: another process owns this shard now");
@@ -395,12 +397,14 @@ static struct err move_later(struct ledger *l, const char *imsi, const struct sq
 void ledger_resync(
 	struct ledger *l, const char *imsi, uint64_t sqn_ms, ledger_done_fn *done, void *ctx)
 {
-	const struct subscriber *s = register_find(&l->subscribers, imsi);
+	struct subscriber *s = register_find(&l->subscribers, imsi);
 	enum resync_outcome outcome;
 	struct sqn_state next;
 
-	if (s == NULL) {
-		done(ctx, ERR(ABSENT));
+	/* One at a time: a second decision on the state before the first would lower DIF below what
+	 * the first has begun to give. */
+	if (s == NULL || s->is_moving) {
+		done(ctx, s == NULL ? ERR(ABSENT) : ERR(LIMIT));
 		return;
 	}
 	struct err e = resync_decide(&l->lease, ledger_now(l), &s->sqn, sqn_ms, &outcome, &next);
@@ -409,10 +413,14 @@ void ledger_resync(
 		done(ctx, OK);
 		return;
 	}
+	/* Before it is submitted: the answer may come at once. */
+	s->is_moving = !failed(e);
 	if (!failed(e))
 		e = move_later(l, imsi, &next, done, ctx);
-	if (failed(e))
+	if (failed(e)) {
+		s->is_moving = false;
 		done(ctx, e);
+	}
 }
 
 struct ledger_counts ledger_counts(const struct ledger *l)
