@@ -71,6 +71,8 @@ static void tls_add(struct text *t, const uint16_t *ports, size_t count, const c
 static void backhaul_add(struct text *t, const struct gateway_fence *f, bool is_in)
 {
 	text_add(t, "\tchain backhaul_%s {\n", is_in ? "in" : "out");
+	/* `ip saddr != …` says nothing of IPv6, nor the reverse: the family that the sites do not speak goes first. */
+	text_add(t, "\t\tmeta nfproto != ipv%d drop\n", text_address_family(f->local_address));
 	if (text_address_family(f->local_address) == 6)
 		text_add(t, "\t\ticmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } ip6 hoplimit 255 accept\n");
 	text_add(t, "\t\t%s saddr != %s drop\n", family_word(f->peer_address),
@@ -129,6 +131,8 @@ struct err gateway_fence_render(
 	tunnel_add(&t, f, false);
 	inside_add(&t, f, "oifname");
 	text_add(&t, "\t}\n\tchain through {\n\t\ttype filter hook forward priority filter; policy drop;\n");
+	/* Neither out in clear, should the inner prefix be routed there, nor in as if it came from inside. */
+	text_add(&t, "\t\tiifname \"%s\" drop\n\t\toifname \"%s\" drop\n", f->backhaul, f->backhaul);
 	tunnel_add(&t, f, true);
 	tunnel_add(&t, f, false);
 	text_add(&t, "\t}\n}\n");

@@ -9,7 +9,8 @@
  * Two walls that do not need each other:
  *  - nftables: in, out and forward drop by default. Over the backhaul pass IKE (UDP 500 and 4500), ESP and the listed
  *    TLS ports in their direction, to and from the peer alone; and neighbour discovery (ARP is below nftables).
- *    Packets with an inner address of the other site leave and come by the tunnel's device alone.
+ *    Packets with an inner address of the other site leave and come by the tunnel's device alone. Nothing is forwarded
+ *    from or to the backhaul, and the other address family does not pass it.
  *  - routes: the other site's inner prefix is unreachable in the main table. charon's own route (table 220)
  *    comes first while the tunnel's device is there, and goes with it.
  *
