@@ -191,7 +191,7 @@ static void order_durable(void *ctx, struct err e, struct span body)
 		order_combine(o);
 }
 
-/* Names of SAEs hold no quote, backslash or control character: name_check(). */
+/* Names of SAEs hold no quote, backslash or control character: sae_find(). */
 static struct span audit_text(struct span_mut out, const struct order *o, size_t from, size_t to)
 {
 	const struct kms_config *c = &o->k->config;
@@ -299,22 +299,12 @@ static struct block *block_to_issue(struct kms *k)
 	return oldest;
 }
 
-/* What may stand in an audit record and in a log as it is. */
-static bool name_check(const struct kms_name *name)
-{
-	for (size_t i = 0; i < name->len; i++)
-		if (name->text[i] <= ' ' || name->text[i] > '~' || name->text[i] == '"' ||
-			name->text[i] == '\\')
-			return false;
-	return name->len > 0;
-}
-
 /* The places of the slaves; ERR_INPUT for one unknown, named twice, or the master itself. */
 static struct err slaves_find(
 	struct kms *k, const struct kms_enc_request *m, uint8_t slaves[static KMS_SLAVES_MAX])
 {
 	for (size_t i = 0; i < m->slave_count; i++) {
-		const int at = name_check(&m->slaves[i]) ? sae_find(k, SAE_PEER, &m->slaves[i], true) : -1;
+		const int at = sae_find(k, SAE_PEER, &m->slaves[i], true);
 		if (at < 0 || kms_name_equal(&m->slaves[i], &m->master))
 			return ERR(INPUT);
 		for (size_t j = 0; j < i; j++)
@@ -359,7 +349,7 @@ static struct err enc_start(
 {
 	uint8_t slaves[KMS_SLAVES_MAX] = {0};
 	struct order *o;
-	const int master = name_check(&m->master) ? sae_find(k, SAE_LOCAL, &m->master, true) : -1;
+	const int master = sae_find(k, SAE_LOCAL, &m->master, true);
 
 	if (master < 0)
 		return ERR(AUTH);

@@ -177,7 +177,10 @@ void peer_reconcile(struct kms *k, struct span body, kms_done_fn *answer, void *
 	out.count = m.count;
 	for (size_t i = 0; i < m.count; i++) {
 		struct block *b = block_find(k, m.blocks[i].block_id);
-		const bool is_known = b != NULL && (b->state == BLOCK_AGREED || b->state == BLOCK_READY);
+		/* Who initiated has compared the responder's proof before it was AGREED. The responder waits for
+		 * PEER_CONFIRM: a transcript is public, and is no proof of slot 0. */
+		const bool is_known = b != NULL && (b->state == BLOCK_READY ||
+						(b->state == BLOCK_AGREED && k->direction == DIRECTION_LOW));
 		const bool is_same = is_known && memcmp(b->transcript, m.blocks[i].transcript,
 							 PEER_DIGEST) == 0;
 		out.blocks[i].verdict = is_same	   ? PEER_SAME

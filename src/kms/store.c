@@ -269,9 +269,21 @@ static int sae_place(const struct kms *k, enum sae_side side, const struct kms_n
 	return -1;
 }
 
+/* What may stand in an audit record, in a row and in a log as it is; whoever wrote it. */
+static bool name_check(const struct kms_name *name)
+{
+	for (size_t i = 0; i < name->len; i++)
+		if (name->text[i] <= ' ' || name->text[i] > '~' || name->text[i] == '"' ||
+			name->text[i] == '\\')
+			return false;
+	return name->len > 0;
+}
+
 int sae_find(struct kms *k, enum sae_side side, const struct kms_name *name, bool add)
 {
 	const struct kms_name nobody = {0};
+	if (!name_check(name))
+		return -1;
 	int at = sae_is_allowed(k, side, name) ? sae_place(k, side, name) : -1;
 
 	if (at >= 0 || !add || !sae_is_allowed(k, side, name))
