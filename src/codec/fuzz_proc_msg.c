@@ -8,6 +8,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static union {
 	struct proc_setup setup;
+	struct proc_reload reload;
 	struct proc_outcome outcome;
 	struct proc_channel channel;
 	struct proc_query query;
@@ -32,6 +33,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	switch (data[0]) {
 	case 's':
 		is_decoded = TRY(setup);
+		break;
+	case 'l':
+		is_decoded = TRY(reload);
 		break;
 	case 'o':
 		is_decoded = TRY(outcome);

@@ -1,6 +1,7 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 #include "proc_msg.h"
+#include "base/log.h"
 #include <string.h>
 
 /* A text: its length in two octets, then its octets, none of them NUL. */
@@ -44,6 +45,22 @@ struct err proc_setup_decode(struct span body, struct proc_setup *m, struct wire
 	TEXT_TAKE(&r, m->site, "site");
 	TEXT_TAKE(&r, m->user, "user");
 	m->log_least = reader_u8(&r, "log_least");
+	m->settings = reader_rest(&r);
+	return wire_result(fault);
+}
+
+void proc_reload_encode(struct writer *w, const struct proc_reload *m)
+{
+	writer_u8(w, m->log_least);
+	writer_span(w, m->settings);
+}
+
+struct err proc_reload_decode(struct span body, struct proc_reload *m, struct wire_fault *fault)
+{
+	struct reader r = reader_of(body, fault);
+
+	m->log_least = reader_u8(&r, "log_least");
+	reader_require(&r, m->log_least < LOG_LEVELS, "log_least", NULL);
 	m->settings = reader_rest(&r);
 	return wire_result(fault);
 }

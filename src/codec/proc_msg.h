@@ -23,7 +23,7 @@ enum proc_type {
 	PROC_SETUP = IPC_BLOCK_PROC + 1, /* notice: proc_setup */
 	PROC_READY,          /* notice, by the child: proc_outcome; an error: it exits */
 	PROC_STOP,           /* notice to a child, empty; request over the control socket */
-	PROC_RELOAD_PREPARE, /* request: settings; proc_outcome */
+	PROC_RELOAD_PREPARE, /* request: proc_reload; proc_outcome */
 	PROC_RELOAD_COMMIT,  /* request: empty; proc_outcome */
 	PROC_RELOAD,         /* control socket: empty; proc_outcome */
 	PROC_STATUS,   /* request: empty; JSON members from a child, an object from the site */
@@ -42,6 +42,11 @@ struct proc_setup {
 	char user[PROC_NAME_MAX]; /* "": keep the user */
 	uint8_t log_least;        /* enum log_level */
 	struct span settings;     /* host/settings.h */
+};
+
+struct proc_reload {
+	uint8_t log_least;    /* enum log_level */
+	struct span settings; /* host/settings.h */
 };
 
 struct proc_outcome {
@@ -76,6 +81,7 @@ struct proc_alarm {
 
 /* A text too long for its field is cut when encoded. */
 void proc_setup_encode(struct writer *w, const struct proc_setup *m);
+void proc_reload_encode(struct writer *w, const struct proc_reload *m);
 void proc_outcome_encode(struct writer *w, const struct proc_outcome *m);
 void proc_channel_encode(struct writer *w, const struct proc_channel *m);
 void proc_query_encode(struct writer *w, const struct proc_query *m);
@@ -84,6 +90,8 @@ void proc_alarm_encode(struct writer *w, const struct proc_alarm *m);
 
 MUST_USE struct err proc_setup_decode(
 	struct span body, struct proc_setup *m, struct wire_fault *fault);
+MUST_USE struct err proc_reload_decode(
+	struct span body, struct proc_reload *m, struct wire_fault *fault);
 MUST_USE struct err proc_outcome_decode(
 	struct span body, struct proc_outcome *m, struct wire_fault *fault);
 MUST_USE struct err proc_channel_decode(

@@ -1,6 +1,7 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 #include "codec/proc_msg.h"
+#include "base/log.h"
 #include <stdarg.h>
 #include <setjmp.h>
 #include <string.h>
@@ -27,6 +28,24 @@ static void test_setup_round_trips(void **state)
 	assert_string_equal(out.user, in.user);
 	assert_int_equal(out.log_least, 2);
 	assert_true(span_equal(out.settings, in.settings));
+}
+
+static void test_reload_round_trips_with_a_level_that_there_is(void **state)
+{
+	const struct proc_reload in = {.log_least = LOG_ERROR, .settings = span_str("opaque")};
+	struct proc_reload out;
+	struct wire_fault fault = {0};
+	struct writer w = writer_of(SPAN_MUT_ARRAY(buffer));
+
+	(void)state;
+	proc_reload_encode(&w, &in);
+	assert_false(failed(proc_reload_decode(writer_span_done(&w), &out, &fault)));
+	assert_int_equal(out.log_least, LOG_ERROR);
+	assert_true(span_equal(out.settings, in.settings));
+	assert_int_equal(proc_reload_decode(span_of(buffer, 0), &out, &fault).kind, ERR_INPUT);
+	buffer[0] = LOG_LEVELS;
+	fault = (struct wire_fault){0};
+	assert_int_equal(proc_reload_decode(writer_span_done(&w), &out, &fault).kind, ERR_INPUT);
 }
 
 static void test_query_and_alarm_round_trip(void **state)
@@ -107,6 +126,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_setup_round_trips),
+		cmocka_unit_test(test_reload_round_trips_with_a_level_that_there_is),
 		cmocka_unit_test(test_query_and_alarm_round_trip),
 		cmocka_unit_test(test_every_cut_of_a_message_is_refused),
 		cmocka_unit_test(test_names_too_long_or_with_nul_are_refused),

@@ -21,6 +21,7 @@ static struct {
 	struct process p;
 	struct process_setup setup;
 	struct settings next;    /* prepared, not committed */
+	enum log_level next_least;
 	bool is_prepared;        /* `next` may be committed */
 	struct channel *control; /* NULL once it is closed */
 	struct pool queries;
@@ -56,6 +57,7 @@ static void status_answer(uint64_t request_id)
 
 	json_text(&j, "sandbox", sandbox_level_name(own.p.kind->sandbox));
 	json_text(&j, "secret_protection", protections[secret_protection()]);
+	json_text(&j, "log_level", log_level_word(own.p.log.least));
 	if (own.p.kind->status != NULL)
 		own.p.kind->status(&own.p, &j);
 	outcome_answer(request_id, PROC_STATUS, j.is_full ? ERR(LIMIT) : OK, json_done(&j));
@@ -100,10 +102,15 @@ static void query_take(const struct ipc_frame *frame)
 static struct err next_judge(struct span body, struct complaint *c)
 {
 	const char *different = NULL;
+	struct wire_fault fault = {0};
+	struct proc_reload message;
 
-	struct err e = settings_decode(&own.next, body);
+	struct err e = proc_reload_decode(body, &message, &fault);
+	if (!failed(e))
+		e = settings_decode(&own.next, message.settings);
 	if (failed(e))
 		return complain(c, e, "settings do not decode");
+	own.next_least = (enum log_level)message.log_least;
 	if (own.p.kind->reload_prepare != NULL)
 		return own.p.kind->reload_prepare(&own.p, &own.next, c);
 	if (settings_equal(&own.p.settings, &own.next, &different))
@@ -128,6 +135,7 @@ static struct err reload_commit(void)
 		return ERR(STATE);
 	own.is_prepared = false;
 	own.p.settings = own.next;
+	own.p.log.least = own.next_least;
 	if (own.p.kind->reload_commit != NULL)
 		own.p.kind->reload_commit(&own.p);
 	return OK;

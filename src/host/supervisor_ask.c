@@ -390,6 +390,7 @@ static void commit_done(struct gather *g)
 	s->owned = s->next;
 	s->plan = s->owned;
 	s->next = NULL;
+	s->log.least = s->plan->log_least;
 	reload_answer(s, g->client, OK, "");
 }
 
@@ -478,9 +479,8 @@ static struct err plan_make(struct supervisor *s, struct complaint *c)
 
 void supervisor_reload(struct supervisor *s, struct control_client *client)
 {
-	static uint8_t settings[SETTINGS_ENCODED_MAX];
+	static uint8_t settings[SETTINGS_ENCODED_MAX], body[SETTINGS_ENCODED_MAX + 1];
 	struct complaint complaint = {0};
-	struct span body;
 
 	if (s->next != NULL || s->is_stopping) {
 		if (client != NULL)
@@ -502,8 +502,12 @@ void supervisor_reload(struct supervisor *s, struct control_client *client)
 	for (size_t i = 0; i < s->plan->count; i++) {
 		if (!can_answer(&s->children[i]) || !takes_part(&s->children[i]))
 			continue;
-		settings_encode(&s->next->rows[i].settings, SPAN_MUT_ARRAY(settings), &body);
-		gather_ask(g, &s->children[i], PROC_RELOAD_PREPARE, body);
+		struct writer w = writer_of(SPAN_MUT_ARRAY(body));
+		struct proc_reload m = {.log_least = (uint8_t)s->next->log_least};
+		settings_encode(
+			&s->next->rows[i].settings, SPAN_MUT_ARRAY(settings), &m.settings);
+		proc_reload_encode(&w, &m);
+		gather_ask(g, &s->children[i], PROC_RELOAD_PREPARE, writer_span_done(&w));
 	}
 	gather_wait_less(g);
 }

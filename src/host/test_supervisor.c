@@ -69,7 +69,9 @@ static struct err plan_fill(void *ctx, struct supervisor_plan *p, struct complai
 	snprintf(p->site, sizeof p->site, "test");
 	snprintf(p->user, sizeof p->user, "%s", geteuid() == 0 ? "nobody" : "");
 	snprintf(p->run_folder, sizeof p->run_folder, "%s/run", folder);
-	p->log_least = getenv("MERLON_TEST_LOG") != NULL ? LOG_DEBUG : LOG_ERROR;
+	p->log_least = getenv("MERLON_TEST_LOG") != NULL ? LOG_DEBUG
+		       : strcmp(store_word, "loud") == 0 ? LOG_WARN
+							 : LOG_ERROR;
 	row = row_add(p, "store", "test_host_daemon_store", 0);
 	e = settings_set(&row->settings, "word", "%s", store_word);
 	row = row_add(p, "vault", "test_host_daemon_vault", ROW_VAULT);
@@ -359,6 +361,24 @@ static void test_who_dies_between_the_halves_of_a_reload_gets_the_new_settings(v
 	words_write("one", "un");
 }
 
+static void test_a_reload_takes_the_log_level_to_every_process(void **state)
+{
+	static const char loud[] = "\"log_level\":\"warn\",\"word\":";
+
+	(void)state;
+	if (getenv("MERLON_TEST_LOG") != NULL)
+		skip();
+	status_wait("\"is_ready\":true", true);
+	words_write("loud", "bad");
+	reload(ERR(INPUT), "front: the word is bad");
+	assert_false(status_has(loud));
+	words_write("loud", "un");
+	reload(OK, "\"reloaded\"");
+	assert_true(status_has_both("\"log_level\":\"warn\",\"word\":\"loud\"",
+		"\"log_level\":\"warn\",\"word\":\"un\""));
+	words_write("one", "un");
+}
+
 static void test_one_reload_follows_another(void **state)
 {
 	static const char *const words[] = {"two", "three", "four"};
@@ -534,6 +554,8 @@ int main(void)
 			test_an_alarm_of_a_process_stands_until_it_is_cleared, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_reload_is_all_or_nothing, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_one_reload_follows_another, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_a_reload_takes_the_log_level_to_every_process, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			test_who_dies_between_the_halves_of_a_reload_gets_the_new_settings, set_up,
 			tear_down),
