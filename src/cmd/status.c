@@ -38,7 +38,7 @@ enum { LINE_MAX_COLUMNS = 100, INDENT = 15 };
 static void print_members(yyjson_val *process)
 {
 	static const char *const common[] = {
-		"name", "pid", "state", "restarts", "uptime_s", "sandbox", "secret_protection", "log_level"};
+		"name", "pid", "state", "restarts", "hangs", "uptime_s", "sandbox", "secret_protection", "log_level"};
 	yyjson_obj_iter iter = yyjson_obj_iter_with(process);
 	int column = LINE_MAX_COLUMNS;
 

@@ -32,6 +32,7 @@ enum proc_type {
 	PROC_ALARM,    /* notice, by the child: proc_alarm */
 	PROC_RESULT,   /* notice, by a run-once child: proc_outcome with a JSON value */
 	PROC_RUN_ONCE, /* control socket, with a descriptor: proc_run_once */
+	PROC_STUCK,    /* notice, by the child: proc_channel; that vault answers it no more */
 };
 
 enum { PROC_NAME_MAX = 48, PROC_ARGUMENT_MAX = 512, PROC_TEXT_MAX = 256 };

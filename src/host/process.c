@@ -183,6 +183,23 @@ static void stop(void)
 		process_stopped(&own.p);
 }
 
+void process_stuck(struct process *p, const char *vault)
+{
+	uint8_t body[PROC_NAME_MAX + 2];
+	struct writer w = writer_of(SPAN_MUT_ARRAY(body));
+	struct proc_channel m;
+	struct log_record r;
+
+	assert(p == &own.p);
+	log_begin(&r, &p->log, LOG_ERROR, "host", "vault_stuck");
+	log_text(&r, "vault", vault);
+	log_end(&r);
+	snprintf(m.peer, sizeof m.peer, "%s", vault);
+	proc_channel_encode(&w, &m);
+	if (own.control != NULL)
+		channel_notice(own.control, PROC_STUCK, writer_span_done(&w));
+}
+
 void process_result(struct process *p, struct err err, struct span json)
 {
 	assert(p == &own.p);

@@ -97,7 +97,7 @@ static void child_ready(struct child *c)
 
 	c->state = CHILD_READY;
 	loop_timer_stop(&c->timer);
-	alarm_of_process(c, false, "");
+	alarm_of_process(c, &process_down, false, "");
 	child_log(c, LOG_INFO, "process_ready", NULL);
 	for (size_t i = 0; i < s->plan->count; i++)
 		if (s->children[i].state == CHILD_WAITING && !s->children[i].is_paused)
@@ -231,7 +231,9 @@ static void child_gone(struct child *c)
 		supervisor_stop(s, ERR(STATE), cause);
 	} else if (!s->is_stopping) {
 		c->restarts++;
-		alarm_of_process(c, true, how);
+		alarm_of_process(c, &process_down, true, how);
+		if (c->is_hung)
+			alarm_of_process(c, &process_hung, true, how);
 		child_pause(c);
 	}
 	if (s->is_stopping)
@@ -423,6 +425,7 @@ static struct err supervisor_open(struct supervisor *s, struct complaint *c)
 		*child = (struct child){.supervisor = s, .index = i, .handover = -1, .file = -1};
 		loop_timer_open(&s->loop, &child->timer, on_child_timer, child);
 	}
+	watch_open(s);
 	return control_open(s, c);
 }
 

@@ -15,6 +15,9 @@
  *             v  |        v
  *            WAITING <----+     died: pause over, and a vault's neighbour ready
  *
+ * A process that lives but answers nothing is hung: it is killed, and so started again. Those with a
+ * loop are asked for a sign of life; that a vault hangs its neighbour reports (process_stuck()).
+ *
  * Reload is all or nothing: each process prepares; only when all said OK, all commit. The
  * supervisor keeps the one list of standing alarms, answers the control socket (host/control.h),
  * and takes the whole site with it when it goes (PR_SET_PDEATHSIG).
@@ -35,6 +38,13 @@ enum {
 	SUPERVISOR_STABLE_MS = 30000, /* ran so long: the next pause is short again */
 	SUPERVISOR_START_MS_MAX = 60000,
 	SUPERVISOR_ASK_MS_MAX = 5000
+};
+/* The sign of life: asked for so often, waited for so long. One that is late may be the machine's
+ * fault, or ours; so many in a row are a hang. */
+enum {
+	SUPERVISOR_SIGN_EVERY_MS = 2000,
+	SUPERVISOR_SIGN_MS_MAX = 4000,
+	SUPERVISOR_SIGNS_MISSED_MAX = 2
 };
 
 enum {

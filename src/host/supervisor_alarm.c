@@ -39,18 +39,24 @@ void alarms_forget(struct supervisor *s, size_t child)
 			s->alarms[i].stands = false;
 }
 
-void alarm_of_process(struct child *c, bool is_raised, const char *text)
+const struct alarm_kind process_down = {"process_down", ALARM_MAJOR,
+	"A process of the site ended and is being started again; what it serves is interrupted. "
+	"Look at its last log lines."};
+const struct alarm_kind process_hung = {"process_hung", ALARM_MAJOR,
+	"A process of the site lived but answered nothing; it was killed and started again. "
+	"Look whether the machine is short of processors or memory; otherwise it is a defect."};
+
+void alarm_of_process(
+	struct child *c, const struct alarm_kind *kind, bool is_raised, const char *text)
 {
 	struct proc_alarm alarm = {
 		.is_raised = is_raised,
-		.severity = ALARM_MAJOR,
+		.severity = (uint8_t)kind->severity,
 		.since_unix_ms = clock_now(&c->supervisor->clock).unix_ms,
-		.kind = "process_down",
-		.meaning = "A process of the site ended and is being started again; what it serves "
-			   "is interrupted. "
-			   "Look at its last log lines.",
 	};
 
+	snprintf(alarm.kind, sizeof alarm.kind, "%s", kind->name);
+	snprintf(alarm.meaning, sizeof alarm.meaning, "%s", kind->meaning);
 	snprintf(alarm.resource, sizeof alarm.resource, "%s", child_row(c)->name);
 	snprintf(alarm.text, sizeof alarm.text, "%s", text);
 	alarm_take(c->supervisor, c->index, &alarm);

@@ -133,6 +133,7 @@ static void process_write(
 	json_i64(j, "pid", c->pid);
 	json_text(j, "state", state_word(c));
 	json_u64(j, "restarts", c->restarts);
+	json_u64(j, "hangs", c->hangs);
 	json_u64(j, "uptime_s", c->pid > 0 ? (now - c->started_mono_ms) / 1000 : 0);
 	if (part->is_asked && failed(part->err))
 		json_text(j, "status_error", err_word(part->err));
@@ -195,6 +196,7 @@ static size_t own_metrics(struct supervisor *s, struct span_mut out)
 	} families[] = {
 		{"merlon_process_up", "Whether the process is ready."},
 		{"merlon_process_restarts", "How often the process was started again."},
+		{"merlon_process_hangs", "How often the process was killed because it hung."},
 	};
 	size_t len = 0;
 
@@ -207,8 +209,9 @@ static size_t own_metrics(struct supervisor *s, struct span_mut out)
 			len += (size_t)snprintf((char *)out.at + len, out.len - len,
 				"%s%s{process=\"%s\"} %llu\n", families[f].name,
 				f == 0 ? "" : "_total", child_row(c)->name,
-				(unsigned long long)(f == 0 ? c->state == CHILD_READY
-							    : c->restarts));
+				(unsigned long long)(f == 0   ? c->state == CHILD_READY
+						     : f == 1 ? c->restarts
+							      : c->hangs));
 		}
 	}
 	return len;

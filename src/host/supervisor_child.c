@@ -42,7 +42,7 @@ static bool row_names(const struct process_row *row, const char *name)
 	return false;
 }
 
-static bool are_neighbours(const struct child *a, const struct child *b)
+bool are_neighbours(const struct child *a, const struct child *b)
 {
 	return a != b && (row_names(child_row(a), child_row(b)->name) ||
 				 row_names(child_row(b), child_row(a)->name));
@@ -183,6 +183,7 @@ static void on_frame(void *ctx, struct channel *channel, const struct ipc_frame 
 	struct child *c = ctx;
 	struct wire_fault fault = {0};
 	struct proc_outcome outcome;
+	struct proc_channel stuck;
 	struct proc_alarm alarm;
 
 	if (frame->type == PROC_READY &&
@@ -194,6 +195,8 @@ static void on_frame(void *ctx, struct channel *channel, const struct ipc_frame 
 	else if (frame->type == PROC_RESULT &&
 		 !failed(proc_outcome_decode(frame->body, &outcome, &fault)))
 		result_keep(c, &outcome);
+	else if (frame->type == PROC_STUCK && !failed(proc_channel_decode(frame->body, &stuck, &fault)))
+		child_report_stuck(c, stuck.peer);
 	else if (frame->type == PROC_METRICS && frame->kind == IPC_REQUEST)
 		supervisor_metrics_tell(c, frame->request_id);
 	else if (frame->kind == IPC_REQUEST)

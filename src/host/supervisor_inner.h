@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /* What the parts of the supervisor share: supervisor.c lives and dies, supervisor_child.c starts
- * one process, supervisor_ask.c answers the control socket. Inside host/. */
+ * one process, supervisor_watch.c notices that one hangs, supervisor_ask.c answers the control socket.
+ * Inside host/. */
 #include "host/control.h"
 #include "host/supervisor.h"
 
@@ -19,6 +20,10 @@ struct child {
 	struct loop_timer timer; /* pause, bound of starting, bound of stopping: by state */
 	bool is_paused;          /* WAITING: the pause is not over */
 	uint64_t restarts, backoff_ms, started_mono_ms;
+	bool is_sign_asked;
+	unsigned signs_missed; /* in a row */
+	bool is_hung;          /* the alarm stands: killed, and not yet back for long */
+	uint64_t hangs;
 	struct complaint complaint; /* why it refused to start */
 	/* ROW_RUN_ONCE, while it runs: */
 	struct control_client *asker;
@@ -48,7 +53,7 @@ struct supervisor {
 	uint64_t alarms_lost;
 	struct control_server *control;
 	struct control_client *stop_asker;
-	struct loop_timer end;
+	struct loop_timer end, watch;
 	uv_signal_t signals[4];
 	char folder[512]; /* where our own executable lies */
 	uint64_t started_mono_ms;
@@ -73,6 +78,7 @@ void supervisor_run_once(struct child *c); /* asker, file and argument are set *
 void supervisor_stop(struct supervisor *s, struct err result, const char *cause);
 
 /* supervisor_child.c */
+bool are_neighbours(const struct child *a, const struct child *b);
 bool child_can_start(const struct child *c); /* a vault's neighbour is ready */
 struct err child_spawn(struct child *c, struct complaint *complaint);
 /* supervisor.c hears: */
@@ -82,7 +88,14 @@ void child_control_closed(struct child *c);
 /* supervisor_alarm.c */
 void alarm_take(struct supervisor *s, size_t child, const struct proc_alarm *alarm);
 void alarms_forget(struct supervisor *s, size_t child); /* it died: what it had seen is stale */
-void alarm_of_process(struct child *c, bool is_raised, const char *text);
+extern const struct alarm_kind process_down, process_hung;
+void alarm_of_process(
+	struct child *c, const struct alarm_kind *kind, bool is_raised, const char *text);
+
+/* supervisor_watch.c */
+void watch_open(struct supervisor *s);
+void child_hung(struct child *c, const char *how); /* kills it */
+void child_report_stuck(struct child *reporter, const char *vault);
 
 /* supervisor_ask.c */
 void supervisor_request(

@@ -21,6 +21,8 @@ static void on_vault_answer(void *ctx, struct err err, struct span body)
 {
 	struct passing *p = ctx;
 
+	if (err.kind == ERR_TIMEOUT)
+		process_stuck(the.process, "vault");
 	if (p->front == the.front)
 		channel_answer(p->front, p->request_id, TEST_ECHO, err, body);
 	free(p);

@@ -269,6 +269,39 @@ static void test_whoever_is_killed_comes_back_and_is_reached_again(void **state)
 	}
 }
 
+/* Stopped, it lives, is not waited for, and says nothing. */
+static void hang(const char *name)
+{
+	char text[96];
+
+	chain_wait();
+	const long pid = status_number(name, "pid"), hangs = status_number(name, "hangs");
+	assert_int_equal(kill((pid_t)pid, SIGSTOP), 0);
+	for (int i = 0; i < 400 && status_number(name, "hangs") == hangs; i++) {
+		(void)chain_answers();
+		usleep(50000);
+	}
+	assert_int_equal(status_number(name, "hangs"), hangs + 1);
+	chain_wait();
+	assert_int_not_equal(status_number(name, "pid"), pid);
+	snprintf(text, sizeof text, "{\"process\":\"%s\",\"alarm\":\"process_hung\"", name);
+	assert_true(status_has(text));
+}
+
+static void test_who_hangs_is_killed_and_comes_back(void **state)
+{
+	(void)state;
+	hang("front");
+	assert_int_equal(status_number("store", "hangs"), 0);
+}
+
+static void test_a_vault_that_hangs_is_killed_by_its_neighbours_word(void **state)
+{
+	(void)state;
+	hang("vault");
+	assert_int_equal(status_number("store", "hangs"), 0);
+}
+
 static void test_a_vault_exits_with_its_channel(void **state)
 {
 	(void)state;
@@ -550,6 +583,10 @@ int main(void)
 			test_whoever_is_killed_comes_back_and_is_reached_again, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			test_a_vault_exits_with_its_channel, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_who_hangs_is_killed_and_comes_back, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_a_vault_that_hangs_is_killed_by_its_neighbours_word, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			test_an_alarm_of_a_process_stands_until_it_is_cleared, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_reload_is_all_or_nothing, set_up, tear_down),
