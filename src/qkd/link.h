@@ -13,7 +13,8 @@
  *   B DETECTIONS -> A SIFTED -> (B PASS | RANGES -> A PARITIES) … -> B CORRECTED -> A VERIFY -> B VERIFIED
  *   -> A AMPLIFY, mark send, TAG -> B mark accept, check, store PENDING, mark send, TAG
  *   -> A mark accept, check, store PENDING, store FINAL, FINAL -> B store FINAL
- * Every message from DETECTIONS to AMPLIFY is in the transcript that both tags cover; Bob's covers Alice's tag too. So
+ * Every message from DETECTIONS to AMPLIFY is in the transcript that both tags cover, after the link's name and the
+ * parameters as each end itself is set; Bob's covers Alice's tag too. So
  * Bob's tag says, authentically, that his end is PENDING, and Alice may go to FINAL. After a break: a block FINAL at one end and
  * PENDING at the other becomes FINAL at both; a block PENDING at both, or at one alone, becomes VOID.
  *

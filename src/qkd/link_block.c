@@ -86,16 +86,7 @@ static void fail(struct qkd_link *l, enum qkd_abort reason)
 	link_block_abort(l, reason, true);
 }
 
-/* The transcript: type, length and body of each message, under both hash keys. */
-
-static void transcript_begin(struct qkd_link *l)
-{
-	struct link_secrets *s = l->secrets;
-	const bool is_alice = !is_bob(l);
-
-	polyhash_begin(&s->a_to_b, is_alice ? s->pads.send.hash_key : s->pads.accept.hash_key);
-	polyhash_begin(&s->b_to_a, is_alice ? s->pads.accept.hash_key : s->pads.send.hash_key);
-}
+/* The transcript: what both ends were set to, then type, length and body of each message, under both hash keys. */
 
 static void hash_message(struct polyhash *h, uint16_t type, struct span body)
 {
@@ -107,6 +98,27 @@ static void hash_message(struct polyhash *h, uint16_t type, struct span body)
 	writer_u32(&w, (uint32_t)body.len);
 	polyhash_add(h, writer_span_done(&w));
 	polyhash_add(h, body);
+}
+
+/*
+ * HELLO's parameters were compared on the word of TLS alone. Here each end says its own, so that the tags say too
+ * that both bounded the eavesdropper by the same light; and a block of one link is none of another.
+ */
+static void transcript_begin(struct qkd_link *l)
+{
+	struct link_secrets *s = l->secrets;
+	const bool is_alice = !is_bob(l);
+	uint8_t text[256];
+	struct writer w = writer_of(SPAN_MUT_ARRAY(text));
+	/* One view of both ends: Alice's HELLO without what differs from end to end. */
+	struct link_hello both = {.role = LINK_ALICE, .parameters = l->settings.shared};
+
+	memcpy(both.link, l->settings.link, sizeof both.link);
+	link_hello_encode(&w, &both);
+	polyhash_begin(&s->a_to_b, is_alice ? s->pads.send.hash_key : s->pads.accept.hash_key);
+	polyhash_begin(&s->b_to_a, is_alice ? s->pads.accept.hash_key : s->pads.send.hash_key);
+	hash_message(&s->a_to_b, LINK_HELLO, writer_span_done(&w));
+	hash_message(&s->b_to_a, LINK_HELLO, writer_span_done(&w));
 }
 
 static void transcript_add(struct qkd_link *l, uint16_t type, struct span body)

@@ -60,10 +60,12 @@ static const struct link_parameters shared = {.slots_per_block = SLOTS,
 	.eps_sec_exponent = 1, /* blocks short enough for thousands of them: for this test alone */
 	.eps_cor_exponent = 15};
 
+static bool is_bob_misnamed; /* and each HELLO is forged to hide it */
+
 static struct qkd_link_settings link_settings(size_t node)
 {
 	return (struct qkd_link_settings){.role = node == ALICE ? LINK_ALICE : LINK_BOB,
-		.link = "test",
+		.link = {'t', 'e', 's', is_bob_misnamed && node == BOB ? 's' : 't'},
 		.shared = shared,
 		.qber_max = 0.08,
 		.key_bits_min = 4000,
@@ -99,6 +101,19 @@ static void watch_tag(struct end *e, struct span body)
 	e->pads_sent++;
 }
 
+static struct span hello_forge(const struct end *e, struct span body)
+{
+	static uint8_t forged[LINK_BODY_MAX];
+	struct writer w = writer_of(SPAN_MUT_ARRAY(forged));
+	struct link_hello hello;
+	struct wire_fault fault = {0};
+
+	assert_false(failed(link_hello_decode(body, &hello, &fault)));
+	memcpy(hello.link, link_settings(1 - e->node).link, sizeof hello.link);
+	link_hello_encode(&w, &hello);
+	return writer_span_done(&w);
+}
+
 static void send_to_peer(void *ctx, uint16_t type, struct span body)
 {
 	static uint8_t framed[SIM_MESSAGE_MAX];
@@ -115,6 +130,8 @@ static void send_to_peer(void *ctx, uint16_t type, struct span body)
 		return;
 	if (type == LINK_TAG)
 		watch_tag(e, body);
+	if (type == LINK_HELLO)
+		body = hello_forge(e, body);
 	writer_u8(&w, e->world->epoch);
 	writer_u16(&w, type);
 	writer_span(&w, body);
@@ -497,6 +514,20 @@ static void test_a_changed_message_is_caught_by_the_tag(void **state)
 	world_close(w);
 }
 
+/* HELLO is protected by TLS alone; what it says of the link is in the tags as well. */
+static void test_a_forged_hello_is_caught_by_the_tag(void **state)
+{
+	(void)state;
+	is_bob_misnamed = true;
+	struct world *w = world_open(6, true, 0, 0);
+	run_for(w, 1000);
+	assert_true(alarm_stands(&w->ends[BOB].alarms, &qkd_alarm_authentication, "tess"));
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(stored_finals(w->ends[i].kept), 0);
+	world_close(w);
+	is_bob_misnamed = false;
+}
+
 static void test_other_bootstrap_secrets_or_parameters_never_make_key(void **state)
 {
 	struct world *w = world_open(4, true, 0, 0);
@@ -592,6 +623,7 @@ int main(void)
 		cmocka_unit_test(test_both_ends_get_the_same_keys_and_account_for_every_bit),
 		cmocka_unit_test(test_intercept_resend_gives_no_bit_and_the_alarm),
 		cmocka_unit_test(test_a_changed_message_is_caught_by_the_tag),
+		cmocka_unit_test(test_a_forged_hello_is_caught_by_the_tag),
 		cmocka_unit_test(test_other_bootstrap_secrets_or_parameters_never_make_key),
 		cmocka_unit_test(test_an_end_set_back_to_a_backup_is_refused),
 		cmocka_unit_test(test_over_a_thousand_crashes_keys_are_equal_and_no_pad_is_used_twice),
