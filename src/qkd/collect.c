@@ -30,8 +30,13 @@ void collect_close(struct collect *c)
 	*c = (struct collect){0};
 }
 
+/* Raw bits of a block that was given up are as secret as those of one that was used. */
 static void forget(struct collect_block *b)
 {
+	if (b->nibbles != NULL)
+		secret_wipe(b->nibbles, (b->filled + 1) / 2);
+	if (b->detections.items != NULL)
+		secret_wipe(b->detections.items, b->detections.count * sizeof b->detections.items[0]);
 	b->is_used = b->is_partial = false;
 	b->filled = 0;
 	b->detections.count = 0;

@@ -72,12 +72,18 @@ static double sampling_deviation(double eps_sec, double b, double c, double d)
 /* phi_X [Lim (5)] */
 static double phase_error(const struct qkd_parameters *p, const struct estimate *e)
 {
-	/* Zero errors would make the deviation zero; a bound from above may always be raised. */
-	const double ratio = fmax(e->test_single_errors / e->test_single, 1e-12);
+	const double c = e->test_single, d = e->key_single;
+	const double ratio = fmax(e->test_single_errors / c, 1e-12);
+	/*
+	 * gamma is of a normal approximation and vanishes with the errors, as if none in the sample meant none at all. Of K
+	 * errors in c + d places none falls among the c with at most exp(-K c / (c + d)): where that is gamma's own
+	 * (eps_sec / 21)^2, it is the least that may be said. A bound from above may always be raised.
+	 */
+	const double least = (c + d) / (c * d) * 2 * log(epsilon_terms / p->eps_sec);
 
 	if (ratio >= 0.5)
 		return 0.5;
-	return fmin(0.5, ratio + sampling_deviation(p->eps_sec, ratio, e->test_single, e->key_single));
+	return fmin(0.5, fmax(least, ratio + sampling_deviation(p->eps_sec, ratio, c, d)));
 }
 
 void estimate_bounds(const double key[QKD_INTENSITIES], const double test[QKD_INTENSITIES],

@@ -35,6 +35,12 @@
  * Open point, said here because it is a limit of the claim: [Lim] proves blocks of fixed detected length; ours are of fixed sent
  * length with the bound evaluated on the counts observed. Wiesemann et al., arXiv:2405.16578 treats that
  * rigorously; the constants have not been re-derived from it.
+ *
+ * A second one: Cascade is two-way. Bob sends no parity, but each question tells how one of Alice's compared with his, and
+ * CORRECTED how many differed. The account holds what depends on her bits alone; where the errors come out is not in [Lim].
+ * Tupkary, Lütkenhaus, arXiv:2307.00576 show that leaving it out can be wrong for decoy-state BB84, and how to count it.
+ * Until that is worked into the bound, secrecy rests on the usual assumption that where the errors are tells nothing of
+ * the bits.
  */
 #include "base/alarm.h"
 #include "base/err.h"

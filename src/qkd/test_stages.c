@@ -3,6 +3,7 @@
 /* The five stages one by one and together, over the simulated optical channel. */
 #include "base/secret.h"
 #include "qkd/amplify.h"
+#include "qkd/collect.h"
 #include "qkd/optics_model.h"
 #include "qkd/reconcile.h"
 #include "support/prop.h"
@@ -79,6 +80,22 @@ static void test_key_lengths_are_those_of_lim_2014(void **state)
 		print_message("%3.0f km: %.6e bit/pulse (expected %.6e)\n", points[i][0], rate, points[i][1]);
 		assert_true(fabs(rate / points[i][1] - 1) < 1e-6);
 	}
+}
+
+/* No error among n test bits leaves room for some 2 ln(21 / eps) / n: a spy who takes few bits is seen in none of them. */
+static void test_no_error_seen_is_not_no_error(void **state)
+{
+	const struct expected x = lim_counts(0);
+	struct qkd_counts c = whole(&x);
+	struct estimate none, one;
+
+	(void)state;
+	memset(c.test_errors, 0, sizeof c.test_errors);
+	assert_int_equal(estimate_block(&c, &lim, &none), QKD_GOES_ON);
+	assert_true(none.phase_error >= 2 * log(21 / lim.eps_sec) / none.test_single);
+	c.test_errors[1] = 1;
+	assert_int_equal(estimate_block(&c, &lim, &one), QKD_GOES_ON);
+	assert_true(one.phase_error >= none.phase_error);
 }
 
 static void test_estimate_names_its_reasons(void **state)
@@ -298,6 +315,30 @@ static void test_lost_slots_and_foreign_bases_are_dropped(void **state)
 	assert_int_equal(qkd_sum(ca.key) + qkd_sum(ca.test), 2);
 }
 
+static void test_raw_bits_of_a_dropped_block_are_wiped(void **state)
+{
+	struct prop prop = prop_seeded(1);
+	struct collect sender, receiver;
+
+	(void)state;
+	assert_false(failed(collect_open(&sender, false, 64, 8, prop_entropy(&prop))));
+	assert_false(failed(collect_open(&receiver, true, 64, 8, prop_entropy(&prop))));
+	struct collect_block *a = &sender.blocks[0], *b = &receiver.blocks[0];
+	*a = (struct collect_block){.is_used = true, .filled = 63, .nibbles = a->nibbles};
+	memset(a->nibbles, 0x55, 32);
+	b->is_used = true;
+	b->filled = 64;
+	b->detections.items[0] = (struct sift_detection){.slot = 3, .bit = 1};
+	b->detections.count = 1;
+	collect_drop(&sender, a);
+	collect_drop(&receiver, b);
+	for (size_t i = 0; i < 32; i++)
+		assert_int_equal(a->nibbles[i], 0);
+	assert_int_equal(b->detections.items[0].bit, 0);
+	collect_close(&sender);
+	collect_close(&receiver);
+}
+
 static void test_verification_sees_one_wrong_bit(void **state)
 {
 	struct prop p = prop_from_environment(43);
@@ -388,6 +429,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_key_lengths_are_those_of_lim_2014),
+		cmocka_unit_test(test_no_error_seen_is_not_no_error),
 		cmocka_unit_test(test_estimate_names_its_reasons),
 		cmocka_unit_test(test_parameters_that_break_the_formulae_are_refused),
 		cmocka_unit_test(test_cascade_corrects_and_never_leaks_less_than_shannon),
@@ -395,6 +437,7 @@ int main(void)
 		cmocka_unit_test(test_alice_refuses_questions_that_cannot_be),
 		cmocka_unit_test(test_a_slot_announced_twice_or_out_of_the_block_is_refused),
 		cmocka_unit_test(test_lost_slots_and_foreign_bases_are_dropped),
+		cmocka_unit_test(test_raw_bits_of_a_dropped_block_are_wiped),
 		cmocka_unit_test(test_verification_sees_one_wrong_bit),
 		cmocka_unit_test(test_key_length_falls_bit_for_bit_with_the_leak),
 		cmocka_unit_test(test_the_model_shows_its_expected_gain_and_errors),
