@@ -4,7 +4,9 @@
 /*
  * The control socket of a site: a Unix socket (mode 0660) on which the supervisor answers the
  * operator's commands. One connection, one request (codec/proc_msg.h), which may bring a descriptor
- * along, one answer (proc_outcome). Who may open the socket file may ask.
+ * along, one answer (proc_outcome). Who may open the socket file may ask, but for the site's own
+ * processes: those that face the network may connect to Unix sockets, and one that was taken over
+ * must not become an operator.
  */
 #include "codec/proc_msg.h"
 #include "host/loop.h"
@@ -28,8 +30,13 @@ struct control_client; /* answered exactly once */
 /* `fd` (or -1) is the callee's to close. */
 typedef void control_request_fn(
 	void *ctx, struct control_client *client, uint16_t type, struct span body, int fd);
-/* `group` (gid_t) -1: kept. Complains where another supervisor answers on `path`. */
+struct control_access {
+	int group;       /* gid_t of the socket file; -1: kept */
+	int uid_refused; /* uid_t; -1: nobody */
+};
+/* Complains where another supervisor answers on `path`. */
 MUST_USE struct err control_server_open(struct control_server **out, struct loop *l,
-	const char *path, int group, control_request_fn *request, void *ctx, struct complaint *c);
+	const char *path, struct control_access access, control_request_fn *request, void *ctx,
+	struct complaint *c);
 void control_answer(struct control_client *client, struct err err, struct span text);
 void control_server_close(struct control_server *server); /* removes the socket file */

@@ -27,7 +27,7 @@ struct control_client {
 struct control_server {
 	struct loop *loop;
 	uv_poll_t poll;
-	int socket;
+	int socket, uid_refused;
 	char path[sizeof((struct sockaddr_un *)0)->sun_path];
 	control_request_fn *request;
 	void *ctx;
@@ -157,6 +157,18 @@ static void on_client_readable(uv_poll_t *poll, int status, int events)
 	server->request(server->ctx, client, frame.type, frame.body, fd);
 }
 
+/* The kernel's word for who it is, not the client's [unix(7) SO_PEERCRED]. */
+static bool is_refused(const struct control_server *server, int fd)
+{
+	struct ucred who;
+	socklen_t len = sizeof who;
+
+	if (server->uid_refused < 0)
+		return false;
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) != 0 ||
+	       who.uid == (uid_t)server->uid_refused;
+}
+
 static void on_connection(uv_poll_t *poll, int status, int events)
 {
 	struct control_server *server = poll->data;
@@ -166,7 +178,9 @@ static void on_connection(uv_poll_t *poll, int status, int events)
 	if (fd < 0)
 		return;
 	struct control_client *client =
-		server->client_count == CONTROL_CLIENTS_MAX ? NULL : calloc(1, sizeof *client);
+		server->client_count == CONTROL_CLIENTS_MAX || is_refused(server, fd)
+			? NULL
+			: calloc(1, sizeof *client);
 	if (client == NULL || uv_poll_init(&server->loop->uv, &client->poll, fd) != 0) {
 		free(client);
 		close(fd);
@@ -227,20 +241,24 @@ static struct err listen_on(struct control_server *server, int group, struct com
 }
 
 struct err control_server_open(struct control_server **out, struct loop *l, const char *path,
-	int group, control_request_fn *request, void *ctx, struct complaint *c)
+	struct control_access access, control_request_fn *request, void *ctx, struct complaint *c)
 {
 	struct control_server *server = calloc(1, sizeof *server);
 
 	*out = NULL;
 	if (server == NULL)
 		return ERR(LIMIT);
-	*server = (struct control_server){.loop = l, .socket = -1, .request = request, .ctx = ctx};
+	*server = (struct control_server){.loop = l,
+		.socket = -1,
+		.uid_refused = access.uid_refused,
+		.request = request,
+		.ctx = ctx};
 	if (strlen(path) >= sizeof server->path) {
 		free(server);
 		return complain(c, ERR(INPUT), "path of the control socket is too long: %s", path);
 	}
 	memcpy(server->path, path, strlen(path));
-	struct err e = listen_on(server, group, c);
+	struct err e = listen_on(server, access.group, c);
 	if (!failed(e) && uv_poll_init(&l->uv, &server->poll, server->socket) != 0)
 		e = ERR(IO);
 	if (failed(e)) {

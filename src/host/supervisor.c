@@ -398,8 +398,12 @@ static struct err control_open(struct supervisor *s, struct complaint *c)
 		return complain(
 			c, ERR(IO), "run folder %s: %s", s->plan->run_folder, strerror(errno));
 	supervisor_socket_path(path, s->plan);
-	return control_server_open(&s->control, &s->loop, path,
-		user == NULL ? -1 : (int)user->pw_gid, supervisor_request, s, c);
+	const struct control_access access = {
+		.group = user == NULL ? -1 : (int)user->pw_gid,
+		/* Without a user of their own the processes cannot be told from the operator. */
+		.uid_refused = user == NULL || user->pw_uid == geteuid() ? -1 : (int)user->pw_uid,
+	};
+	return control_server_open(&s->control, &s->loop, path, access, supervisor_request, s, c);
 }
 
 static struct err supervisor_open(struct supervisor *s, struct complaint *c)

@@ -98,14 +98,21 @@ static int client_open(void)
 	return fd;
 }
 
-static int set_up(void **state)
+static void serve(int uid_refused)
 {
+	const struct control_access access = {.group = -1, .uid_refused = uid_refused};
 	struct complaint c = {0};
 
-	(void)state;
 	snprintf(path, sizeof path, "/tmp/merlon-control-%d.sock", (int)getpid());
 	assert_false(failed(loop_open(&loop)));
-	assert_false(failed(control_server_open(&server, &loop, path, -1, on_request, NULL, &c)));
+	assert_false(
+		failed(control_server_open(&server, &loop, path, access, on_request, NULL, &c)));
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	serve(-1);
 	return 0;
 }
 
@@ -132,6 +139,25 @@ static void test_half_a_request_when_the_server_closes_is_nobodys(void **state)
 	turn();
 	assert_int_equal(requests, 0);
 	close(client);
+}
+
+/* Here it is our own, in a site that of its processes. */
+static void test_the_refused_user_may_connect_and_ask_nothing(void **state)
+{
+	static const uint8_t whole[] = {
+		0, 0, 0, 16, 1, 1, 0, 7, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0};
+	uint8_t octet;
+
+	(void)state;
+	serve((int)getuid());
+	requests = 0;
+	const int client = client_open();
+	(void)!send(client, whole, sizeof whole, MSG_NOSIGNAL);
+	turn();
+	assert_int_equal(requests, 0);
+	assert_true(read(client, &octet, 1) <= 0);
+	close(client);
+	control_server_close(server);
 }
 
 static void test_what_is_no_request_ends_and_the_next_is_served(void **state)
@@ -163,6 +189,8 @@ int main(void)
 		cmocka_unit_test(test_of_two_descriptors_in_a_message_none_is_left_open),
 		cmocka_unit_test_setup_teardown(
 			test_half_a_request_when_the_server_closes_is_nobodys, set_up, tear_down),
+		cmocka_unit_test_teardown(
+			test_the_refused_user_may_connect_and_ask_nothing, tear_down),
 		cmocka_unit_test_setup_teardown(
 			test_what_is_no_request_ends_and_the_next_is_served, set_up, tear_down),
 	};
