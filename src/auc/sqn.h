@@ -18,7 +18,8 @@
  * harvesting
  *
  * Within one process the clock is the monotonic one, based once on the calendar: set back or forth,
- * it does not move. At the start a calendar behind the floor is overruled by the floor.
+ * it does not move. At the start a calendar behind the floor is overruled by the floor, which then
+ * goes on at half the clock's pace until the calendar has caught up.
  *
  * DIF moves at import and at resynchronisation alone, durably first. Each lowering of it begins a
  * new generation, in which numbers of an earlier one may come again: the card asked for it, and

@@ -139,6 +139,28 @@ static void the_calendar_moves_no_number_back(void **state)
 	assert_int_equal(sqn_unit(&before, set_forth), sqn_unit(&before, at_s(1)));
 }
 
+/* One start under a calendar of years ahead must not leave each subscriber a single lease for years. */
+static void numbers_go_on_under_a_calendar_that_was_far_ahead(void **state)
+{
+	const struct sqn_lease wrong = leased(at_s(YEAR_S), 0, 50);
+	struct sqn_lease l = leased(at_s(0), wrong.ceiling, 50);
+	struct sqn_state s = {0};
+	uint64_t seq;
+
+	(void)state;
+	while (!failed(sqn_take(&l, at_s(0), &s, 1, &seq)))
+		;
+	for (int i = 1; i <= 10; i++) {
+		const uint64_t due = sqn_ceiling_due(&l, at_s(i * 100));
+		sqn_lease_granted(&l, due);
+		const uint64_t before = seq;
+		assert_false(failed(sqn_take(&l, at_s(i * 100), &s, 1, &seq)));
+		assert_true(seq > before);
+	}
+	/* And the calendar catches up: the lead has shrunk. */
+	assert_true(sqn_unit(&l, at_s(2 * YEAR_S + 100000)) == sqn_unit(&wrong, at_s(2 * YEAR_S + 100000)));
+}
+
 static void the_end_of_43_bits_is_a_limit(void **state)
 {
 	const struct sqn_lease l = leased(at_s(0), 0, 50);
@@ -420,6 +442,7 @@ int main(void)
 		cmocka_unit_test(the_next_owner_starts_above_all_that_was_leased),
 		cmocka_unit_test(a_restored_backup_repeats_no_burst),
 		cmocka_unit_test(the_calendar_moves_no_number_back),
+		cmocka_unit_test(numbers_go_on_under_a_calendar_that_was_far_ahead),
 		cmocka_unit_test(the_end_of_43_bits_is_a_limit),
 		cmocka_unit_test(nodes_and_domains_have_their_own_ind_and_none_has_zero),
 		cmocka_unit_test(a_full_table_gives_again_what_was_least_recently_used),
