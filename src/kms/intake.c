@@ -289,8 +289,11 @@ static struct err state_keep(struct kms *k, const struct qkd_request *m, struct 
 
 	if (m->marks.send < link->marks.send || m->marks.accept < link->marks.accept)
 		return ERR(STATE);
-	if (is_final && block_find(k, m->block_id) == NULL)
+	const struct block *b = is_final ? block_find(k, m->block_id) : NULL;
+	if (is_final && b == NULL)
 		return ERR(ABSENT);
+	if (is_final && b->link != link)
+		return ERR(STATE);
 	const struct err e = errand_new(k, m, link, answer, ctx, &a);
 	if (failed(e))
 		return e;
@@ -299,11 +302,14 @@ static struct err state_keep(struct kms *k, const struct qkd_request *m, struct 
 	return OK;
 }
 
-static struct err block_cancel(
-	struct kms *k, const struct qkd_request *m, kms_done_fn *answer, void *ctx)
+/* Only what is its own and not yet final: a final block is the key store's, and keys may be out of it. */
+static struct err block_cancel(struct kms *k, const struct qkd_request *m, const struct link *link,
+	kms_done_fn *answer, void *ctx)
 {
 	struct block *b = block_find(k, m->block_id);
 
+	if (b != NULL && (b->link != link || b->state != BLOCK_PENDING))
+		return ERR(STATE);
 	if (b != NULL) {
 		block_void(k, b);
 		block_settle(k, b);
@@ -328,7 +334,7 @@ void intake_request(struct kms *k, uint16_t type, struct span body, kms_done_fn 
 	else if (!failed(e) && type == QKD_BLOCK_PENDING)
 		e = block_pending(k, &m, link, answer, ctx);
 	else if (!failed(e) && type == QKD_BLOCK_VOID)
-		e = block_cancel(k, &m, answer, ctx);
+		e = block_cancel(k, &m, link, answer, ctx);
 	else if (!failed(e))
 		e = state_keep(k, &m, link, type == QKD_BLOCK_FINAL, answer, ctx);
 	if (failed(e))

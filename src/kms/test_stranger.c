@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * What somebody may reach who speaks on the line between the sites, whatever became of TLS, and does not
- * hold the quantum key. The site under test answers exchanges: its name sorts last. All ports answer at once.
+ * hold the quantum key; or who has taken over the process of a quantum link. The site under test answers exchanges: its name sorts last. All ports answer at once.
  */
 #include "kms/exchange.h"
 #include "kms/kms.h"
@@ -80,14 +80,15 @@ static struct said *ask(uint16_t type, const struct writer *w)
 
 static uint8_t text[QKD_REQUEST_MAX];
 
-static void bring(uint16_t type, struct span key)
+static enum err_kind link_says(uint16_t type, const char *link, uint8_t block, struct span key)
 {
-	const struct qkd_request m = {.link = "q1", .block_id = {5}, .marks = {1, 1},
-		.state = span_of("pads", 4), .key = key, .report = span_of("{}", 2)};
+	struct qkd_request m = {.block_id = {block}, .marks = {1, 1}, .state = span_of("pads", 4), .key = key,
+		.report = span_of("{}", 2)};
 	struct writer w = writer_of(SPAN_MUT_ARRAY(text));
 
+	memcpy(m.link, link, strlen(link) + 1);
 	qkd_request_encode(&w, type, &m);
-	assert_false(failed(ask(type, &w)->err));
+	return ask(type, &w)->err.kind;
 }
 
 /* A site with one final block. */
@@ -105,8 +106,8 @@ static int open_site(void **state)
 	assert_false(failed(kms_open(&kms, &config, &ports, NULL)));
 	kms_start(kms, (struct moment){.mono_ms = 1});
 	memset(key, 0x51, sizeof key);
-	bring(QKD_BLOCK_PENDING, SPAN_ARRAY(key));
-	bring(QKD_BLOCK_FINAL, span_of(NULL, 0));
+	assert_int_equal(link_says(QKD_BLOCK_PENDING, "q1", 5, SPAN_ARRAY(key)), ERR_NONE);
+	assert_int_equal(link_says(QKD_BLOCK_FINAL, "q1", 5, span_of(NULL, 0)), ERR_NONE);
 	return 0;
 }
 
@@ -197,12 +198,28 @@ static void test_an_offer_writes_nothing_into_the_audit_log(void **state)
 	assert_int_equal(offer("a", "b"), ERR_NONE);
 }
 
+static void test_a_link_ends_its_own_unfinished_blocks_alone(void **state)
+{
+	const struct span none = span_of(NULL, 0);
+	uint8_t key[OCTETS] = {1};
+
+	(void)state;
+	assert_int_equal(link_says(QKD_BLOCK_PENDING, "q1", 6, SPAN_ARRAY(key)), ERR_NONE);
+	assert_int_equal(link_says(QKD_BLOCK_VOID, "q1", 5, none), ERR_STATE);
+	assert_int_equal(link_says(QKD_BLOCK_VOID, "q2", 6, none), ERR_STATE);
+	assert_int_equal(link_says(QKD_BLOCK_FINAL, "q2", 6, none), ERR_STATE);
+	assert_int_equal(link_says(QKD_BLOCK_VOID, "q1", 6, none), ERR_NONE);
+	assert_int_equal(link_says(QKD_BLOCK_VOID, "q1", 6, none), ERR_NONE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_a_transcript_is_no_proof, open_site, close_site),
 		cmocka_unit_test_setup_teardown(
 			test_an_offer_writes_nothing_into_the_audit_log, open_site, close_site),
+		cmocka_unit_test_setup_teardown(
+			test_a_link_ends_its_own_unfinished_blocks_alone, open_site, close_site),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
