@@ -8,6 +8,19 @@
 static struct process_setup setup;
 static struct settings settings;
 
+struct serving {
+	const struct vault_kind *kind;
+	void *state;
+};
+
+/* The neighbour asks for a sign of life (host/vault_watch.h); all else is the vault's own. */
+static struct err serve(void *ctx, uint16_t type, struct span body, struct writer *answer)
+{
+	const struct serving *s = ctx;
+
+	return type == PROC_STATUS ? OK : s->kind->serve(s->state, type, body, answer);
+}
+
 static struct err prepare(const struct vault_kind *kind, void **state, struct complaint *c)
 {
 	if (setup.channel_count != 1)
@@ -49,7 +62,7 @@ int process_vault_main(int argc, char **argv, const struct vault_kind *kind)
 	log_end(&r);
 	if (failed(e))
 		_exit(PROCESS_EXIT_REFUSED);
-	e = channel_serve(setup.channels[0].fd, kind->serve, state);
+	e = channel_serve(setup.channels[0].fd, serve, &(struct serving){kind, state});
 	log_begin(&r, &log, failed(e) ? LOG_ERROR : LOG_INFO, "host", "channel_closed");
 	log_text(&r, "err", err_word(e));
 	log_end(&r);

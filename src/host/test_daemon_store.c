@@ -1,6 +1,7 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 /* Level STORE. Passes what the front asks on to the vault. */
+#include "host/vault_watch.h"
 #include "test_daemon.h"
 #include <stdlib.h>
 #include <unistd.h>
@@ -9,6 +10,7 @@ static struct {
 	struct process *process;
 	struct test_settings now, next;
 	struct channel *front, *vault;
+	struct vault_watch watch;
 	uint64_t asked;
 } the;
 
@@ -21,8 +23,6 @@ static void on_vault_answer(void *ctx, struct err err, struct span body)
 {
 	struct passing *p = ctx;
 
-	if (err.kind == ERR_TIMEOUT)
-		process_stuck(the.process, "vault");
 	if (p->front == the.front)
 		channel_answer(p->front, p->request_id, TEST_ECHO, err, body);
 	free(p);
@@ -49,8 +49,10 @@ static void on_closed(void *ctx, struct channel *c, struct err why)
 	(void)ctx, (void)why;
 	if (the.front == c)
 		the.front = NULL;
-	if (the.vault == c)
-		the.vault = NULL;
+	if (the.vault != c)
+		return;
+	the.vault = NULL;
+	vault_watch_channel(&the.watch, NULL);
 }
 
 static const struct channel_events events = {.frame = on_frame, .closed = on_closed};
@@ -61,6 +63,28 @@ static void channel(struct process *p, const char *peer, int fd)
 
 	if (failed(channel_open_fd(place, &p->loop, fd, &events, NULL)))
 		process_fail(p, "a channel that cannot be");
+	if (place == &the.vault)
+		vault_watch_channel(&the.watch, the.vault);
+}
+
+static const struct alarm_kind no_vault = {
+	.name = "no_vault", .severity = ALARM_MINOR, .meaning = "The vault is away."};
+
+static void on_vault(void *ctx, bool answers, const char *why)
+{
+	struct process *p = ctx;
+
+	if (answers)
+		alarm_clear(&p->alarms, &no_vault, "vault");
+	else
+		alarm_raise(&p->alarms, &no_vault, "vault", clock_now(&p->clock), "%s", why);
+}
+
+static struct err begin(struct process *p, struct complaint *c)
+{
+	(void)c;
+	vault_watch_open(&the.watch, p, "vault", on_vault, p);
+	return OK;
 }
 
 static struct err start(struct process *p, struct complaint *c)
@@ -98,6 +122,7 @@ static const struct process_kind store = {
 	.name = "test-store",
 	.sandbox = SANDBOX_STORE,
 	.start = start,
+	.begin = begin,
 	.channel = channel,
 	.reload_prepare = reload_prepare,
 	.reload_commit = reload_commit,

@@ -13,7 +13,7 @@
 #include "base/pool.h"
 #include "daemon/auc-store/ledger.h"
 #include "daemon/auc-store/ledger_schema.h"
-#include "host/process.h"
+#include "host/vault_watch.h"
 #include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,7 +28,8 @@ static const struct alarm_kind auts_wrong = {"auc_auts_wrong", ALARM_WARNING,
 	"An AUTS with a wrong MAC-S was refused: the card has another key than we, or somebody "
 	"tries."};
 static const struct alarm_kind vault_away = {"auc_vault_away", ALARM_CRITICAL,
-	"The vault of the authentication centre is not there: no vectors until it is back."};
+	"The vault of the authentication centre is not there or does not answer: no vectors "
+	"until it is back."};
 
 struct auc_store_settings {
 	char database[512];
@@ -49,6 +50,7 @@ struct auc_store {
 	struct store *store;
 	struct ledger *ledger;
 	struct loop_timer tick;
+	struct vault_watch vault_watch;
 	struct channel *vault, *importer, *fronts[FRONTS_MAX];
 	struct pool jobs; /* of struct job */
 	uint64_t refused_input, vault_errors, auts_refused, answered;
@@ -326,10 +328,18 @@ static void on_closed(void *ctx, struct channel *c, struct err why)
 	if (s->vault != c)
 		return;
 	s->vault = NULL;
-	if (s->is_stopping)
-		return;
-	alarm_raise(&s->process->alarms, &vault_away, "vault", clock_now(&s->process->clock),
-		"its channel has closed");
+	vault_watch_channel(&s->vault_watch, NULL);
+}
+
+static void on_vault(void *ctx, bool answers, const char *why)
+{
+	struct auc_store *s = ctx;
+
+	if (answers)
+		alarm_clear(&s->process->alarms, &vault_away, "vault");
+	else if (!s->is_stopping)
+		alarm_raise(&s->process->alarms, &vault_away, "vault",
+			clock_now(&s->process->clock), "%s", why);
 }
 
 static struct channel **place_for(struct auc_store *s, const char *peer)
@@ -363,7 +373,7 @@ static void on_channel(struct process *p, const char *peer, int fd)
 		channel_close(*place);
 	*place = opened;
 	if (is_vault)
-		alarm_clear(&p->alarms, &vault_away, "vault");
+		vault_watch_channel(&s->vault_watch, opened);
 }
 
 /* ---- life ---- */
@@ -462,6 +472,7 @@ static struct err begin(struct process *p, struct complaint *c)
 	ledger_on_lost(s->ledger, on_lost, s);
 	loop_timer_open(&p->loop, &s->tick, on_tick, s);
 	loop_timer_every(&s->tick, TICK_MS);
+	vault_watch_open(&s->vault_watch, p, "auc-vault", on_vault, s);
 	add_metrics(s);
 	return OK;
 }
@@ -490,6 +501,7 @@ static void stop(struct process *p)
 	struct auc_store *s = p->state;
 
 	s->is_stopping = true;
+	vault_watch_close(&s->vault_watch);
 	loop_timer_stop(&s->tick);
 	if (s->importer != NULL)
 		channel_close(s->importer);

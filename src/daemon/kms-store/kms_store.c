@@ -12,6 +12,7 @@
 #include "kms_store.h"
 #include "base/secret.h"
 #include "codec/audit_msg.h"
+#include "host/vault_watch.h"
 #include <stdio.h>
 
 enum { TICK_MS = 100, VAULT_MS_MAX = 5000, PEER_MS_MAX = 2000, AUDIT_MS_MAX = 5000, ASKERS_MAX = 8192 };
@@ -20,6 +21,10 @@ static const struct alarm_kind keys_low = {"kms_keys_low", ALARM_WARNING,
 	"Few keys are left to issue: the quantum link makes less than is used."};
 static const struct alarm_kind keys_empty = {"kms_keys_empty", ALARM_MAJOR,
 	"No key is left to issue: requests are refused until the quantum link brings new blocks."};
+static const struct alarm_kind vault_away = {"kms_vault_away", ALARM_CRITICAL,
+	"The vault of the key store is not there or does not answer: no keys until it is back."};
+static struct vault_watch vault_watch;
+
 static const struct alarm_kind peer_down = {"kms_peer_down", ALARM_MAJOR,
 	"The other site's key store cannot be reached: no key can be issued. Check the link and kms-peer."};
 
@@ -236,6 +241,19 @@ static void probe(struct neighbour *n)
 		port_audit(NULL, span_str("{\"event\":\"audit_joined\",\"process\":\"kms-store\"}"), on_probed, n);
 }
 
+static void on_vault(void *ctx, bool answers, const char *why)
+{
+	struct process *p = ctx;
+
+	if (answers) {
+		alarm_clear(&p->alarms, &vault_away, "vault");
+		return;
+	}
+	alarm_raise(&p->alarms, &vault_away, "vault", clock_now(&p->clock), "%s", why);
+	state.neighbours[NEIGHBOUR_VAULT].is_probed = false;
+	delivery_check();
+}
+
 static void on_closed(void *ctx, struct channel *c, struct err why)
 {
 	struct neighbour *n = ctx;
@@ -248,6 +266,8 @@ static void on_closed(void *ctx, struct channel *c, struct err why)
 	delivery_check();
 	if (n == &state.neighbours[NEIGHBOUR_PEER])
 		kms_peer_link(state.kms, false, clock_now(&state.process->clock));
+	if (n == &state.neighbours[NEIGHBOUR_VAULT])
+		vault_watch_channel(&vault_watch, NULL);
 }
 
 static const struct channel_events events = {.frame = on_frame, .closed = on_closed};
@@ -262,6 +282,8 @@ static void channel(struct process *p, const char *peer, int fd)
 		n->is_probed = false;
 		if (failed(channel_open_fd(&n->channel, &p->loop, fd, &events, n)))
 			n->channel = NULL;
+		if (n == &state.neighbours[NEIGHBOUR_VAULT] && n->channel != NULL)
+			vault_watch_channel(&vault_watch, n->channel);
 	}
 	delivery_check();
 	probe(&state.neighbours[NEIGHBOUR_VAULT]);
@@ -370,6 +392,7 @@ static struct err begin(struct process *p, struct complaint *c)
 	kms_start(state.kms, clock_now(&p->clock));
 	loop_timer_open(&p->loop, &state.tick, on_tick, NULL);
 	loop_timer_every(&state.tick, TICK_MS);
+	vault_watch_open(&vault_watch, p, "kms-vault", on_vault, p);
 	on_tick(NULL);
 	return OK;
 }
@@ -389,6 +412,7 @@ static void status(struct process *p, struct json_writer *json)
 static void stop(struct process *p)
 {
 	loop_timer_stop(&state.tick);
+	vault_watch_close(&vault_watch);
 	store_close(state.store);
 	process_stopped(p);
 }
