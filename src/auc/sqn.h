@@ -29,9 +29,10 @@
  * what the calendar allows for as well: the lost ceilings lay at most `ahead` over their time, and
  * that has passed.
  *
- * Not covered: a database restored from before a DIF was raised, together with a clock that is
- * wrong as well; nor one whose lost owner burst while it was still above its calendar itself, less
- * than `ahead` seconds after its start.
+ * Not covered, both with a restored backup alone. One: it is from before a DIF was raised, and the
+ * clock is wrong as well. Two: its lost owner had itself started above its calendar, and a
+ * subscriber ran ahead of the clock by a burst less than `ahead` seconds after that start: his
+ * numbers may come again until the clock has passed them.
  */
 #include "auc/auc.h"
 #include "base/env.h"
