@@ -80,5 +80,6 @@ int stop_command(const struct invocation *in);
 int doctor_command(const struct invocation *in);
 int keys_list_command(const struct invocation *in);
 int keys_trace_command(const struct invocation *in);
+int tunnel_rotate_command(const struct invocation *in);
 int subscriber_import_command(const struct invocation *in);
 int audit_verify_command(const struct invocation *in);

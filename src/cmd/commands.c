@@ -39,9 +39,14 @@ const struct command commands[] = {
 		OPTIONS(site_and_output)},
 	{.name = "subscriber import", .syntax = "FILE.csv", .arguments_min = 1, .arguments_max = 1,
 		.run = subscriber_import_command, .help = "import subscribers from a CSV file, all or none",
-		.text = "The file's first line names its columns: imsi, k, and op or opc; algorithm (milenage), amf and sqn are "
-			"optional. Every row is checked before the first is stored. Keys go from the file to the vault "
+		.text = "The file's first line names its columns: imsi, k, and op or opc; algorithm (milenage), amf, sqn and msisdn "
+			"are optional. Every row is checked before the first is stored. Keys go from the file to the vault "
 			"and are sealed there; no other process sees them.",
+		OPTIONS(site_and_output)},
+	{.name = "tunnel rotate", .syntax = "", .run = tunnel_rotate_command,
+		.help = "give the tunnel a fresh quantum-safe key now; asked at the site that is the initiator",
+		.text = "Starts a rotation before its time and waits for it. The old tunnel stays until the new one stands. Where the "
+			"rotation fails, so does the command, and the old tunnel goes on.",
 		OPTIONS(site_and_output)},
 	{.name = "audit verify", .syntax = "FOLDER", .arguments_min = 1, .arguments_max = 1,
 		.run = audit_verify_command, .help = "check the chain of the audit log in FOLDER, record by record", OPTIONS(output)},

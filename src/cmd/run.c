@@ -189,12 +189,10 @@ int run_command(const struct invocation *in)
 
 	if (failed(e))
 		return fail(EXIT_CONFIG, "%s", c.text);
-	if (geteuid() != 0) {
-		e = complain(&c, ERR(AUTH), "run: needs root, to open ports, put up the fence and change to user '%s'",
-			site->user);
-	} else {
-		e = prepare(site, &c);
-	}
+	const bool is_root = geteuid() == 0;
+	e = is_root ? prepare(site, &c)
+		    : complain(&c, ERR(AUTH), "run: needs root, to open ports, put up the fence and change to user '%s'",
+			      site->user);
 	if (!failed(e)) {
 		plan->ctx = in->argv[0];
 		plan->replan = replan;
@@ -202,7 +200,7 @@ int run_command(const struct invocation *in)
 	}
 	free(plan);
 	site_free(site);
-	return failed(e) ? fail(exit_code_of(e), "%s", c.text) : EXIT_OK;
+	return failed(e) ? fail(is_root ? exit_code_of(e) : EXIT_PRIVILEGE, "%s", c.text) : EXIT_OK;
 }
 
 int check_command(const struct invocation *in)

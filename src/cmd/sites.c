@@ -53,6 +53,21 @@ static struct control_reply ask_one(const struct site_found *site, const struct 
 	return control_ask(site->socket, q->type, writer_span_done(&w), -1, ASK_MS_MAX);
 }
 
+enum exit_code exit_code_of_reply(const struct control_reply *reply)
+{
+	return reply->is_forbidden     ? EXIT_PRIVILEGE
+	       : reply->is_unreachable ? EXIT_UNREACHABLE
+				       : exit_code_of(reply->err);
+}
+
+/* To a question that every site is asked, a refusal is no fault of an input file. */
+static enum exit_code code_of_answer(const struct control_reply *reply)
+{
+	const enum exit_code code = exit_code_of_reply(reply);
+
+	return code == EXIT_CONFIG ? EXIT_FAILED : code;
+}
+
 int sites_ask(const struct invocation *in, const struct site_question *q)
 {
 	const bool is_json = wants_json(in);
@@ -68,9 +83,8 @@ int sites_ask(const struct invocation *in, const struct site_question *q)
 		struct control_reply reply = ask_one(&found[i], q);
 		if (failed(reply.err)) {
 			/* A folder that a dead site left behind answers nothing; that is no failure of the others. */
-			if (only != NULL || count == 1 || reply.err.kind != ERR_IO)
-				code = fail(reply.err.kind == ERR_IO ? EXIT_UNREACHABLE : EXIT_FAILED, "%s: %s",
-					found[i].name, reply.text);
+			if (only != NULL || count == 1 || !reply.is_unreachable)
+				code = fail(code_of_answer(&reply), "%s: %s", found[i].name, reply.text);
 		} else if (is_json) {
 			printf("%s%.*s", answered > 0 ? "," : "", (int)reply.len, reply.text);
 		} else {

@@ -7,6 +7,7 @@
  */
 #include "cmd/command.h"
 #include "base/span.h"
+#include "host/control.h"
 
 enum { SITES_MAX = 16, SITE_ANSWER_MAX = 1 << 20 };
 
@@ -17,6 +18,9 @@ struct site_found {
 
 /* Sites in the order of their names; `only` NULL: all. */
 size_t sites_find(struct site_found found[static SITES_MAX], const char *only);
+
+/* Of a reply that failed. */
+enum exit_code exit_code_of_reply(const struct control_reply *reply);
 
 /*
  * Asks each site and prints the answers: with -o json one site's value as it is, several as one list; else by `print`.

@@ -132,3 +132,12 @@ int keys_trace_command(const struct invocation *in)
 				     .argument = in->argv[0],
 				     .print = print_as_it_is});
 }
+
+int tunnel_rotate_command(const struct invocation *in)
+{
+	return sites_ask(in, &(struct site_question){.type = PROC_QUERY,
+				     .process = "gateway",
+				     .verb = "rotate",
+				     .argument = "",
+				     .print = print_as_it_is});
+}

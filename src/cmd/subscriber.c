@@ -29,7 +29,7 @@ static int import_into(const struct invocation *in, const struct site_found *sit
 	struct control_reply reply =
 		control_ask(site->socket, PROC_RUN_ONCE, writer_span_done(&w), fd, IMPORT_MS_MAX);
 	close(fd);
-	const int code = failed(reply.err) ? fail(exit_code_of(reply.err), "%s", reply.text) : EXIT_OK;
+	const int code = failed(reply.err) ? fail(exit_code_of_reply(&reply), "%s", reply.text) : EXIT_OK;
 	if (code == EXIT_OK)
 		puts(reply.text);
 	control_reply_free(&reply);

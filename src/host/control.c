@@ -113,7 +113,11 @@ struct control_reply control_ask(
 	if (bytes == NULL)
 		abort(); /* a command, not a daemon */
 	if (socket < 0) {
-		reply = refusal(ERR(ABSENT), "no site answers on %s: %s", path, strerror(errno));
+		const bool is_forbidden = errno == EACCES || errno == EPERM;
+		reply = refusal(is_forbidden ? ERR(AUTH) : ERR(ABSENT), "no site answers on %s: %s",
+			path, strerror(errno));
+		reply.is_forbidden = is_forbidden;
+		reply.is_unreachable = !is_forbidden;
 		free(bytes);
 		return reply;
 	}

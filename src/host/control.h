@@ -18,6 +18,8 @@ struct control_reply {
 	struct err err; /* what the site answered, or why it could not be asked */
 	char *text;     /* result, or with an error a sentence; NUL-terminated, never NULL */
 	size_t len;
+	/* Nobody answers there; or it is the asker who may not open the socket. */
+	bool is_unreachable, is_forbidden;
 };
 /* `fd` < 0: none. `timeout_ms` 0: waits as long as it takes. */
 struct control_reply control_ask(

@@ -9,7 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -109,6 +111,27 @@ static void serve(int uid_refused)
 		failed(control_server_open(&server, &loop, path, access, on_request, NULL, &c)));
 }
 
+/* What the asker lacks is not what the site refuses: the commands' exit codes stand on it. */
+static void test_who_may_not_open_the_socket_is_told_so(void **state)
+{
+	(void)state;
+	struct control_reply reply = control_ask("/tmp/merlon-no-such.sock", PROC_STATUS, span_of(NULL, 0), -1, 100);
+	assert_true(reply.is_unreachable && !reply.is_forbidden);
+	control_reply_free(&reply);
+	assert_int_equal(chmod(path, 0), 0);
+	const pid_t child = fork();
+	if (child == 0) {
+		if (geteuid() == 0 && setuid(65534) != 0)
+			_exit(2);
+		reply = control_ask(path, PROC_STATUS, span_of(NULL, 0), -1, 100);
+		_exit(reply.is_forbidden && !reply.is_unreachable && reply.err.kind == ERR_AUTH ? 0 : 1);
+	}
+	int status = -1;
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	control_server_close(server);
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -189,6 +212,8 @@ int main(void)
 		cmocka_unit_test(test_of_two_descriptors_in_a_message_none_is_left_open),
 		cmocka_unit_test_setup_teardown(
 			test_half_a_request_when_the_server_closes_is_nobodys, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_who_may_not_open_the_socket_is_told_so, set_up, tear_down),
 		cmocka_unit_test_teardown(
 			test_the_refused_user_may_connect_and_ask_nothing, tear_down),
 		cmocka_unit_test_setup_teardown(

@@ -374,8 +374,8 @@ static void begin_import(void)
 	if (!failed(e) && the.complaint_count == 0 && the.rows == 0)
 		complain_line(1, "at least one subscriber");
 	if (!failed(e) && the.complaint_count > 0) {
-		snprintf(text, sizeof text, "%s\n%zu mistakes; nothing was stored", the.complaints,
-			the.complaint_count);
+		snprintf(text, sizeof text, "%s\n%zu mistake%s; nothing was stored", the.complaints,
+			the.complaint_count, the.complaint_count == 1 ? "" : "s");
 		finish(ERR(INPUT), span_str(text));
 		return;
 	}
