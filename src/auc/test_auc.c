@@ -53,6 +53,7 @@ static void nothing_is_taken_before_the_lease_is_durable(void **state)
 	assert_false(failed(sqn_take(&l, at_s(0), &s, 1, &seq)));
 }
 
+/* [TS 33.102 Annex C.1.2, partly time-based] */
 static void an_unused_subscriber_starts_at_one_and_follows_the_clock(void **state)
 {
 	const struct sqn_lease l = leased(at_s(0), 0, 4096);
@@ -176,6 +177,7 @@ static void the_end_of_43_bits_is_a_limit(void **state)
 
 /* ---- IND ---- */
 
+/* [TS 33.102 Annex C.1.1.1, C.3.4] */
 static void nodes_and_domains_have_their_own_ind_and_none_has_zero(void **state)
 {
 	struct ind_table t = {0};
@@ -253,6 +255,7 @@ static void is_hex(const uint8_t *at, size_t len, const char *right)
 	assert_string_equal(hex, right);
 }
 
+/* [TS 33.102 §6.3.2], [TS 33.102 §6.8.1.2] */
 static void a_vector_is_what_the_figures_say(void **state)
 {
 	const struct auc_keys keys = keys_of_set_1();
@@ -271,6 +274,7 @@ static void a_vector_is_what_the_figures_say(void **state)
 	is_hex(v.kc, AUTH_KC, "eae4be823af9a08b");
 }
 
+/* [TS 33.102 Annex H] */
 static void the_separation_bit_follows_the_radio(void **state)
 {
 	const uint8_t amf[2] = {0x80, 0x01}, other[2] = {0x00, 0x02};
@@ -299,6 +303,7 @@ static void auts_of(
 	memcpy(auts + SQN_OCTETS, f.mac_s, sizeof f.mac_s);
 }
 
+/* [TS 33.102 §6.3.3], [TS 33.102 §6.3.5] */
 static void a_genuine_auts_is_opened_and_each_wrong_bit_refused(void **state)
 {
 	const struct auc_keys keys = keys_of_set_1();
@@ -319,6 +324,7 @@ static void a_genuine_auts_is_opened_and_each_wrong_bit_refused(void **state)
 	}
 }
 
+/* [TS 33.102 §6.3.5 step 3] */
 static void resync_moves_only_where_the_card_would_refuse(void **state)
 {
 	const struct sqn_lease l = leased(at_s(0), 0, 100);
@@ -362,6 +368,7 @@ static void a_card_at_its_end_is_a_limit(void **state)
  * off), at several nodes. The card takes each vector, if not at once then after one
  * resynchronisation.
  */
+/* [TS 33.102 Annex C.2.1, example in C.3.2] */
 static void a_card_takes_every_vector(void **state)
 {
 	struct prop prop = prop_from_environment(11);

@@ -164,6 +164,7 @@ static void keep_line(void *ctx, enum log_level level, struct span line)
 	last_line[line.len] = '\0';
 }
 
+/* [RFC 8259 §7], [GSMA FS.31 data minimisation] */
 static void test_log_lines_are_json_and_mask_subscribers(void **state)
 {
 	struct log log = {.line = keep_line, .process = "auc-front", .least = LOG_INFO};
@@ -203,6 +204,7 @@ static void test_a_log_record_too_long_is_cut_at_a_field(void **state)
 
 static const struct alarm_kind link_down = {"link_down", ALARM_MAJOR, "The link is down."};
 
+/* [ITU-T X.733; RFC 8632] */
 static void test_alarm_is_a_state(void **state)
 {
 	static struct alarm_registry registry;

@@ -23,6 +23,7 @@ static void card(struct usim *usim, uint8_t rand[16], uint8_t autn[16])
 	assert_true(hex_to_span(span_mut_of(autn, 16), autn_hex));
 }
 
+/* [TS 35.206 §4.1] */
 static void test_standard_challenge_gives_standard_res(void **state)
 {
 	uint8_t rand[16], autn[16], res[8];
@@ -38,6 +39,7 @@ static void test_standard_challenge_gives_standard_res(void **state)
 	assert_int_equal(a.sqn, 0xff9bb4d0b607);
 }
 
+/* [TS 33.102 §6.3.3] */
 static void test_wrong_mac_is_refused_without_a_response(void **state)
 {
 	uint8_t rand[16], autn[16];
@@ -54,6 +56,7 @@ static void test_wrong_mac_is_refused_without_a_response(void **state)
 	assert_int_equal(usim.sqn_highest, 0);
 }
 
+/* [TS 33.102 §6.3.5] */
 static void test_same_challenge_twice_is_a_synch_failure_with_auts(void **state)
 {
 	uint8_t rand[16], autn[16], start[6];

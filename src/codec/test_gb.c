@@ -17,6 +17,7 @@ static struct span octets(struct span_mut buffer, const char *hex)
 static const char auth_request[] =
 	"0812102021a14c000102030405060708090a0b0c0d8028100102030405060708090a0b0c0d0e0f10";
 
+/* [TS 24.008 §9.4] */
 static void test_auth_request_gives_rand_autn_and_reference(void **state)
 {
 	uint8_t buffer[128];
@@ -60,6 +61,7 @@ static void test_autn_of_another_length_is_refused(void **state)
 	assert_string_equal(fault.field, "autn");
 }
 
+/* [TS 44.064] */
 static void test_llc_round_trip_and_a_flipped_bit_is_refused(void **state)
 {
 	const uint8_t text[] = "nine bits of sequence";
@@ -84,6 +86,7 @@ static void test_llc_round_trip_and_a_flipped_bit_is_refused(void **state)
 	}
 }
 
+/* [TS 48.016], [TS 48.018] */
 static void test_ns_and_bssgp_round_trip(void **state)
 {
 	const uint8_t cell[GB_CELL_OCTETS] = {0, 0xf1, 0x10, 0, 1, 0, 0, 1};
@@ -112,6 +115,7 @@ static void test_ns_and_bssgp_round_trip(void **state)
 	assert_true(span_equal(bssgp.llc, SPAN_ARRAY(long_llc)));
 }
 
+/* [TS 48.016 §7.3, §7.4] */
 static void test_ns_reset_round_trip(void **state)
 {
 	uint8_t buffer[32];
@@ -130,6 +134,7 @@ static void test_ns_reset_round_trip(void **state)
 	assert_int_equal(ns.nsei, 7);
 }
 
+/* [TS 24.008 §10.5.1.4] */
 static void test_imsi_is_written_low_half_first(void **state)
 {
 	uint8_t buffer[64], expected[16];
@@ -143,6 +148,7 @@ static void test_imsi_is_written_low_half_first(void **state)
 		span_equal(message, octets(SPAN_MUT_ARRAY(expected), "0816080910100000000024")));
 }
 
+/* [TS 24.008 §10.5.3.2.1] */
 static void test_res_of_eight_octets_is_split_in_two_elements(void **state)
 {
 	const uint8_t res[8] = {1, 2, 3, 4, 5, 6, 7, 8};

@@ -14,6 +14,7 @@ static struct qkd014_fault fault;
 static struct qkd014_enc_request enc;
 static struct qkd014_dec_request dec;
 
+/* [ETSI GS QKD 014 §5.1], [RFC 3986 §2.1] */
 static void test_paths(void **state)
 {
 	struct qkd014_path path;
@@ -67,6 +68,7 @@ static void test_enc_requests(void **state)
 	assert_string_equal(enc.additional[1].text, "b");
 }
 
+/* [ETSI GS QKD 014 Tables 4, 6, 8] */
 static void test_enc_requests_that_are_refused(void **state)
 {
 	const char *const queries[] = {"size=0", "size=-8", "size=abc01", "number=0", "number=-8",
@@ -106,6 +108,7 @@ static void test_texts_of_the_standard(void **state)
 	assert_string_equal(QKD014_KEYS_NOT_FOUND, "one or more keys specified are not found on KME");
 }
 
+/* [ETSI GS QKD 014 Table 7] */
 static void test_dec_requests(void **state)
 {
 	const char *const queries[] = {"", "key_ID=", "key_ID=123", ("key_ID=" UUID "0"),
@@ -159,6 +162,7 @@ static void test_keys_are_base64(void **state)
 	}
 }
 
+/* [ETSI GS QKD 014 §6.1] */
 static void test_the_greatest_answer_fits(void **state)
 {
 	static uint8_t out[QKD014_ANSWER_MAX];

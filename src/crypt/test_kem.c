@@ -22,6 +22,7 @@ static void assert_hex(const uint8_t *at, size_t len, const char *hex)
 }
 
 /* Vector 0 of the official ML-KEM-768 known answers; of the long values both ends. */
+/* [FIPS 203 §7.1] */
 static void test_mlkem768_known_answer(void **state)
 {
 	uint8_t seed[MLKEM768_SEED], m[MLKEM768_RANDOM], public[MLKEM768_PUBLIC];
@@ -45,6 +46,7 @@ static void test_mlkem768_known_answer(void **state)
 	assert_memory_equal(secret, again, sizeof secret);
 }
 
+/* [FIPS 203 §6.2] */
 static void test_mlkem768_rejects_implicitly_and_explicitly(void **state)
 {
 	const uint8_t seed[MLKEM768_SEED] = {1}, m[MLKEM768_RANDOM] = {2};
@@ -72,6 +74,7 @@ static void test_mlkem768_rejects_implicitly_and_explicitly(void **state)
 }
 
 /* [RFC 7748 §6.1] */
+/* [RFC 7748] */
 static void test_x25519_known_answer(void **state)
 {
 	uint8_t a[32], b[32], public_a[32], public_b[32], secret[32];
@@ -103,6 +106,7 @@ static void test_x25519_refuses_a_point_of_small_order(void **state)
 }
 
 /* [FIPS 180-4], "abc"; [RFC 4231 §4.3] */
+/* [RFC 2104] */
 static void test_sha256_and_hmac_known_answers(void **state)
 {
 	uint8_t digest[SHA256_OCTETS];

@@ -93,6 +93,7 @@ static void check_on_each_engine(const struct published *p)
 		check(aes128_native(), p);
 }
 
+/* [TS 35.206], [TS 35.206 §4.1] */
 static void published_sets_come_out(void **state)
 {
 	(void)state;
@@ -168,6 +169,7 @@ static void sets_of_the_shared_folder_come_out(void **state)
 	assert_true(count >= 10);
 }
 
+/* [FIPS 197] */
 static void engines_agree_with_openssl(void **state)
 {
 	struct prop prop = prop_from_environment(1);

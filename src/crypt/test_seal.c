@@ -14,6 +14,7 @@ static void hex(struct span_mut out, const char *text)
 }
 
 /* [RFC 5869 A.1]; SHA-512 over the same inputs was computed with Python's hmac module. */
+/* [RFC 5869] */
 static void hkdf_gives_the_published_values(void **state)
 {
 	uint8_t ikm[22], salt[13], info[10], out[42], right[42];
@@ -49,6 +50,7 @@ static void hkdf_takes_empty_salt_and_info(void **state)
 }
 
 /* Test case 14 of the GCM submission by McGrew and Viega: zero key, nonce and block. */
+/* [SP 800-38D §8.3] */
 static void aead_gives_the_published_value(void **state)
 {
 	uint8_t key[AEAD_KEY] = {0}, nonce[AEAD_NONCE] = {0}, plain[16] = {0}, out[32], right[32];

@@ -32,6 +32,7 @@ static struct span packet_end(struct writer *w, size_t mark)
 }
 
 /* There must be no way to a tunnel without a PPK [RFC 8784 §3]. */
+/* [RFC 8784] */
 static void test_every_connection_requires_its_ppk(void **state)
 {
 	(void)state;

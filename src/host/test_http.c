@@ -218,6 +218,7 @@ static size_t count(const char *text, const char *word)
 
 /* ---- HTTP/1.1, octet by octet ---- */
 
+/* [RFC 9112 §9.3.2] */
 static void test_pipelined_requests_are_answered_in_order_one_at_a_time(void **state)
 {
 	struct world *w = *state;
@@ -283,6 +284,7 @@ static const struct {
 	{"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "HTTP/1.1 400 "},
 };
 
+/* [RFC 9112] */
 static void test_malformed_requests_are_refused_and_the_server_lives(void **state)
 {
 	struct world *w = *state;
@@ -512,6 +514,7 @@ static void test_bodies_and_limits_over_http2(void **state)
 	assert_string_equal(w->got, "200 413 431 414 200 1048576 200 204");
 }
 
+/* [RFC 9113] */
 static void test_many_requests_at_once_over_http2(void **state)
 {
 	struct world *w = *state;
@@ -608,6 +611,7 @@ static void test_server_may_close_within_a_handshake(void **state)
 
 /* ---- Percent-decoding ---- */
 
+/* [RFC 3986 §2.1] */
 static void test_decode_refuses_what_has_two_readings(void **state)
 {
 	static const char *const bad[] = {"%", "%4", "%4g", "a%00b", "%%41", "%u0041"};

@@ -408,6 +408,7 @@ static void test_tls_1_2_is_refused(void **state)
 	expect_refusal(w, s_client(w, "radio", "-tls1_2", NULL), "TLS: unsupported protocol");
 }
 
+/* [ETSI GS QKD 014 §5.1] */
 static void test_peer_without_certificate_is_refused(void **state)
 {
 	struct world *w = *state;
@@ -467,6 +468,7 @@ static void test_those_who_say_nothing_keep_nobody_out(void **state)
 	run_for(w, 50);
 }
 
+/* [RFC 8446 §5.1] */
 static void test_noise_is_refused(void **state)
 {
 	struct world *w = *state;
@@ -501,6 +503,7 @@ _Noreturn static void updates_main(const struct world *w)
 	_exit(goes_on ? 1 : 0);
 }
 
+/* [RFC 8446 §4.6.3] */
 static void test_who_asks_for_key_updates_without_end_is_let_go(void **state)
 {
 	struct world *w = *state;
@@ -519,6 +522,7 @@ static void test_who_asks_for_key_updates_without_end_is_let_go(void **state)
 	assert_int_equal(status, 0);
 }
 
+/* [RFC 8446 §6.1] */
 static void test_cut_without_the_end_of_tls_is_an_error(void **state)
 {
 	struct world *w = *state;

@@ -110,6 +110,7 @@ static void test_the_two_halves_never_meet(void **state)
 	}
 }
 
+/* [RFC 9562 §5.8, version 8], [RFC 9562 §4.1], [RFC 9562 §4.2] */
 static void test_key_ids_differ_and_are_uuids(void **state)
 {
 	const uint8_t block_id[16] = {1, 2, 3}, other_id[16] = {1, 2, 4};
@@ -177,6 +178,7 @@ static void hkdf_elsewhere(const char *secret_hex, const char *info_hex, uint8_t
 	assert_true(hex_to_span(span_mut_of(key, 32), hex));
 }
 
+/* [RFC 5869] */
 static void test_the_hybrid_key_is_hkdf_of_the_documented_octets(void **state)
 {
 	struct inputs in = sample();

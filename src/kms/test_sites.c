@@ -756,6 +756,7 @@ static size_t seeds(void)
 	return text == NULL ? 80 : strtoul(text, NULL, 0);
 }
 
+/* [ETSI GS QKD 014 Table 7] */
 static void test_no_key_twice_none_to_a_foreigner_and_equal_at_both_ends(void **state)
 {
 	size_t keys = 0;
