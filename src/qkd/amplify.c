@@ -9,7 +9,8 @@ enum qkd_abort amplify_length(const struct estimate *e, const struct qkd_paramet
 {
 	/* Never less than Lim has for verification, whatever the tag's length. */
 	const double verify_bits = fmax((double)ledger->tag_bits, log2(2 / p->eps_cor));
-	const double bits = estimate_final_bits(e, p, (double)ledger->parities, verify_bits);
+	const double published = (double)(ledger->parities + ledger->answers);
+	const double bits = estimate_final_bits(e, p, published, verify_bits);
 
 	*final_bits = 0;
 	if (verify_collision((uint32_t)ledger->sifted) > p->eps_cor)

@@ -10,7 +10,7 @@
 #include "sift.h"
 #include "verify.h"
 
-/* Whole octets, in bits; 0 with QKD_NO_SECRET. Reads parities and tag bits from the ledger. */
+/* Whole octets, in bits; 0 with QKD_NO_SECRET. Reads parities, answers and tag bits from the ledger. */
 enum qkd_abort amplify_length(const struct estimate *e, const struct qkd_parameters *p,
 	const struct qkd_ledger *ledger, uint32_t *final_bits);
 /* `packed`: the X bits (verify.h). Fills out.len octets. QKD_NO_ENTROPY stands for exhausted secret memory too. */

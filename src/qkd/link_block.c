@@ -35,11 +35,11 @@ static void report_write(const struct qkd_link *l, enum qkd_abort reason, char o
 	snprintf(out, REPORT_MAX,
 		"{\"link\":\"%s\",\"block_id\":\"%s\",\"role\":\"%s\",\"optics\":\"%s\",\"abort\":\"%s\","
 		"\"qber\":%.6f,\"test_qber\":%.6f,\"phase_error\":%.6f,\"detections\":%" PRIu64
-		",\"sifted\":%" PRIu64 ",\"revealed\":%" PRIu64 ",\"corrected\":%" PRIu64 ",\"parities\":%" PRIu64
+		",\"sifted\":%" PRIu64 ",\"revealed\":%" PRIu64 ",\"corrected\":%" PRIu64 ",\"parities\":%" PRIu64 ",\"answers\":%" PRIu64
 		",\"tag_bits\":%" PRIu64 ",\"seed_bits\":%" PRIu64 ",\"final_bits\":%" PRIu64 ",\"refill_bits\":%" PRIu64 "}",
 		l->settings.link, id, is_bob(l) ? "bob" : "alice", l->status.is_simulated ? "simulated" : "device",
 		qkd_abort_word(reason), block_qber(b), b->estimate.test_qber, b->estimate.phase_error, g->detections,
-		g->sifted, g->revealed, g->corrected, g->parities, g->tag_bits, g->seed_bits, g->final_bits, g->refill_bits);
+		g->sifted, g->revealed, g->corrected, g->parities, g->answers, g->tag_bits, g->seed_bits, g->final_bits, g->refill_bits);
 }
 
 static void block_forget(struct qkd_link *l)
@@ -281,6 +281,7 @@ static void bob_ask(struct qkd_link *l)
 	}
 	l->block.ledger.corrected = l->reconcile.corrected;
 	l->block.ledger.parities = l->reconcile.parities;
+	l->block.ledger.answers = l->reconcile.parities;
 	link_stage_enter(l, STAGE_B_VERIFY);
 }
 
@@ -339,6 +340,7 @@ static void alice_corrected(struct qkd_link *l, const struct link_message *corre
 	struct link_message m = {0};
 
 	l->block.ledger.parities = l->reconcile.parities;
+	l->block.ledger.answers = l->reconcile.parities;
 	l->block.ledger.corrected = corrected->errors;
 	if (!draw(l, m.hash_key, sizeof m.hash_key))
 		return;

@@ -36,11 +36,9 @@
  * length with the bound evaluated on the counts observed. Wiesemann et al., arXiv:2405.16578 treats that
  * rigorously; the constants have not been re-derived from it.
  *
- * A second one: Cascade is two-way. Bob sends no parity, but each question tells how one of Alice's compared with his, and
- * CORRECTED how many differed. The account holds what depends on her bits alone; where the errors come out is not in [Lim].
- * Tupkary, Lütkenhaus, arXiv:2307.00576 show that leaving it out can be wrong for decoy-state BB84, and how to count it.
- * Until that is worked into the bound, secrecy rests on the usual assumption that where the errors are tells nothing of
- * the bits.
+ * Cascade is two-way. Bob sends no parity, but his questions tell how each of Alice's compared with his: one bit each, and nothing more,
+ * since all that he says is determined by these. Tupkary, Lütkenhaus, arXiv:2307.00576 show that leaving them out can
+ * be wrong for decoy-state BB84. So the account takes them as leak in full: twice the parities.
  */
 #include "base/alarm.h"
 #include "base/err.h"
@@ -78,7 +76,8 @@ struct qkd_ledger {
 	uint64_t sifted;     /* X bits in the block */
 	uint64_t revealed;   /* Z bits, published at both ends */
 	uint64_t corrected;  /* bits that Bob turned over */
-	uint64_t parities;   /* published during reconciliation: leak */
+	uint64_t parities;   /* Alice's, published during reconciliation: leak */
+	uint64_t answers;    /* how each compared with Bob's, which his next questions tell: leak */
 	uint64_t tag_bits;   /* published by verification: leak */
 	uint64_t seed_bits;  /* public, independent of the key */
 	uint64_t final_bits; /* after amplification; refill included */

@@ -252,6 +252,7 @@ bool lab_qkd_read(struct lab *lab)
 		v->qber = yyjson_get_num(lab_member(status, "qkd", "/qber"));
 		v->bits_per_second = yyjson_get_num(lab_member(status, "qkd", "/bits_per_second"));
 		v->leaked_bits = yyjson_get_uint(lab_member(status, "qkd", "/ledger/parities")) +
+				 yyjson_get_uint(lab_member(status, "qkd", "/ledger/answers")) +
 				 yyjson_get_uint(lab_member(status, "qkd", "/ledger/tag_bits"));
 		yyjson_doc_free(status);
 	}

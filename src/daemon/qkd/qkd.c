@@ -576,6 +576,7 @@ static void ledger_status(struct json_writer *j, const struct qkd_ledger *g)
 	json_u64(j, "revealed", g->revealed);
 	json_u64(j, "corrected", g->corrected);
 	json_u64(j, "parities", g->parities);
+	json_u64(j, "answers", g->answers);
 	json_u64(j, "tag_bits", g->tag_bits);
 	json_u64(j, "seed_bits", g->seed_bits);
 	json_u64(j, "final_bits", g->final_bits);
