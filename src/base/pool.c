@@ -21,8 +21,10 @@ struct err pool_open(struct pool *p, uint32_t limit, size_t item_octets)
 
 void pool_close(struct pool *p)
 {
+	/* Slots beyond the peak were never taken: their pages need not be touched to be given back.
+	 */
 	if (p->items != NULL)
-		secret_wipe(p->items, p->limit * p->item_octets);
+		secret_wipe(p->items, p->peak * p->item_octets);
 	free(p->items);
 	free(p->generations);
 	free(p->free_slots);
