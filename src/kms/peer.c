@@ -198,21 +198,42 @@ void peer_reconcile(struct kms *k, struct span body, kms_done_fn *answer, void *
 	answer(ctx, OK, writer_span_done(&w));
 }
 
-static void block_reconcile(struct kms *k, struct block *b, enum peer_verdict verdict, uint32_t mark)
+/* The other site has nothing left of it: nothing more is issued from it here either. Keys that were issued wait on for
+ * their slaves, whose masters have them already. */
+static void block_retire(struct kms *k, struct block *b)
+{
+	for (uint32_t slot = 0; slot < b->slots; slot++)
+		if (!slot_is_taken(b, slot))
+			slot_finish(k, b, slot);
+	b->next = slots_of_direction(b->slots, k->direction).end;
+}
+
+/* The other site knows keys that we do not remember: our rows are older than the truth. */
+static void block_catch_up(struct kms *k, struct block *b, uint32_t mark)
 {
 	const struct slot_range half = slots_of_direction(b->slots, k->direction);
 
-	if (verdict != PEER_SAME) {
-		block_void(k, b);
-		block_settle(k, b);
-		return;
-	}
-	/* The other site knows keys that we do not remember: our rows are older than the truth. */
 	while (b->next < mark && b->next < half.end) {
 		if (!slot_is_taken(b, b->next))
 			slot_finish(k, b, b->next);
 		b->next++;
 	}
+}
+
+static void block_reconcile(struct kms *k, struct block *b, enum peer_verdict verdict, uint32_t mark)
+{
+	switch (verdict) {
+	case PEER_SAME:
+		block_catch_up(k, b, mark);
+		break;
+	case PEER_UNKNOWN: /* spent there, most likely */
+		block_retire(k, b);
+		break;
+	case PEER_DIFFERENT:
+		block_void(k, b);
+		break;
+	}
+	block_settle(k, b);
 }
 
 /* Ready blocks after k->sync_after, oldest first. */
