@@ -82,6 +82,39 @@ static void print_status(const char *site, struct span json)
 	yyjson_doc_free(doc);
 }
 
+/* Any JSON value as indented lines, `name  value`; a list's objects are set apart by a dash. */
+static void print_value(const char *name, yyjson_val *value, int depth)
+{
+	size_t i, count;
+	yyjson_val *key, *item;
+
+	if (!yyjson_is_ctn(value)) {
+		char *text = yyjson_is_str(value) ? strdup(yyjson_get_str(value)) : yyjson_val_write(value, 0, NULL);
+		printf("%*s%-*s %s\n", 2 * depth, "", 20 - 2 * depth, name, text ? text : "?");
+		free(text);
+		return;
+	}
+	if (name[0] != '\0')
+		printf("%*s%s\n", 2 * depth, "", name);
+	depth += name[0] != '\0';
+	if (yyjson_is_arr(value)) {
+		yyjson_arr_foreach(value, i, count, item)
+			print_value("-", item, depth);
+	} else {
+		yyjson_obj_foreach(value, i, count, key, item)
+			print_value(yyjson_get_str(key), item, depth);
+	}
+}
+
+static void print_json(const char *site, struct span json)
+{
+	yyjson_doc *doc = yyjson_read((const char *)json.at, json.len, 0);
+
+	printf("site %s\n", site);
+	print_value("", yyjson_doc_get_root(doc), 1);
+	yyjson_doc_free(doc);
+}
+
 static void print_as_it_is(const char *site, struct span text)
 {
 	(void)site;
@@ -121,7 +154,7 @@ int keys_list_command(const struct invocation *in)
 				     .process = "kms-store",
 				     .verb = "list",
 				     .argument = "",
-				     .print = print_as_it_is});
+				     .print = print_json});
 }
 
 int keys_trace_command(const struct invocation *in)
@@ -130,7 +163,7 @@ int keys_trace_command(const struct invocation *in)
 				     .process = "kms-store",
 				     .verb = "trace",
 				     .argument = in->argv[0],
-				     .print = print_as_it_is});
+				     .print = print_json});
 }
 
 int tunnel_rotate_command(const struct invocation *in)
@@ -139,5 +172,5 @@ int tunnel_rotate_command(const struct invocation *in)
 				     .process = "gateway",
 				     .verb = "rotate",
 				     .argument = "",
-				     .print = print_as_it_is});
+				     .print = print_json});
 }

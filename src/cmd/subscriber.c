@@ -9,8 +9,20 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#include <yyjson.h>
 
 enum { IMPORT_MS_MAX = 600000 };
+
+static void print_imported(const char *json, size_t len)
+{
+	yyjson_doc *doc = yyjson_read(json, len, 0);
+	yyjson_val *root = yyjson_doc_get_root(doc);
+
+	printf("%llu subscribers imported in %.1f s\n",
+		(unsigned long long)yyjson_get_uint(yyjson_obj_get(root, "subscribers")),
+		yyjson_get_num(yyjson_obj_get(root, "seconds")));
+	yyjson_doc_free(doc);
+}
 
 /* The file is opened here, with the operator's own rights; the import process gets the descriptor and reads
  * nothing else. */
@@ -30,8 +42,10 @@ static int import_into(const struct invocation *in, const struct site_found *sit
 		control_ask(site->socket, PROC_RUN_ONCE, writer_span_done(&w), fd, IMPORT_MS_MAX);
 	close(fd);
 	const int code = failed(reply.err) ? fail(exit_code_of_reply(&reply), "%s", reply.text) : EXIT_OK;
-	if (code == EXIT_OK)
+	if (code == EXIT_OK && wants_json(in))
 		puts(reply.text);
+	else if (code == EXIT_OK)
+		print_imported(reply.text, reply.len);
 	control_reply_free(&reply);
 	return code;
 }

@@ -98,6 +98,7 @@ static void on_vectors(void *ctx, struct err err, struct span body)
 	if (!failed(err))
 		err = auc_vectors_decode(body, answer.vectors, &count, &fault);
 	if (failed(err)) {
+		secret_wipe(&answer, sizeof answer); /* vectors before the fault */
 		r->front->refused += 1;
 		request_refuse(r, cause_of(err));
 		return;

@@ -50,6 +50,8 @@ struct import {
 	uint64_t id, rows, sent;
 	uint64_t started_ms;
 	size_t batch;
+	bool is_committing;
+	bool is_over; /* told once how it ended; answers that come later concern nobody */
 	struct auc_import message;
 };
 
@@ -62,6 +64,9 @@ static struct clear *clear_of(void)
 
 static void finish(struct err err, struct span text)
 {
+	if (the.is_over)
+		return;
+	the.is_over = true;
 	secret_close(&the.secret);
 	process_result(the.process, err, text);
 }
@@ -239,6 +244,13 @@ static void on_committed(void *ctx, struct err err, struct span body)
 	struct json_writer j = json_writer_of(SPAN_MUT_ARRAY(text));
 
 	(void)ctx, (void)body;
+	if (the.is_over)
+		return;
+	if (err.kind == ERR_IO || err.kind == ERR_TIMEOUT) {
+		finish(err, span_str("the store ended while it took the subscribers: whether they are there, "
+				     "`merlon status` tells (process auc-store)"));
+		return;
+	}
 	if (failed(err)) {
 		give_up(err, "the store did not take the subscribers");
 		return;
@@ -257,6 +269,7 @@ static void commit(void)
 	struct writer w = writer_of(SPAN_MUT_ARRAY(buffer));
 
 	auc_u64_encode(&w, the.id);
+	the.is_committing = true;
 	const struct err e = channel_ask(the.store, AUC_IMPORT_COMMIT, writer_span_done(&w),
 		COMMIT_MS_MAX, on_committed, NULL);
 	if (failed(e))
@@ -278,6 +291,8 @@ static void show_progress(void)
 static void on_kept(void *ctx, struct err err, struct span body)
 {
 	(void)ctx, (void)body;
+	if (the.is_over)
+		return;
 	if (failed(err)) {
 		give_up(err, "the store did not keep the rows");
 		return;
@@ -296,6 +311,8 @@ static void on_sealed(void *ctx, struct err err, struct span body)
 	size_t count = 0;
 
 	(void)ctx;
+	if (the.is_over)
+		return;
 	if (!failed(err))
 		err = auc_sealed_decode(body, sealed, &count, &fault);
 	if (!failed(err) && count != the.batch)
@@ -401,6 +418,8 @@ static void on_closed(void *ctx, struct channel *c, struct err why)
 		the.store = NULL;
 	if (c == the.vault)
 		the.vault = NULL;
+	if (!the.is_committing)
+		give_up(ERR(IO), "the store or the vault ended");
 }
 
 static void on_channel(struct process *p, const char *peer, int fd)
