@@ -152,7 +152,12 @@ struct err conf_load(
 	if (access(path, R_OK) != 0)
 		return complain(c, ERR(IO), "%s: %s", path, strerror(errno));
 	const cyaml_err_t why = cyaml_load_file(path, &config, schema, (cyaml_data_t **)out, NULL);
-	return why == CYAML_OK ? OK : explain(path, schema, &told, why, c);
+	if (why != CYAML_OK)
+		return explain(path, schema, &told, why, c);
+	/* For libcyaml a file without a document is fine; it may be one that an editor is just
+	 * writing. */
+	return *out != NULL ? OK
+			    : complain(c, ERR(INPUT), "%s:1:1: nothing is configured here", path);
 }
 
 void conf_free(const cyaml_schema_value_t *schema, void *loaded)

@@ -74,6 +74,8 @@ static void test_each_mistake_is_told_with_its_place(void **state)
 		{"site: core\ngsup:\n  address: x\n  port: 70000\n", ":4:9: Invalid UINT value: '70000'"},
 		{"gsup:\n  address: x\n  port: 1\n", ":2:3: Missing required mapping field: site"},
 		{"site: toolongname\n", ":1:7: STRING length > 8: toolongname"},
+		{"", ":1:1: nothing is configured here"},
+		{"# a comment alone\n", ":1:1: nothing is configured here"},
 		{"site: a\nsite: b\n", ":1:7: Mapping field already seen: site"},
 	};
 	struct complaint c;
