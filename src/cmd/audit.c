@@ -30,10 +30,17 @@ int audit_verify_command(const struct invocation *in)
 	struct audit_summary summary = {0};
 	struct complaint c = {0};
 	struct disk disk;
+	uint64_t size;
 	struct err e = disk_posix_open(&disk, in->argv[0], &c);
 
 	if (failed(e))
 		return fail(EXIT_CONFIG, "%s", c.text);
+	/* An empty chain holds as well: who mistypes the folder must not be told that all is well.
+	 */
+	if (disk.size(disk.ctx, AUDIT_FILE, &size).kind == ERR_ABSENT) {
+		disk_posix_close(&disk);
+		return fail(EXIT_CONFIG, "%s: no audit log here (%s)", in->argv[0], AUDIT_FILE);
+	}
 	e = audit_log_verify(&disk, &summary, &c);
 	disk_posix_close(&disk);
 	if (failed(e))

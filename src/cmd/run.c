@@ -151,15 +151,30 @@ static struct err prepare(const struct site *site, struct complaint *c)
 	return failed(e) ? e : put_up_fence(site, c);
 }
 
-/* A reload reads the same file again. What the fence and charon's configuration are made of may not change under way. */
+/* The site as it runs, and the file that a reload reads again. */
+struct running {
+	const char *path;
+	const struct site *site;
+};
+
+/*
+ * What the fence is made of may not change under way. All of it but the interface's name is a
+ * setting of a process, which refuses by itself.
+ */
 static struct err replan(void *ctx, struct supervisor_plan *next, struct complaint *c)
 {
+	const struct running *running = ctx;
+	const struct site_gateway *was = running->site->gateway;
 	struct site *site;
-	struct err e = site_load(ctx, true, &site, c);
+	struct err e = site_load(running->path, true, &site, c);
 
 	if (failed(e))
 		return e;
-	e = plan_from_site(site, next, c);
+	if (was != NULL && site->gateway != NULL &&
+		strcmp(was->interface, site->gateway->interface) != 0)
+		e = complain(c, ERR(STATE), "a change of gateway.interface needs a restart");
+	else
+		e = plan_from_site(site, next, c);
 	site_free(site);
 	return e;
 }
@@ -185,22 +200,25 @@ int run_command(const struct invocation *in)
 	struct complaint c = {0};
 	struct supervisor_plan *plan;
 	struct site *site;
-	struct err e = read_plan(in->argv[0], &site, &plan, &c);
 
+	/* Before the configuration: without root its files cannot be read, and that would be all
+	 * one is told. */
+	if (geteuid() != 0)
+		return fail(EXIT_PRIVILEGE, "run: needs root, to open ports, put up the fence and "
+					    "change to the site's user");
+	struct err e = read_plan(in->argv[0], &site, &plan, &c);
 	if (failed(e))
 		return fail(EXIT_CONFIG, "%s", c.text);
-	const bool is_root = geteuid() == 0;
-	e = is_root ? prepare(site, &c)
-		    : complain(&c, ERR(AUTH), "run: needs root, to open ports, put up the fence and change to user '%s'",
-			      site->user);
+	struct running running = {.path = in->argv[0], .site = site};
+	e = prepare(site, &c);
 	if (!failed(e)) {
-		plan->ctx = in->argv[0];
+		plan->ctx = &running;
 		plan->replan = replan;
 		e = supervisor_run(plan, &c);
 	}
 	free(plan);
 	site_free(site);
-	return failed(e) ? fail(is_root ? exit_code_of(e) : EXIT_PRIVILEGE, "%s", c.text) : EXIT_OK;
+	return failed(e) ? fail(exit_code_of(e), "%s", c.text) : EXIT_OK;
 }
 
 int check_command(const struct invocation *in)

@@ -162,6 +162,14 @@ static struct err check_file(const struct sense *s, const char *key, const char 
 	return complain(s->c, ERR(INPUT), "%s: %s: %s: %s", s->path, key, file, strerror(errno));
 }
 
+static struct err check_program(const struct sense *s, const char *key, const char *file)
+{
+	if (!s->check_files || access(file, X_OK) == 0)
+		return OK;
+	return complain(s->c, ERR(INPUT), "%s: %s: %s cannot be run: %s", s->path, key, file,
+		strerror(errno));
+}
+
 static struct err check_port(const struct sense *s, const char *key, uint16_t port)
 {
 	return port != 0 ? OK : refuse(s, key, "a port from 1 to 65535 is expected", "0");
@@ -263,7 +271,7 @@ static struct err check_sense(const struct sense *s, const struct site *site)
 		{"gateway.certificate", check_file, g ? g->certificate : NULL},
 		{"gateway.key", check_file, g ? g->key : NULL},
 		{"gateway.ca", check_file, g ? g->ca : NULL},
-		{"gateway.charon", check_file, g ? g->charon : NULL},
+		{"gateway.charon", check_program, g ? g->charon : NULL},
 	};
 	struct err e = check_needs(s, site);
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <yyjson.h>
 
 #define SITES_FOLDER "/run/merlon"
 enum { ASK_MS_MAX = 10000 };
@@ -68,6 +69,22 @@ static enum exit_code code_of_answer(const struct control_reply *reply)
 	return code == EXIT_CONFIG ? EXIT_FAILED : code;
 }
 
+static void print_json(const struct site_question *q, const struct control_reply *reply)
+{
+	yyjson_mut_doc *doc = q->is_text ? yyjson_mut_doc_new(NULL) : NULL;
+	size_t len;
+
+	if (doc == NULL) {
+		printf("%.*s", (int)reply->len, reply->text);
+		return;
+	}
+	yyjson_mut_doc_set_root(doc, yyjson_mut_strn(doc, reply->text, reply->len));
+	char *text = yyjson_mut_write(doc, 0, &len);
+	printf("%.*s", (int)len, text != NULL ? text : "");
+	free(text);
+	yyjson_mut_doc_free(doc);
+}
+
 int sites_ask(const struct invocation *in, const struct site_question *q)
 {
 	const bool is_json = wants_json(in);
@@ -86,7 +103,8 @@ int sites_ask(const struct invocation *in, const struct site_question *q)
 			if (only != NULL || count == 1 || !reply.is_unreachable)
 				code = fail(code_of_answer(&reply), "%s: %s", found[i].name, reply.text);
 		} else if (is_json) {
-			printf("%s%.*s", answered > 0 ? "," : "", (int)reply.len, reply.text);
+			fputs(answered > 0 ? "," : "", stdout);
+			print_json(q, &reply);
 		} else {
 			q->print(found[i].name, span_of(reply.text, reply.len));
 		}

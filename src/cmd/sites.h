@@ -30,5 +30,6 @@ struct site_question {
 	uint16_t type; /* enum proc_type */
 	const char *process, *verb, *argument; /* PROC_QUERY alone */
 	void (*print)(const char *site, struct span json);
+	bool is_text; /* the answer is no JSON: with -o json it becomes a string */
 };
 int sites_ask(const struct invocation *in, const struct site_question *question);

@@ -130,7 +130,9 @@ int status_command(const struct invocation *in)
 
 int metrics_command(const struct invocation *in)
 {
-	return sites_ask(in, &(struct site_question){.type = PROC_METRICS, .print = print_as_it_is});
+	return sites_ask(
+		in, &(struct site_question){
+			    .type = PROC_METRICS, .print = print_as_it_is, .is_text = true});
 }
 
 static void print_done(const char *site, struct span text)
