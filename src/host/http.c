@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "http_inner.h"
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -100,6 +101,27 @@ void http_conn_gone(struct http_conn *c)
 	free(c);
 }
 
+static void turned_away(
+	struct http_server *server, const struct peer_identity *peer, const char *cause)
+{
+	if (server->turned_away != NULL)
+		server->turned_away(server->ctx, peer, cause);
+}
+
+void http_conn_refused(struct http_conn *c, unsigned status)
+{
+	char cause[64] = "broken HTTP: connection closed";
+
+	if (status != 0) {
+		c->server->counters.refused++;
+		snprintf(cause, sizeof cause, "request refused with status %u", status);
+	} else {
+		c->server->counters.refused_streams++;
+	}
+	if (c->stream != NULL)
+		turned_away(c->server, stream_peer(c->stream), cause);
+}
+
 void http_conn_send(struct http_conn *c, struct span bytes)
 {
 	if (c->stream == NULL || c->is_ending)
@@ -169,7 +191,10 @@ static void on_closed_shaking(
 {
 	struct http_server *server = ctx;
 
-	(void)s, (void)why, (void)complaint;
+	if (failed(why)) {
+		server->counters.refused_streams++;
+		turned_away(server, stream_peer(s), complaint->text);
+	}
 	server->shaking--;
 	release(server);
 }
@@ -191,7 +216,7 @@ static void refuse(struct http_conn *c, int32_t stream_id, unsigned status)
 {
 	const struct http_reply reply = {.status = status};
 
-	c->server->counters.refused++;
+	http_conn_refused(c, status);
 	c->speech->answer(c, stream_id, &reply);
 	idle_restart(c);
 }
@@ -274,6 +299,7 @@ struct err http_server_open_deaf(struct http_server **out, struct loop *l,
 	server->handler = handler;
 	server->ctx = ctx;
 	server->idle_ms_max = settings->idle_ms_max;
+	server->turned_away = settings->turned_away;
 	const struct err e =
 		pool_open(&server->exchanges, settings->requests_max, sizeof(struct exchange));
 	if (failed(e)) {

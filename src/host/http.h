@@ -42,6 +42,8 @@ struct http_settings {
 	struct listener_settings listen; /* its tls profile's alpn decides h2 and http/1.1 */
 	uint32_t requests_max;           /* unanswered, over all streams: more get 503 */
 	uint32_t idle_ms_max;            /* for a whole request to come after the last answer */
+	/* Optional, for the log: who was turned away before the handler, and why. */
+	void (*turned_away)(void *ctx, const struct peer_identity *peer, const char *cause);
 };
 typedef void http_handler_fn(
 	void *ctx, struct http_server *server, const struct http_request *request);
@@ -62,6 +64,7 @@ uint16_t http_server_port(const struct http_server *server);
 /* For metrics: the owner of the server only reads them. */
 struct http_counters {
 	uint64_t requests, answers, refused; /* refused: answered without the handler */
+	uint64_t refused_streams; /* no TLS, a certificate that does not do, broken HTTP/2 */
 	uint64_t streams;
 };
 const struct http_counters *http_server_counters(const struct http_server *server);

@@ -226,7 +226,7 @@ static void refuse(struct http_conn *c, unsigned status)
 	struct http1 *h = c->state;
 	const struct http_reply reply = {.status = status};
 
-	c->server->counters.refused++;
+	http_conn_refused(c, status);
 	h->is_last = true;
 	http1_answer(c, 0, &reply);
 }

@@ -135,6 +135,15 @@ static int on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t
 	return 0;
 }
 
+/* A GOAWAY with an error: the peer broke the rules of a connection [RFC 9113 §5.4.1]. */
+static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *ctx)
+{
+	(void)session;
+	if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR)
+		http_conn_refused(ctx, 0);
+	return 0;
+}
+
 /* ---- Answers ---- */
 
 static nghttp2_ssize give_body(nghttp2_session *session, int32_t stream_id, uint8_t *out,
@@ -220,8 +229,10 @@ static void http2_bytes(struct http_conn *c, struct span bytes)
 	const nghttp2_ssize taken = nghttp2_session_mem_recv2(h->session, bytes.at, bytes.len);
 
 	http2_flush(c);
-	if (taken < 0)
-		http_conn_end(c);
+	if (taken >= 0 || c->is_ending)
+		return;
+	http_conn_refused(c, 0);
+	http_conn_end(c);
 }
 
 static void http2_idle(struct http_conn *c)
@@ -258,6 +269,7 @@ static bool session_open(
 	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
 	nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
 	nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
+	nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_sent);
 	nghttp2_option_set_stream_reset_rate_limit(option, RESETS_BURST, RESETS_PER_SECOND);
 	nghttp2_option_set_no_closed_streams(option, 1);
 	return nghttp2_session_server_new2(&h->session, callbacks, c, option) == 0 &&

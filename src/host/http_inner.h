@@ -68,6 +68,7 @@ struct http_server {
 	struct listener *listener;
 	http_handler_fn *handler;
 	void *ctx;
+	void (*turned_away)(void *ctx, const struct peer_identity *peer, const char *cause);
 	struct pool exchanges;
 	struct http_conn *conns;
 	size_t shaking; /* accepted, TLS handshake not done */
@@ -87,6 +88,8 @@ struct http_conn *http_conn_open(
 void http_conn_gone(struct http_conn *c);
 void http_conn_send(struct http_conn *c, struct span bytes);
 void http_conn_end(struct http_conn *c); /* sends what waits, then closes */
+void http_conn_refused(
+	struct http_conn *c, unsigned status); /* counts and tells; 0: no answer was possible */
 void http_conn_pause(struct http_conn *c, bool is_paused);
 /* Hands a whole draft to the handler, or answers with its refusal. */
 void http_dispatch(struct http_conn *c, struct http_draft *draft, int32_t stream_id);

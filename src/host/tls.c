@@ -103,6 +103,8 @@ static struct err refusal(const struct tls_session *t, struct complaint *c)
 	if (reason == SSL_R_NO_SUITABLE_KEY_SHARE || reason == SSL_R_NO_SHARED_GROUPS)
 		return complain(c, ERR(AUTH), "peer offers no key exchange that we accept%s",
 			t->profile->require_hybrid ? ": X25519MLKEM768 is required" : "");
+	if (reason == SSL_R_UNSUPPORTED_PROTOCOL || reason == SSL_R_WRONG_VERSION_NUMBER)
+		return complain(c, ERR(AUTH), "peer does not speak TLS 1.3");
 	if (reason > SSL_AD_REASON_OFFSET)
 		return complain(c, ERR(AUTH), "peer refused us: %s",
 			SSL_alert_desc_string_long(reason - SSL_AD_REASON_OFFSET));

@@ -60,6 +60,7 @@ struct agent {
 	struct listener *listener;
 	struct channel *peer;
 	struct stream *peer_stream; /* connecting */
+	uint64_t refused_peers, malformed;
 	struct loop_timer peer_retry;
 
 	struct rotate rotate;

@@ -238,6 +238,8 @@ static void status(struct process *p, struct json_writer *json)
 	json_bool(json, "charon", a->is_charon_ready);
 	json_bool(json, "peer", a->peer != NULL);
 	json_close(json, '}');
+	json_u64(json, "refused_peers", a->refused_peers);
+	json_u64(json, "malformed", a->malformed);
 }
 
 static void query(struct process *p, const char *verb, const char *argument, struct process_query *q)

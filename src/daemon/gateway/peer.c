@@ -154,11 +154,25 @@ void agent_peer_answer(struct agent *a, struct err err)
 
 /* ---- The link ---- */
 
+static void malformed_note(struct agent *a, const struct channel *c)
+{
+	struct log_record r;
+
+	a->malformed++;
+	log_begin(&r, &a->process->log, LOG_WARN, "gateway", "malformed");
+	log_text(&r, "name", channel_peer(c)->common_name);
+	log_text(&r, "address", channel_peer(c)->address);
+	log_text(&r, "cause", "what came is no frame");
+	log_end(&r);
+}
+
 static void on_channel_closed(void *ctx, struct channel *c, struct err why)
 {
 	struct agent *a = ctx;
 	struct log_record r;
 
+	if (why.kind == ERR_INPUT || why.kind == ERR_VERSION)
+		malformed_note(a, c);
 	if (a->now.asker == c)
 		a->now.asker = NULL;
 	if (a->peer != c)
@@ -182,13 +196,15 @@ static void on_stream_opened(void *ctx, struct stream *s, const struct peer_iden
 	struct log_record r;
 
 	a->peer_stream = NULL;
-	log_begin(&r, &a->process->log, LOG_NOTICE, "gateway", "peer_connected");
+	const bool is_expected = peer_is_expected(a, id);
+	log_begin(&r, &a->process->log, is_expected ? LOG_NOTICE : LOG_WARN, "gateway",
+		is_expected ? "peer_connected" : "peer_refused");
 	log_text(&r, "name", id->common_name);
 	log_text(&r, "address", id->address);
 	log_text(&r, "group", id->tls_group);
-	log_bool(&r, "expected", peer_is_expected(a, id));
 	log_end(&r);
-	if (!peer_is_expected(a, id) ||
+	a->refused_peers += !is_expected;
+	if (!is_expected ||
 		failed(channel_open_stream(&a->peer, &a->process->loop, s, &channel_events, a))) {
 		a->peer = old;
 		stream_abort(s);
@@ -204,10 +220,11 @@ static void on_stream_closed(void *ctx, struct stream *s, struct err why, const 
 	struct agent *a = ctx;
 	struct log_record r;
 
-	(void)why;
 	if (a->peer_stream == s)
 		a->peer_stream = NULL;
-	log_begin(&r, &a->process->log, LOG_INFO, "gateway", "peer_not_connected");
+	a->refused_peers += a->listener != NULL && failed(why);
+	log_begin(&r, &a->process->log, LOG_NOTICE, "gateway", "peer_not_connected");
+	log_text(&r, "address", stream_peer(s)->address);
 	log_text(&r, "cause", complaint == NULL ? "" : complaint->text);
 	log_end(&r);
 	if (a->listener == NULL)

@@ -244,6 +244,19 @@ static void call_dec(
 	ask(r->handle, KMS_DEC_KEYS, &w);
 }
 
+/* Strangers, and clients that do not speak HTTP. */
+static void on_turned_away(void *ctx, const struct peer_identity *peer, const char *cause)
+{
+	struct log_record r;
+
+	(void)ctx;
+	log_begin(&r, &state.process->log, LOG_NOTICE, "kms", "client_refused");
+	log_text(&r, "address", peer->address);
+	log_text(&r, "client", peer->common_name);
+	log_text(&r, "cause", cause);
+	log_end(&r);
+}
+
 static void on_request(void *ctx, struct http_server *server, const struct http_request *r)
 {
 	const bool is_get = strcmp(r->method, "GET") == 0, is_post = strcmp(r->method, "POST") == 0;
@@ -326,8 +339,10 @@ static struct err start(struct process *p, struct complaint *c)
 						   .streams_max = 1024,
 						   .handshake_ms_max = 5000},
 		.requests_max = REQUESTS_MAX,
-		.idle_ms_max = 60000};
-	return failed(e) ? e : http_server_open(&state.server, &p->loop, &http, on_request, NULL, c);
+		.idle_ms_max = 60000,
+		.turned_away = on_turned_away};
+	return failed(e) ? e
+			 : http_server_open(&state.server, &p->loop, &http, on_request, NULL, c);
 }
 
 static void status(struct process *p, struct json_writer *json)
@@ -339,6 +354,8 @@ static void status(struct process *p, struct json_writer *json)
 	json_u64(json, "unauthorised", state.unauthorised);
 	json_u64(json, "unavailable", state.unavailable);
 	json_u64(json, "rate_limited", state.limited);
+	json_u64(json, "refused_clients", http_server_counters(state.server)->refused_streams);
+	json_u64(json, "refused_requests", http_server_counters(state.server)->refused);
 	json_u64(json, "waiting", state.pending.in_use);
 }
 
