@@ -24,6 +24,9 @@
  */
 #include "codec/qkd_msg.h"
 
+/* A request without a body, at any time: is the other end alive? The link itself knows nothing of it. */
+enum { LINK_ALIVE = IPC_BLOCK_LINK };
+
 enum link_type {
 	LINK_HELLO = IPC_BLOCK_LINK + 1,
 	LINK_READY,

@@ -6,6 +6,11 @@
  * other listens, and a newer connection replaces an older one. Who is not `peer.name` by certificate
  * gets nothing. It understands none of what it carries; it holds no key.
  *
+ * A peer may vanish without a word: the power is cut, the path swallows packets, the process is
+ * frozen. So each side asks the other for a sign of life, and gives up the connection where none
+ * comes in time: the store must know, for it raises the alarm and issues nothing that cannot be
+ * confirmed.
+ *
  * Settings: role (listen|connect), address, port, peer.name, tls.certificate, tls.key, tls.ca.
  */
 #include "base/pool.h"
@@ -13,7 +18,14 @@
 #include "host/process.h"
 #include <stdlib.h>
 
-enum { RECONNECT_MS = 1000, ASK_MS_MAX = 3000, RELAYS_MAX = 8192, HANDSHAKE_MS_MAX = 5000 };
+enum {
+	RECONNECT_MS = 1000,
+	ALIVE_MS = 1000,
+	ALIVE_MS_MAX = 4000,
+	ASK_MS_MAX = 3000,
+	RELAYS_MAX = 8192,
+	HANDSHAKE_MS_MAX = 5000
+};
 
 struct peer_settings {
 	char role[16], address[64], peer_name[IDENTITY_NAME_MAX];
@@ -48,10 +60,10 @@ static struct {
 	struct peer_settings settings;
 	struct tls_profile *tls;
 	struct listener *listener;
-	struct loop_timer reconnect;
+	struct loop_timer reconnect, alive;
 	struct side store, remote;
 	struct pool relays;
-	uint64_t relayed, refused, connections;
+	uint64_t relayed, refused, malformed, refused_peers, connections;
 } state;
 
 static const struct channel_events store_events, remote_events;
@@ -99,11 +111,31 @@ static void on_store_frame(void *ctx, struct channel *c, const struct ipc_frame 
 	relay(&state.store, &state.remote, frame);
 }
 
+static void malformed_note(const struct channel *c, const char *cause)
+{
+	struct log_record r;
+
+	state.malformed++;
+	log_begin(&r, &state.process->log, LOG_WARN, "kms", "malformed");
+	log_text(&r, "peer", channel_peer(c)->common_name);
+	log_text(&r, "address", channel_peer(c)->address);
+	log_text(&r, "cause", cause);
+	log_end(&r);
+}
+
 static void on_remote_frame(void *ctx, struct channel *c, const struct ipc_frame *frame)
 {
 	(void)ctx;
-	if (c == state.remote.channel) /* not one that was replaced */
+	if (c != state.remote.channel)
+		return; /* one that was replaced */
+	if (frame->kind == IPC_REQUEST && frame->type == PEER_LINK) {
+		channel_answer(c, frame->request_id, frame->type, OK, span_of(NULL, 0));
+	} else if (!is_relayed(frame)) {
+		malformed_note(c, "a frame that no site sends another");
+		channel_close(c);
+	} else {
 		relay(&state.remote, &state.store, frame);
+	}
 }
 
 /* --- the two sides --- */
@@ -125,14 +157,12 @@ static void on_store_closed(void *ctx, struct channel *c, struct err why)
 		state.store.channel = NULL;
 }
 
-static void on_remote_closed(void *ctx, struct channel *c, struct err why)
+static void remote_lost(struct err why)
 {
 	struct log_record r;
 
-	(void)ctx;
-	if (state.remote.channel != c)
-		return;
 	state.remote.channel = NULL;
+	loop_timer_stop(&state.alive);
 	log_begin(&r, &state.process->log, LOG_WARN, "kms", "peer_lost");
 	log_text(&r, "err", err_word(why));
 	log_end(&r);
@@ -141,8 +171,45 @@ static void on_remote_closed(void *ctx, struct channel *c, struct err why)
 		loop_timer_once(&state.reconnect, RECONNECT_MS);
 }
 
-static const struct channel_events store_events = {.frame = on_store_frame, .closed = on_store_closed};
-static const struct channel_events remote_events = {.frame = on_remote_frame, .closed = on_remote_closed};
+static void on_remote_closed(void *ctx, struct channel *c, struct err why)
+{
+	(void)ctx;
+	if (why.kind == ERR_INPUT || why.kind == ERR_VERSION)
+		malformed_note(c, "what came is no frame");
+	if (state.remote.channel == c)
+		remote_lost(why);
+}
+
+/* Any answer is a sign of life: a version that does not know the question says so. */
+static void alive_answered(void *ctx, struct err e, struct span body)
+{
+	struct channel *c = ctx;
+
+	(void)body;
+	if (c != state.remote.channel || e.kind == ERR_IO)
+		return; /* another connection by now, or closed anyway */
+	if (e.kind != ERR_TIMEOUT) {
+		loop_timer_once(&state.alive, ALIVE_MS);
+		return;
+	}
+	remote_lost(e);
+	channel_close(c);
+}
+
+static void alive_ask(void *ctx)
+{
+	(void)ctx;
+	if (state.remote.channel == NULL)
+		return;
+	if (failed(channel_ask(state.remote.channel, PEER_LINK, span_of(NULL, 0), ALIVE_MS_MAX,
+		    alive_answered, state.remote.channel)))
+		loop_timer_once(&state.alive, ALIVE_MS);
+}
+
+static const struct channel_events store_events = {
+	.frame = on_store_frame, .closed = on_store_closed};
+static const struct channel_events remote_events = {
+	.frame = on_remote_frame, .closed = on_remote_closed};
 
 static void remote_take(struct stream *s, const struct peer_identity *id)
 {
@@ -159,6 +226,7 @@ static void remote_take(struct stream *s, const struct peer_identity *id)
 	}
 	state.remote.life++;
 	state.connections++;
+	loop_timer_once(&state.alive, ALIVE_MS);
 	log_begin(&r, &state.process->log, LOG_INFO, "kms", "peer_connected");
 	log_text(&r, "peer", id->common_name);
 	log_text(&r, "group", id->tls_group);
@@ -187,7 +255,7 @@ static void on_opened(void *ctx, struct stream *s, const struct peer_identity *i
 	log_text(&r, "name", id->common_name);
 	log_text(&r, "address", id->address);
 	log_end(&r);
-	state.refused++;
+	state.refused_peers++;
 	stream_abort(s);
 }
 
@@ -196,8 +264,10 @@ static void on_closed(void *ctx, struct stream *s, struct err why, const struct 
 {
 	struct log_record r;
 
-	(void)ctx, (void)s, (void)why;
+	(void)ctx;
+	state.refused_peers += state.listener != NULL && failed(why);
 	log_begin(&r, &state.process->log, LOG_NOTICE, "kms", "peer_not_connected");
+	log_text(&r, "address", stream_peer(s)->address);
 	log_text(&r, "cause", c == NULL ? "" : c->text);
 	log_end(&r);
 	if (state.listener == NULL && state.remote.channel == NULL)
@@ -247,6 +317,7 @@ static struct err start(struct process *p, struct complaint *c)
 	if (failed(e))
 		return e;
 	loop_timer_open(&p->loop, &state.reconnect, connect_again, NULL);
+	loop_timer_open(&p->loop, &state.alive, alive_ask, NULL);
 	if (!is_listener) {
 		loop_timer_once(&state.reconnect, 1);
 		return OK;
@@ -278,6 +349,8 @@ static void status(struct process *p, struct json_writer *json)
 	json_u64(json, "connections", state.connections);
 	json_u64(json, "relayed", state.relayed);
 	json_u64(json, "refused", state.refused);
+	json_u64(json, "refused_peers", state.refused_peers);
+	json_u64(json, "malformed", state.malformed);
 }
 
 static const struct process_kind kms_peer_kind = {.name = "kms-peer",

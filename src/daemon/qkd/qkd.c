@@ -20,6 +20,8 @@ enum {
 	BACK_OFF_MS_MAX = 8000,
 	ALONE_MS_MAX = 5000, /* without peer or device: alarm */
 	HANDSHAKE_MS_MAX = 5000,
+	ALIVE_MS = 2000,
+	ALIVE_MS_MAX = 10000, /* a long block may keep the peer busy for seconds */
 	SLOTS_PER_KEY_BIT = 25, /* at the lab's 10 km: gain 0.07, both ends in the key basis in 0.56 */
 	BLOCK_BITS = 120000,
 	KEY_BITS_LEAST = 40, /* per cent of block_bits */
@@ -70,7 +72,7 @@ struct qkd {
 	struct options options;
 	struct qkd_link *link;
 	struct qkd_link_status status; /* as of the last tick: what metrics read */
-	struct loop_timer tick;
+	struct loop_timer tick, alive;
 	struct tls_profile *tls;
 	struct listener *listener;
 	struct channel *peer, *store;
@@ -79,6 +81,7 @@ struct qkd {
 	uint8_t *driver_bytes;
 	size_t driver_len;
 	bool driver_is_paused;
+	uint64_t refused_peers, malformed, given_up;
 };
 
 static struct qkd the;
@@ -191,14 +194,31 @@ static void driver_connect(void *ctx)
 
 /* ---- The peer ---- */
 
+/* From the peer by its certificate, and yet no message of a link; or none at all. */
+static void peer_note(struct qkd *q, const struct channel *c, uint64_t *count, const char *event, const char *cause)
+{
+	struct log_record r;
+
+	++*count;
+	log_begin(&r, &q->p->log, LOG_WARN, "qkd", event);
+	log_text(&r, "peer", channel_peer(c)->common_name);
+	log_text(&r, "address", channel_peer(c)->address);
+	log_text(&r, "cause", cause);
+	log_end(&r);
+}
+
 static void peer_frame(void *ctx, struct channel *c, const struct ipc_frame *frame)
 {
 	struct qkd *q = ctx;
 
 	if (c == q->peer && frame->kind == IPC_NOTICE && (frame->type & 0xff00) == IPC_BLOCK_LINK)
 		qkd_link_peer_message(q->link, now(), frame->type, frame->body);
-	else
+	else if (c == q->peer && frame->kind == IPC_REQUEST && frame->type == LINK_ALIVE)
+		channel_answer(c, frame->request_id, frame->type, OK, span_of(NULL, 0));
+	else if (c == q->peer) {
+		peer_note(q, c, &q->malformed, "malformed", "a frame that no end of a link sends");
 		channel_close(c);
+	}
 }
 
 static bool is_connecting(const struct qkd *q)
@@ -206,18 +226,53 @@ static bool is_connecting(const struct qkd *q)
 	return strcmp(q->options.channel_role, "connect") == 0;
 }
 
-static void peer_closed(void *ctx, struct channel *c, struct err why)
+static void peer_lost(struct qkd *q)
 {
-	struct qkd *q = ctx;
-
-	(void)why;
-	if (c != q->peer)
-		return; /* an older connection that a newer one replaced */
 	q->peer = NULL;
+	loop_timer_stop(&q->alive);
 	qkd_link_peer_down(q->link, now());
 	q->peer_retry.gone_since_ms = now().mono_ms;
 	if (is_connecting(q))
 		retry_later(&q->peer_retry);
+}
+
+static void peer_closed(void *ctx, struct channel *c, struct err why)
+{
+	struct qkd *q = ctx;
+
+	if (why.kind == ERR_INPUT || why.kind == ERR_VERSION)
+		peer_note(q, c, &q->malformed, "malformed", "what came is no frame");
+	if (c != q->peer)
+		return; /* an older connection that a newer one replaced */
+	peer_lost(q);
+}
+
+/*
+ * Between blocks nothing is said, and a peer that has vanished without a word (power, path, a frozen
+ * process) would never be missed.
+ */
+static void alive_answered(void *ctx, struct err err, struct span body)
+{
+	struct channel *c = ctx;
+
+	(void)body;
+	if (c != the.peer || err.kind == ERR_IO)
+		return; /* another connection by now, or closed anyway */
+	if (err.kind != ERR_TIMEOUT) {
+		loop_timer_once(&the.alive, ALIVE_MS);
+		return;
+	}
+	peer_note(&the, c, &the.given_up, "peer_given_up", "no sign of life");
+	peer_lost(&the);
+	channel_close(c);
+}
+
+static void alive_ask(void *ctx)
+{
+	struct qkd *q = ctx;
+
+	if (q->peer != NULL && failed(channel_ask(q->peer, LINK_ALIVE, span_of(NULL, 0), ALIVE_MS_MAX, alive_answered, q->peer)))
+		loop_timer_once(&q->alive, ALIVE_MS);
 }
 
 static bool is_peer(const struct qkd *q, const struct peer_identity *id)
@@ -239,6 +294,7 @@ static void peer_opened(void *ctx, struct stream *s, const struct peer_identity 
 	log_text(&r, "address", id->address);
 	log_text(&r, "group", id->tls_group);
 	log_end(&r);
+	q->refused_peers += !is_right;
 	if (!is_right || failed(channel_open_stream(&channel, &q->p->loop, s, &events, q))) {
 		stream_abort(s);
 		return;
@@ -250,6 +306,7 @@ static void peer_opened(void *ctx, struct stream *s, const struct peer_identity 
 		qkd_link_peer_down(q->link, now());
 	}
 	retry_over(&q->peer_retry);
+	loop_timer_once(&q->alive, ALIVE_MS);
 	qkd_link_peer_up(q->link, now());
 }
 
@@ -257,8 +314,15 @@ static void peer_opened(void *ctx, struct stream *s, const struct peer_identity 
 static void peer_failed(void *ctx, struct stream *s, struct err why, const struct complaint *c)
 {
 	struct qkd *q = ctx;
+	struct log_record r;
 
-	(void)s;
+	if (!is_connecting(q)) {
+		q->refused_peers += failed(why);
+		log_begin(&r, &q->p->log, LOG_NOTICE, "qkd", "peer_not_connected");
+		log_text(&r, "address", stream_peer(s)->address);
+		log_text(&r, "cause", c != NULL ? c->text : err_word(why));
+		log_end(&r);
+	}
 	if (q->peer != NULL)
 		return; /* a stranger at the door, while the peer is here */
 	alarm_raise(&q->p->alarms, &qkd_alarm_link_down, q->options.link, now(), "%s",
@@ -294,12 +358,15 @@ static void send_to_peer(void *ctx, uint16_t type, struct span body)
 		channel_notice(q->peer, type, body);
 }
 
+/* The link found the peer out of step, or waited too long for it. */
 static void disconnect(void *ctx)
 {
 	struct qkd *q = ctx;
 
-	if (q->peer != NULL)
-		channel_close(q->peer);
+	if (q->peer == NULL)
+		return;
+	peer_note(q, q->peer, &q->given_up, "peer_given_up", "out of step, or silent for too long");
+	channel_close(q->peer);
 }
 
 static void store_answered(void *ctx, struct err err, struct span body)
@@ -557,6 +624,7 @@ static struct err on_begin(struct process *p, struct complaint *c)
 	(void)c;
 	q->peer_retry.gone_since_ms = q->driver_retry.gone_since_ms = now().mono_ms;
 	loop_timer_open(&p->loop, &q->tick, on_tick, q);
+	loop_timer_open(&p->loop, &q->alive, alive_ask, q);
 	loop_timer_open(&p->loop, &q->driver_retry.timer, driver_connect, q);
 	loop_timer_open(&p->loop, &q->peer_retry.timer, peer_connect, q);
 	loop_timer_every(&q->tick, TICK_MS);
@@ -594,6 +662,9 @@ static void on_status(struct process *p, struct json_writer *j)
 	json_text(j, "optics", !s.has_driver ? NULL : s.is_simulated ? "simulated" : "device");
 	json_text(j, "stage", s.stage);
 	json_bool(j, "peer_connected", the.peer != NULL);
+	json_u64(j, "refused_peers", the.refused_peers);
+	json_u64(j, "malformed", the.malformed);
+	json_u64(j, "given_up", the.given_up);
 	json_u64(j, "blocks_final", s.blocks_final);
 	json_u64(j, "blocks_aborted", s.blocks_aborted);
 	json_u64(j, "blocks_void", s.blocks_void);
