@@ -116,6 +116,16 @@ void rotate_open(struct rotate *r, enum rotate_role role, struct rotate_times ti
 	*r = (struct rotate){.role = role, .times = times, .start_ms = now.mono_ms};
 }
 
+void rotate_retime(struct rotate *r, struct rotate_times times, struct moment now)
+{
+	const bool is_other_lifetime = times.lifetime_ms != r->times.lifetime_ms;
+
+	r->times = times;
+	r->is_retimed = is_other_lifetime && r->state != ROTATE_IDLE;
+	if (r->done > 0 && r->failed_in_row == 0) /* else it starts soon anyhow */
+		r->start_ms = is_other_lifetime ? now.mono_ms : r->done_ms + times.period_ms;
+}
+
 static void outcome_note(struct rotate *r, uint32_t effects, struct moment now)
 {
 	if (effects & ROTATE_DONE) {
@@ -123,7 +133,8 @@ static void outcome_note(struct rotate *r, uint32_t effects, struct moment now)
 		r->done_ms = now.mono_ms;
 		r->failed_in_row = 0;
 		r->has_expired = false;
-		r->start_ms = now.mono_ms + r->times.period_ms;
+		r->start_ms = now.mono_ms + (r->is_retimed ? 0 : r->times.period_ms);
+		r->is_retimed = false;
 	}
 	if (effects & ROTATE_FAILED) {
 		r->failed++;

@@ -81,12 +81,17 @@ struct rotate {
 	uint64_t start_ms;	/* initiator: the next start */
 	uint64_t done_ms;	/* the last success; 0: none */
 	bool has_expired;	/* since the last success */
+	bool is_retimed;	/* the SA that is being made has the lifetime of before */
 	bool is_held;		/* by the driver, while charon or the peer is away: no start */
 	uint32_t failed_in_row;
 	uint64_t done, failed, unexpected;
 };
 
 void rotate_open(struct rotate *r, enum rotate_role role, struct rotate_times times, struct moment now);
+
+/* Other times from now on. A new lifetime wants a new SA at once: charon was told that of the one
+ * which stands. */
+void rotate_retime(struct rotate *r, struct rotate_times times, struct moment now);
 
 /* One event; returns the effects. */
 uint32_t rotate_step(struct rotate *r, enum rotate_event event, struct moment now);

@@ -179,6 +179,42 @@ static void test_held_machine_does_not_start_but_still_expires(void **state)
 	assert_int_equal(rotate_tick(&r, at(1000 + times.lifetime_ms)), ROTATE_TAKE_KEY);
 }
 
+static void rotate_once(struct rotate *r, uint64_t now_ms, bool is_retimed_meanwhile)
+{
+	static const enum rotate_event way[] = {ROTATE_ON_KEY, ROTATE_ON_ACK, ROTATE_ON_LOADED,
+		ROTATE_ON_UP, ROTATE_ON_CONFIRMED};
+	const struct rotate_times longer = {.period_ms = 90000, .lifetime_ms = 7200000};
+
+	assert_int_equal(rotate_tick(r, at(now_ms)), ROTATE_TAKE_KEY);
+	if (is_retimed_meanwhile)
+		rotate_retime(r, longer, at(now_ms));
+	for (size_t i = 0; i < ARRAY_LEN(way); i++)
+		rotate_step(r, way[i], at(now_ms));
+	assert_int_equal(r->state, ROTATE_IDLE);
+}
+
+static void test_other_times_hold_at_once(void **state)
+{
+	const struct rotate_times sooner = {.period_ms = 20000, .lifetime_ms = times.lifetime_ms};
+	const struct rotate_times shorter = {.period_ms = 20000, .lifetime_ms = 600000};
+	struct rotate r;
+
+	(void)state;
+	rotate_open(&r, ROTATE_INITIATOR, times, at(1000));
+	rotate_once(&r, 1000, false);
+	assert_int_equal(rotate_next_ms(&r), 61000);
+	rotate_retime(&r, sooner, at(5000));
+	assert_int_equal(rotate_next_ms(&r), 21000);
+	/* charon holds the SA to the old lifetime: a new SA now. */
+	rotate_retime(&r, shorter, at(6000));
+	assert_int_equal(rotate_next_ms(&r), 6000);
+	/* The one under way was begun with the old lifetime: another follows. */
+	rotate_once(&r, 6000, true);
+	assert_int_equal(rotate_next_ms(&r), 6000);
+	rotate_once(&r, 6000, false);
+	assert_int_equal(rotate_next_ms(&r), 96000);
+}
+
 static void test_names_carry_the_key_id_as_a_uuid(void **state)
 {
 	const uint8_t id[16] = {0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc, 0xde, 0xf0, 0, 1, 2, 3, 4, 5, 6, 0xff};
@@ -202,6 +238,7 @@ int main(void)
 		cmocka_unit_test(test_sa_that_outlives_its_ppk_expires_once),
 		cmocka_unit_test(test_any_order_of_events_accounts_for_every_key_and_offer),
 		cmocka_unit_test(test_held_machine_does_not_start_but_still_expires),
+		cmocka_unit_test(test_other_times_hold_at_once),
 		cmocka_unit_test(test_names_carry_the_key_id_as_a_uuid),
 	};
 

@@ -196,7 +196,16 @@ struct err settings_read(const struct settings *s, const struct setting_row *row
 	return OK;
 }
 
-bool settings_equal(const struct settings *a, const struct settings *b, const char **different)
+static bool is_listed(const char *name, const char *const *names, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(names[i], name) == 0)
+			return true;
+	return false;
+}
+
+static const char *difference_find(const struct settings *a, const struct settings *b,
+	const char *const *names, size_t count)
 {
 	const struct settings *const sides[] = {a, b};
 
@@ -204,14 +213,29 @@ bool settings_equal(const struct settings *a, const struct settings *b, const ch
 		for (size_t i = 0; i < sides[side]->count; i++) {
 			const struct setting *item = &sides[side]->items[i];
 			const char *other = settings_find(sides[1 - side], item->name);
-			if (other != NULL && strcmp(other, item->text) == 0)
-				continue;
-			if (different != NULL)
-				*different = item->name;
-			return false;
+			if ((other == NULL || strcmp(other, item->text) != 0) &&
+				!is_listed(item->name, names, count))
+				return item->name;
 		}
 	}
-	return true;
+	return NULL;
+}
+
+bool settings_equal(const struct settings *a, const struct settings *b, const char **different)
+{
+	const char *name = difference_find(a, b, NULL, 0);
+
+	if (name != NULL && different != NULL)
+		*different = name;
+	return name == NULL;
+}
+
+struct err settings_equal_but(const struct settings *a, const struct settings *b,
+	const char *const *names, size_t count, struct complaint *c)
+{
+	const char *name = difference_find(a, b, names, count);
+
+	return name == NULL ? OK : complain(c, ERR(STATE), "a change of %s needs a restart", name);
 }
 
 void settings_encode(const struct settings *s, struct span_mut buffer, struct span *bytes)

@@ -65,6 +65,11 @@ MUST_USE struct err settings_read(const struct settings *s, const struct setting
  * differs. */
 bool settings_equal(const struct settings *a, const struct settings *b, const char **different);
 
+/* The same, but for what `names` lists: settings that a process takes while it runs. OK, or ERR_STATE
+ * with a sentence that names the first other that differs. */
+MUST_USE struct err settings_equal_but(const struct settings *a, const struct settings *b,
+	const char *const *names, size_t count, struct complaint *c);
+
 enum { SETTINGS_ENCODED_MAX = 2 + SETTINGS_MAX * (1 + SETTING_NAME_MAX + 2 + SETTING_TEXT_MAX) };
 void settings_encode(const struct settings *s, struct span_mut buffer,
 	struct span *bytes); /* empty: too small */

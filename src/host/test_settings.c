@@ -122,6 +122,22 @@ static void test_list_ends_at_its_limit(void **state)
 	assert_int_equal(read_all().kind, ERR_LIMIT);
 }
 
+static void test_what_may_change_is_not_named_and_the_rest_is(void **state)
+{
+	static const char *const taken[] = {"rate", "gone"};
+	static struct settings a, b;
+	struct complaint told = {0};
+
+	(void)state;
+	a = b = (struct settings){0};
+	assert_false(failed(settings_set(&a, "rate", "1")) || failed(settings_set(&b, "rate", "2")));
+	assert_false(failed(settings_set(&a, "gone", "x")));
+	assert_false(failed(settings_equal_but(&a, &b, taken, ARRAY_LEN(taken), &told)));
+	assert_false(failed(settings_set(&b, "port", "3")));
+	assert_int_equal(settings_equal_but(&a, &b, taken, ARRAY_LEN(taken), &told).kind, ERR_STATE);
+	assert_string_equal(told.text, "a change of port needs a restart");
+}
+
 static void test_settings_end_at_their_limit(void **state)
 {
 	char name[SETTING_NAME_MAX];
@@ -161,6 +177,7 @@ int main(void)
 		cmocka_unit_test_setup(test_rows_fill_the_structure, set_up),
 		cmocka_unit_test_setup(test_what_is_wrong_is_named, set_up),
 		cmocka_unit_test_setup(test_list_ends_at_its_limit, set_up),
+		cmocka_unit_test(test_what_may_change_is_not_named_and_the_rest_is),
 		cmocka_unit_test_setup(test_settings_end_at_their_limit, set_up),
 		cmocka_unit_test_setup(test_encoded_settings_come_back, set_up),
 	};

@@ -49,7 +49,7 @@ struct agent_rotation {
 
 struct agent {
 	struct process *process;
-	struct agent_settings settings;
+	struct agent_settings settings, next; /* next: prepared, not committed */
 	struct secret key_pem, certificate_pem, ca_pem;
 	struct tunnel_policy policy;
 	struct charon charon;

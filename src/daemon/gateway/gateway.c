@@ -57,14 +57,14 @@ static struct err words_check(const struct agent_settings *s, struct complaint *
 	return OK;
 }
 
-static struct err settings_take(struct agent *a, struct complaint *c)
+static struct err settings_take(
+	struct agent_settings *s, const struct settings *from, struct complaint *c)
 {
-	struct agent_settings *s = &a->settings;
 	struct err e;
 
 	snprintf(s->ike_proposal, sizeof(s->ike_proposal), "aes256gcm16-prfsha384-ecp384");
 	snprintf(s->esp_proposal, sizeof(s->esp_proposal), "aes256gcm16-ecp384");
-	e = settings_read(&a->process->settings, rows, ARRAY_LEN(rows), s, c);
+	e = settings_read(from, rows, ARRAY_LEN(rows), s, c);
 	if (failed(e))
 		return e;
 	/* Ten rotations may fail before the SA ends. */
@@ -152,6 +152,12 @@ static void on_tick(void *ctx)
 	agent_tick(ctx);
 }
 
+static struct rotate_times times_of(const struct agent_settings *s)
+{
+	return (struct rotate_times){
+		.period_ms = s->rotate_s * 1000, .lifetime_ms = s->lifetime_s * 1000};
+}
+
 static struct err start(struct process *p, struct complaint *c)
 {
 	struct agent *a = calloc(1, sizeof(*a));
@@ -160,7 +166,7 @@ static struct err start(struct process *p, struct complaint *c)
 		return ERR(LIMIT);
 	p->state = a;
 	a->process = p;
-	struct err e = settings_take(a, c);
+	struct err e = settings_take(&a->settings, &p->settings, c);
 	if (!failed(e))
 		e = files_take(a, c);
 	if (!failed(e))
@@ -168,9 +174,7 @@ static struct err start(struct process *p, struct complaint *c)
 	if (failed(e))
 		return e;
 	policy_set(a);
-	const struct rotate_times times = {
-		.period_ms = a->settings.rotate_s * 1000, .lifetime_ms = a->settings.lifetime_s * 1000};
-	rotate_open(&a->rotate, a->policy.role, times, clock_now(&p->clock));
+	rotate_open(&a->rotate, a->policy.role, times_of(&a->settings), clock_now(&p->clock));
 	a->rotate.is_held = true;
 	return OK;
 }
@@ -231,6 +235,7 @@ static void status(struct process *p, struct json_writer *json)
 	json_u64(json, "ppk_rotations", r->done > 0 ? r->done - 1 : 0);
 	if (r->done > 0)
 		json_u64(json, "last_rotation_s_ago", (clock_now(&p->clock).mono_ms - r->done_ms) / 1000);
+	json_u64(json, "rotate_s", a->settings.rotate_s);
 	json_u64(json, "failed_rotations", r->failed);
 	json_u64(json, "bytes_in", a->current.bytes_in);
 	json_u64(json, "bytes_out", a->current.bytes_out);
@@ -240,6 +245,27 @@ static void status(struct process *p, struct json_writer *json)
 	json_close(json, '}');
 	json_u64(json, "refused_peers", a->refused_peers);
 	json_u64(json, "malformed", a->malformed);
+}
+
+static struct err reload_prepare(struct process *p, const struct settings *next, struct complaint *c)
+{
+	static const char *const taken[] = {"rotate_s", "lifetime_s"};
+	struct agent *a = p->state;
+	const struct err e = settings_equal_but(&p->settings, next, taken, ARRAY_LEN(taken), c);
+
+	a->next = (struct agent_settings){0};
+	return failed(e) ? e : settings_take(&a->next, next, c);
+}
+
+static void reload_commit(struct process *p)
+{
+	struct agent *a = p->state;
+
+	a->settings.rotate_s = a->next.rotate_s;
+	a->settings.lifetime_s = a->next.lifetime_s;
+	a->policy.lifetime_s = (uint32_t)a->next.lifetime_s;
+	rotate_retime(&a->rotate, times_of(&a->settings), clock_now(&p->clock));
+	agent_tick(a);
 }
 
 static void query(struct process *p, const char *verb, const char *argument, struct process_query *q)
@@ -265,6 +291,8 @@ static const struct process_kind gateway = {
 	.start = start,
 	.begin = begin,
 	.channel = channel,
+	.reload_prepare = reload_prepare,
+	.reload_commit = reload_commit,
 	.status = status,
 	.query = query,
 };

@@ -46,7 +46,7 @@ struct pending {
 
 static struct {
 	struct process *process;
-	struct front_settings settings;
+	struct front_settings settings, next; /* next: prepared, not committed */
 	struct tls_profile *tls;
 	struct http_server *server;
 	struct channel *store;
@@ -311,14 +311,11 @@ static void channel(struct process *p, const char *peer, int fd)
 		state.store = NULL;
 }
 
-static struct err start(struct process *p, struct complaint *c)
+static struct err settings_take(
+	struct front_settings *s, const struct settings *from, struct complaint *c)
 {
-	struct front_settings *s = &state.settings;
-
-	state.process = p;
-	p->state = &state;
-	s->rate_per_s = RATE_PER_S;
-	struct err e = settings_read(&p->settings, rows, ARRAY_LEN(rows), s, c);
+	*s = (struct front_settings){.rate_per_s = RATE_PER_S};
+	struct err e = settings_read(from, rows, ARRAY_LEN(rows), s, c);
 	if (failed(e))
 		return e;
 	if (strcmp(s->sae_identity, "cn") != 0 && strcmp(s->sae_identity, "dns") != 0 &&
@@ -326,6 +323,18 @@ static struct err start(struct process *p, struct complaint *c)
 		return complain(c, ERR(INPUT), "sae_identity is cn, dns or uri: '%s'", s->sae_identity);
 	if (s->port > 65535 || s->rate_per_s == 0 || s->rate_per_s > 1000000)
 		return complain(c, ERR(INPUT), "listen.port is at most 65535, rate_per_s 1 to 1000000");
+	return OK;
+}
+
+static struct err start(struct process *p, struct complaint *c)
+{
+	struct front_settings *s = &state.settings;
+
+	state.process = p;
+	p->state = &state;
+	struct err e = settings_take(s, &p->settings, c);
+	if (failed(e))
+		return e;
 	const struct tls_settings tls = {.certificate_file = s->certificate,
 		.key_file = s->key,
 		.ca_file = s->ca,
@@ -345,6 +354,21 @@ static struct err start(struct process *p, struct complaint *c)
 			 : http_server_open(&state.server, &p->loop, &http, on_request, NULL, c);
 }
 
+static struct err reload_prepare(struct process *p, const struct settings *next, struct complaint *c)
+{
+	static const char *const taken[] = {"rate_per_s"};
+	const struct err e = settings_equal_but(&p->settings, next, taken, ARRAY_LEN(taken), c);
+
+	return failed(e) ? e : settings_take(&state.next, next, c);
+}
+
+/* A bucket that is fuller than the new rate allows is cut at its SAE's next request. */
+static void reload_commit(struct process *p)
+{
+	(void)p;
+	state.settings.rate_per_s = state.next.rate_per_s;
+}
+
 static void status(struct process *p, struct json_writer *json)
 {
 	(void)p;
@@ -356,6 +380,7 @@ static void status(struct process *p, struct json_writer *json)
 	json_u64(json, "rate_limited", state.limited);
 	json_u64(json, "refused_clients", http_server_counters(state.server)->refused_streams);
 	json_u64(json, "refused_requests", http_server_counters(state.server)->refused);
+	json_u64(json, "rate_per_s", state.settings.rate_per_s);
 	json_u64(json, "waiting", state.pending.in_use);
 }
 
@@ -363,6 +388,8 @@ static const struct process_kind kms_front_kind = {.name = "kms-front",
 	.sandbox = SANDBOX_FRONT,
 	.start = start,
 	.channel = channel,
+	.reload_prepare = reload_prepare,
+	.reload_commit = reload_commit,
 	.status = status};
 
 int main(int argc, char **argv)
