@@ -65,10 +65,13 @@ static void put_roff(const char *text)
 	putchar('\n');
 }
 
-static void man_key(void *ctx, int depth, const char *key, const char *type, bool is_optional)
+static void man_key(void *ctx, const struct site_key *key)
 {
 	(void)ctx;
-	printf(".TP\n.RS %d\n.B %s\n(%s%s)\n.RE\n", depth * 4, key, type, is_optional ? ", optional" : "");
+	printf(".RS %d\n.TP\n\\fB%s\\fR (%s%s)\n", key->depth * 4, key->key, key->type,
+		key->is_optional ? ", optional" : "");
+	put_roff(key->help != NULL ? key->help : "");
+	puts(".RE");
 }
 
 int man_command(const struct invocation *in)

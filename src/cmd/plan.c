@@ -1,9 +1,14 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 #include "cmd/plan.h"
+#include <assert.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+#define TUNNEL_DEVICE "ipsec0" /* kernel-libipsec names its first device so */
+static_assert((int)SITE_INSIDE_MAX <= (int)GATEWAY_INTERFACES_MAX, "the fence has room for them");
 
 /* Settings are written one after another; the first that does not fit is kept in `err`. */
 struct pen {
@@ -31,6 +36,35 @@ static void put_tls(struct pen *pen, const struct site_tls *tls)
 	put(pen, "tls.ca", "%s", tls->ca);
 }
 
+/* What CONFIG does not say the process has a default for. */
+static void put_count(struct pen *pen, const char *name, const uint64_t *value)
+{
+	if (value != NULL)
+		put(pen, name, "%" PRIu64, *value);
+}
+
+static void put_real(struct pen *pen, const char *name, const double *value)
+{
+	if (value != NULL)
+		put(pen, name, "%.17g", *value);
+}
+
+/* `own`: the gateway's, which a list that somebody wrote may lack; NULL: none. */
+static void put_names(struct pen *pen, const char *name, char *const *list, size_t count, const char *own)
+{
+	char element[64];
+	bool is_listed = count == 0 || own == NULL;
+
+	for (size_t i = 0; i < count; i++) {
+		snprintf(element, sizeof element, "%s.%zu", name, i);
+		put(pen, element, "%s", list[i]);
+		is_listed |= own != NULL && strcmp(list[i], own) == 0;
+	}
+	snprintf(element, sizeof element, "%s.%zu", name, count);
+	if (!is_listed)
+		put(pen, element, "%s", own);
+}
+
 static const char *const role_words[] = {[ROLE_LISTEN] = "listen", [ROLE_CONNECT] = "connect"};
 
 static void audit_settings(struct pen *pen, const struct site *s)
@@ -41,6 +75,8 @@ static void audit_settings(struct pen *pen, const struct site *s)
 static void auc_store_settings(struct pen *pen, const struct site *s)
 {
 	put(pen, "database", "%s/auc/auc.db", s->state_folder);
+	put_count(pen, "lease_ahead", s->auc->lease_ahead);
+	put_count(pen, "subscribers_max", s->auc->subscribers_max);
 }
 
 static void vault_settings(struct pen *pen, const struct site *s)
@@ -52,6 +88,7 @@ static void auc_front_settings(struct pen *pen, const struct site *s)
 {
 	put(pen, "listen.address", "%s", s->auc->gsup->address);
 	put(pen, "listen.port", "%u", s->auc->gsup->port);
+	put_count(pen, "peers_max", s->auc->peers_max);
 }
 
 static void metrics_settings(struct pen *pen, const struct site *s)
@@ -75,6 +112,11 @@ static void kms_store_settings(struct pen *pen, const struct site *s)
 		put(pen, "gateway.sae", "%s", s->gateway->sae);
 		put(pen, "gateway.peer_sae", "%s", s->gateway->peer_sae);
 	}
+	put_names(pen, "saes", s->kms->saes, s->kms->saes_count, s->gateway ? s->gateway->sae : NULL);
+	put_names(pen, "peer_saes", s->kms->peer_saes, s->kms->peer_saes_count,
+		s->gateway ? s->gateway->peer_sae : NULL);
+	put_count(pen, "key_bits", s->kms->key_bits);
+	put_count(pen, "low_keys", s->kms->low_keys);
 }
 
 static void kms_vault_settings(struct pen *pen, const struct site *s)
@@ -92,6 +134,7 @@ static void kms_front_settings(struct pen *pen, const struct site *s)
 	put(pen, "listen.port", "%u", api->port);
 	put_tls(pen, &(struct site_tls){api->certificate, api->key, api->ca});
 	put(pen, "sae_identity", "%s", api->sae_identity);
+	put_count(pen, "rate_per_s", api->rate_per_s);
 	put(pen, "kme_id", "%s", s->kms->kme_id);
 }
 
@@ -102,6 +145,20 @@ static void kms_peer_settings(struct pen *pen, const struct site *s)
 	put(pen, "port", "%u", s->kms->peering->port);
 	put(pen, "peer.name", "%s", s->peer->certificate_name);
 	put_tls(pen, s->tls);
+}
+
+static void protocol_settings(struct pen *pen, const struct site_qkd_protocol *p)
+{
+	put_real(pen, "protocol.mu1", p->mu1);
+	put_real(pen, "protocol.mu2", p->mu2);
+	put_real(pen, "protocol.mu3", p->mu3);
+	put_real(pen, "protocol.p1", p->p1);
+	put_real(pen, "protocol.p2", p->p2);
+	put_real(pen, "protocol.p3", p->p3);
+	put_real(pen, "protocol.basis_x", p->basis_x);
+	put_real(pen, "protocol.qber_max", p->qber_max);
+	put_count(pen, "protocol.eps_sec_exponent", p->eps_sec_exponent);
+	put_count(pen, "protocol.eps_cor_exponent", p->eps_cor_exponent);
 }
 
 static void qkd_settings(struct pen *pen, const struct site *s)
@@ -115,8 +172,9 @@ static void qkd_settings(struct pen *pen, const struct site *s)
 	put(pen, "channel.port", "%u", s->qkd->channel->port);
 	put(pen, "peer.name", "%s", s->peer->certificate_name);
 	put_tls(pen, s->tls);
-	if (s->qkd->block_bits != 0)
-		put(pen, "block_bits", "%u", s->qkd->block_bits);
+	put_count(pen, "block_bits", s->qkd->block_bits);
+	if (s->qkd->protocol != NULL)
+		protocol_settings(pen, s->qkd->protocol);
 }
 
 static void gateway_settings(struct pen *pen, const struct site *s)
@@ -138,6 +196,7 @@ static void gateway_settings(struct pen *pen, const struct site *s)
 	put(pen, "key", "%s", g->key);
 	put(pen, "ca", "%s", g->ca);
 	put(pen, "rotate_s", "%u", g->rotate_s);
+	put_count(pen, "lifetime_s", g->lifetime_s);
 	put(pen, "agent.role", "%s", role_words[g->agent->role]);
 	put(pen, "agent.address", "%s", g->agent->address);
 	put(pen, "agent.port", "%u", g->agent->port);
@@ -255,4 +314,31 @@ struct err plan_from_site(const struct site *site, struct supervisor_plan *plan,
 		if (processes[i].is_wanted(site))
 			e = add_process(plan, i, site, c);
 	return e;
+}
+
+static void add_port(struct gateway_fence *f, const struct site_channel *channel)
+{
+	if (channel->role == ROLE_LISTEN)
+		f->listen_ports[f->listen_count++] = channel->port;
+	else
+		f->connect_ports[f->connect_count++] = channel->port;
+}
+
+struct gateway_fence plan_fence(const struct site *site)
+{
+	const struct site_gateway *g = site->gateway;
+	struct gateway_fence f = {.backhaul = g->interface,
+		.tunnel = TUNNEL_DEVICE,
+		.local_address = g->local_address,
+		.peer_address = site->peer->address,
+		.local_prefix = g->local_subnet,
+		.remote_prefix = g->remote_subnet};
+
+	for (size_t i = 0; i < g->inside_count; i++)
+		f.inside[f.inside_count++] = g->inside[i];
+	add_port(&f, g->agent);
+	add_port(&f, site->kms->peering);
+	if (site->qkd != NULL)
+		add_port(&f, site->qkd->channel);
+	return f;
 }

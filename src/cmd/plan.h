@@ -6,8 +6,12 @@
  * process, with the section that asks for it and a function that writes its settings.
  */
 #include "cmd/site.h"
+#include "gateway/fence.h"
 #include "host/supervisor.h"
 
 /* Fills a zeroed plan. No effect outside it. */
 MUST_USE struct err plan_from_site(
 	const struct site *site, struct supervisor_plan *plan, struct complaint *c);
+
+/* Of a site with a gateway. Its texts are the site's. */
+struct gateway_fence plan_fence(const struct site *site);

@@ -23,7 +23,6 @@
 #include <unistd.h>
 
 enum { PROGRAM_MS_MAX = 10000 };
-#define TUNNEL_DEVICE "ipsec0" /* kernel-libipsec names its first device so */
 
 /* A folder of the site's user alone; parents as they are. */
 static struct err make_folder(const char *path, mode_t mode, const struct passwd *user, struct complaint *c)
@@ -85,31 +84,6 @@ static struct err write_charon_conf(const struct site *site, struct complaint *c
 	return failed(e) ? e : write_text(site->run_folder, "strongswan.conf", span_of(text, len), c);
 }
 
-static void add_port(struct gateway_fence *f, const struct site_channel *channel)
-{
-	if (channel->role == ROLE_LISTEN)
-		f->listen_ports[f->listen_count++] = channel->port;
-	else
-		f->connect_ports[f->connect_count++] = channel->port;
-}
-
-static struct gateway_fence fence_of(const struct site *site)
-{
-	const struct site_gateway *g = site->gateway;
-	struct gateway_fence f = {.backhaul = g->interface,
-		.tunnel = TUNNEL_DEVICE,
-		.local_address = g->local_address,
-		.peer_address = site->peer->address,
-		.local_prefix = g->local_subnet,
-		.remote_prefix = g->remote_subnet};
-
-	add_port(&f, g->agent);
-	add_port(&f, site->kms->peering);
-	if (site->qkd != NULL)
-		add_port(&f, site->qkd->channel);
-	return f;
-}
-
 static struct err put_up(const struct site *site, const char *file, struct span text, const char *const argv[],
 	struct complaint *c)
 {
@@ -123,7 +97,7 @@ static struct err put_up_fence(const struct site *site, struct complaint *c)
 {
 	static uint8_t text[GATEWAY_TEXT_MAX];
 	char nft[300], routes[300];
-	const struct gateway_fence f = fence_of(site);
+	const struct gateway_fence f = plan_fence(site);
 	size_t len;
 
 	snprintf(nft, sizeof nft, "%.200s/fence.nft", site->run_folder);
@@ -157,23 +131,42 @@ struct running {
 	const struct site *site;
 };
 
-/*
- * What the fence is made of may not change under way. All of it but the interface's name is a
- * setting of a process, which refuses by itself.
- */
+/* Without effect: `check` says too what is wrong with the fence. */
+static struct err render_fence(const struct site *site, struct span_mut out, size_t *len, struct complaint *c)
+{
+	const struct gateway_fence f = plan_fence(site);
+
+	return gateway_fence_render(&f, out, len, c);
+}
+
+/* The fence stands as it was put up. Not all that it is made of is a setting of a process, which would refuse by itself. */
+static struct err check_fence_same(const struct site *was, const struct site *site, struct complaint *c)
+{
+	static uint8_t old[GATEWAY_TEXT_MAX], new[GATEWAY_TEXT_MAX];
+	size_t old_len, new_len;
+
+	if (was->gateway == NULL || site->gateway == NULL)
+		return OK;
+	if (strcmp(was->gateway->interface, site->gateway->interface) != 0)
+		return complain(c, ERR(STATE), "a change of gateway.interface needs a restart");
+	struct err e = render_fence(was, SPAN_MUT_ARRAY(old), &old_len, c);
+	if (!failed(e))
+		e = render_fence(site, SPAN_MUT_ARRAY(new), &new_len, c);
+	if (!failed(e) && !span_equal(span_of(old, old_len), span_of(new, new_len)))
+		e = complain(c, ERR(STATE), "gateway: a change of what the fence is made of needs a restart");
+	return e;
+}
+
 static struct err replan(void *ctx, struct supervisor_plan *next, struct complaint *c)
 {
 	const struct running *running = ctx;
-	const struct site_gateway *was = running->site->gateway;
 	struct site *site;
 	struct err e = site_load(running->path, true, &site, c);
 
 	if (failed(e))
 		return e;
-	if (was != NULL && site->gateway != NULL &&
-		strcmp(was->interface, site->gateway->interface) != 0)
-		e = complain(c, ERR(STATE), "a change of gateway.interface needs a restart");
-	else
+	e = check_fence_same(running->site, site, c);
+	if (!failed(e))
 		e = plan_from_site(site, next, c);
 	site_free(site);
 	return e;
@@ -221,21 +214,39 @@ int run_command(const struct invocation *in)
 	return failed(e) ? fail(exit_code_of(e), "%s", c.text) : EXIT_OK;
 }
 
+static void note_write(void *ctx, const char *note)
+{
+	json_text(ctx, NULL, note);
+}
+
+static void note_print(void *ctx, const char *note)
+{
+	(void)ctx;
+	printf("note: %s\n", note);
+}
+
 int check_command(const struct invocation *in)
 {
 	static char buffer[65536];
+	static uint8_t fence[GATEWAY_TEXT_MAX];
 	struct json_writer json = json_writer_of(SPAN_MUT_ARRAY(buffer));
+	size_t fence_len;
 	struct complaint c = {0};
 	struct supervisor_plan *plan;
 	struct site *site;
 
 	if (failed(read_plan(in->argv[0], &site, &plan, &c)))
 		return fail(EXIT_CONFIG, "%s", c.text);
+	if (site->gateway != NULL && failed(render_fence(site, SPAN_MUT_ARRAY(fence), &fence_len, &c)))
+		return fail(EXIT_CONFIG, "%s: %s", in->argv[0], c.text);
 	json_open(&json, NULL, '{');
 	json_text(&json, "site", plan->site);
 	json_open(&json, "processes", '[');
 	for (size_t i = 0; i < plan->count; i++)
 		json_text(&json, NULL, plan->rows[i].name);
+	json_close(&json, ']');
+	json_open(&json, "notes", '[');
+	site_notes(site, note_write, &json);
 	json_close(&json, ']');
 	json_close(&json, '}');
 	if (wants_json(in)) {
@@ -245,6 +256,7 @@ int check_command(const struct invocation *in)
 		for (size_t i = 0; i < plan->count; i++)
 			printf("  %-18s %s\n", plan->rows[i].name,
 				plan->rows[i].executable[0] ? plan->rows[i].executable : "(external)");
+		site_notes(site, note_print, NULL);
 	}
 	free(plan);
 	site_free(site);

@@ -1,9 +1,11 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 #include "site.h"
+#include "codec/kms_msg.h"
 #include "host/conf.h"
 #include <arpa/inet.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,8 +18,13 @@ enum { PATH_LENGTH_MAX = 1000, NAME_LENGTH_MAX = 63 };
 	CYAML_FIELD_STRING_PTR( \
 		#key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct structure, key, 1, (max))
 #define NUMBER(key, structure) CYAML_FIELD_UINT(#key, CYAML_FLAG_DEFAULT, struct structure, key)
-#define NUMBER_OPTIONAL(key, structure) \
-	CYAML_FIELD_UINT(#key, CYAML_FLAG_OPTIONAL, struct structure, key)
+#define COUNT_OPTIONAL(key, structure) \
+	CYAML_FIELD_UINT_PTR(#key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct structure, key)
+#define REAL_OPTIONAL(key, structure) \
+	CYAML_FIELD_FLOAT_PTR(#key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct structure, key)
+#define LIST_OPTIONAL(key, structure, entry, max) \
+	CYAML_FIELD_SEQUENCE( \
+		#key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct structure, key, entry, 1, (max))
 #define CHOICE(key, structure, words) \
 	CYAML_FIELD_ENUM(#key, CYAML_FLAG_STRICT, struct structure, key, words, ARRAY_LEN(words))
 #define SECTION(key, structure, fields) \
@@ -30,6 +37,11 @@ static const cyaml_strval_t channel_roles[] = {{"listen", ROLE_LISTEN}, {"connec
 static const cyaml_strval_t qkd_roles[] = {{"alice", QKD_ALICE}, {"bob", QKD_BOB}};
 static const cyaml_strval_t gateway_roles[] = {
 	{"initiator", GATEWAY_INITIATOR}, {"responder", GATEWAY_RESPONDER}};
+
+static const cyaml_schema_value_t sae_entry = {
+	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, KMS_SAE_MAX)};
+static const cyaml_schema_value_t interface_entry = {
+	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, 15)};
 
 static const cyaml_schema_field_t endpoint_fields[] = {
 	TEXT(address, site_endpoint, NAME_LENGTH_MAX),
@@ -56,6 +68,22 @@ static const cyaml_schema_field_t peer_fields[] = {
 };
 static const cyaml_schema_field_t auc_fields[] = {
 	SECTION(gsup, site_auc, endpoint_fields),
+	COUNT_OPTIONAL(lease_ahead, site_auc),
+	COUNT_OPTIONAL(subscribers_max, site_auc),
+	COUNT_OPTIONAL(peers_max, site_auc),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_field_t protocol_fields[] = {
+	REAL_OPTIONAL(mu1, site_qkd_protocol),
+	REAL_OPTIONAL(mu2, site_qkd_protocol),
+	REAL_OPTIONAL(mu3, site_qkd_protocol),
+	REAL_OPTIONAL(p1, site_qkd_protocol),
+	REAL_OPTIONAL(p2, site_qkd_protocol),
+	REAL_OPTIONAL(p3, site_qkd_protocol),
+	REAL_OPTIONAL(basis_x, site_qkd_protocol),
+	REAL_OPTIONAL(qber_max, site_qkd_protocol),
+	COUNT_OPTIONAL(eps_sec_exponent, site_qkd_protocol),
+	COUNT_OPTIONAL(eps_cor_exponent, site_qkd_protocol),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_field_t qkd_fields[] = {
@@ -64,7 +92,8 @@ static const cyaml_schema_field_t qkd_fields[] = {
 	TEXT(driver, site_qkd, PATH_LENGTH_MAX),
 	TEXT(bootstrap_file, site_qkd, PATH_LENGTH_MAX),
 	SECTION(channel, site_qkd, channel_fields),
-	NUMBER_OPTIONAL(block_bits, site_qkd),
+	COUNT_OPTIONAL(block_bits, site_qkd),
+	SECTION_OPTIONAL(protocol, site_qkd, protocol_fields),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_field_t api_fields[] = {
@@ -74,12 +103,17 @@ static const cyaml_schema_field_t api_fields[] = {
 	TEXT(key, site_kms_api, PATH_LENGTH_MAX),
 	TEXT(ca, site_kms_api, PATH_LENGTH_MAX),
 	TEXT(sae_identity, site_kms_api, 4),
+	COUNT_OPTIONAL(rate_per_s, site_kms_api),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_field_t kms_fields[] = {
 	TEXT(kme_id, site_kms, NAME_LENGTH_MAX),
 	SECTION(peering, site_kms, channel_fields),
 	SECTION_OPTIONAL(api, site_kms, api_fields),
+	LIST_OPTIONAL(saes, site_kms, &sae_entry, SITE_SAES_MAX),
+	LIST_OPTIONAL(peer_saes, site_kms, &sae_entry, SITE_SAES_MAX),
+	COUNT_OPTIONAL(key_bits, site_kms),
+	COUNT_OPTIONAL(low_keys, site_kms),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_field_t gateway_fields[] = {
@@ -95,6 +129,8 @@ static const cyaml_schema_field_t gateway_fields[] = {
 	TEXT(key, site_gateway, PATH_LENGTH_MAX),
 	TEXT(ca, site_gateway, PATH_LENGTH_MAX),
 	NUMBER(rotate_s, site_gateway),
+	COUNT_OPTIONAL(lifetime_s, site_gateway),
+	LIST_OPTIONAL(inside, site_gateway, &interface_entry, SITE_INSIDE_MAX),
 	TEXT_OPTIONAL(charon, site_gateway, PATH_LENGTH_MAX),
 	TEXT_OPTIONAL(vici, site_gateway, PATH_LENGTH_MAX),
 	CYAML_FIELD_END,
@@ -244,6 +280,92 @@ static struct err check_identity_word(const struct sense *s, const char *key, co
 	return refuse(s, key, "one of cn, dns, uri is expected", word);
 }
 
+static struct err check_counts(const struct sense *s, const struct site *site)
+{
+	const struct site_auc *auc = site->auc;
+	const struct site_kms *kms = site->kms;
+	const struct site_gateway *g = site->gateway;
+	const struct site_qkd_protocol *p = site->qkd ? site->qkd->protocol : NULL;
+	const uint64_t rotate_s = g ? g->rotate_s : 0;
+	const struct {
+		const char *key;
+		const uint64_t *value;
+		uint64_t least, most;
+	} rows[] = {
+		{"auc.lease_ahead", auc ? auc->lease_ahead : NULL, 16, 1 << 20},
+		{"auc.subscribers_max", auc ? auc->subscribers_max : NULL, 1, 1 << 26},
+		{"auc.peers_max", auc ? auc->peers_max : NULL, 1, 4096},
+		{"qkd.block_bits", site->qkd ? site->qkd->block_bits : NULL, 10000, 167772},
+		{"qkd.protocol.eps_sec_exponent", p ? p->eps_sec_exponent : NULL, 1, 30},
+		{"qkd.protocol.eps_cor_exponent", p ? p->eps_cor_exponent : NULL, 1, 16},
+		{"kms.key_bits", kms ? kms->key_bits : NULL, 64, 256},
+		{"kms.low_keys", kms ? kms->low_keys : NULL, 1, 1 << 20},
+		{"kms.api.rate_per_s", kms && kms->api ? kms->api->rate_per_s : NULL, 1, 1000000},
+		{"gateway.rotate_s", g ? &rotate_s : NULL, 1, 86400},
+		{"gateway.lifetime_s", g ? g->lifetime_s : NULL, rotate_s + 1, 7 * 86400},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (rows[i].value != NULL && (*rows[i].value < rows[i].least || *rows[i].value > rows[i].most))
+			return complain(s->c, ERR(INPUT), "%s: %s: a number from %" PRIu64 " to %" PRIu64 " is expected: '%" PRIu64 "'",
+				s->path, rows[i].key, rows[i].least, rows[i].most, *rows[i].value);
+	if (kms != NULL && kms->key_bits != NULL && *kms->key_bits % 8 != 0)
+		return complain(s->c, ERR(INPUT), "%s: kms.key_bits: a multiple of 8 is expected: '%" PRIu64 "'", s->path,
+			*kms->key_bits);
+	return OK;
+}
+
+static struct err check_protocol(const struct sense *s, const struct site_qkd_protocol *p)
+{
+	const struct {
+		const char *key;
+		const double *value;
+		double most;
+	} rows[] = {{"mu1", p->mu1, 2}, {"mu2", p->mu2, 2}, {"mu3", p->mu3, 2}, {"p1", p->p1, 1}, {"p2", p->p2, 1},
+		{"p3", p->p3, 1}, {"basis_x", p->basis_x, 1}, {"qber_max", p->qber_max, 0.5}};
+
+	/* What the values must be to each other the process says at its start. */
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (rows[i].value != NULL && !(*rows[i].value >= 0 && *rows[i].value <= rows[i].most))
+			return complain(s->c, ERR(INPUT), "%s: qkd.protocol.%s: a number from 0 to %g is expected: '%g'",
+				s->path, rows[i].key, rows[i].most, *rows[i].value);
+	return OK;
+}
+
+static struct err check_list(const struct sense *s, const char *key, char *const *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		for (size_t k = 0; k < i; k++)
+			if (strcmp(list[i], list[k]) == 0)
+				return refuse(s, key, "stands twice", list[i]);
+	return OK;
+}
+
+static struct err check_lists(const struct sense *s, const struct site *site)
+{
+	const struct site_kms *kms = site->kms;
+	const struct site_gateway *g = site->gateway;
+	struct err e = kms ? check_list(s, "kms.saes", kms->saes, kms->saes_count) : OK;
+
+	if (!failed(e) && kms != NULL)
+		e = check_list(s, "kms.peer_saes", kms->peer_saes, kms->peer_saes_count);
+	if (!failed(e) && g != NULL)
+		e = check_list(s, "gateway.inside", g->inside, g->inside_count);
+	for (size_t i = 0; g != NULL && i < g->inside_count && !failed(e); i++)
+		if (strcmp(g->inside[i], g->interface) == 0)
+			e = refuse(s, "gateway.inside", "must differ from gateway.interface, which is outside", g->inside[i]);
+	return e;
+}
+
+static struct err check_numbers(const struct sense *s, const struct site *site)
+{
+	struct err e = check_counts(s, site);
+
+	if (!failed(e) && site->qkd != NULL && site->qkd->protocol != NULL)
+		e = check_protocol(s, site->qkd->protocol);
+	return failed(e) ? e : check_lists(s, site);
+}
+
 static struct err check_sense(const struct sense *s, const struct site *site)
 {
 	const struct site_tls *tls = site->tls;
@@ -277,6 +399,8 @@ static struct err check_sense(const struct sense *s, const struct site *site)
 
 	if (!failed(e))
 		e = check_ports(s, site);
+	if (!failed(e))
+		e = check_numbers(s, site);
 	return failed(e) ? e : check_all(s, checks, ARRAY_LEN(checks));
 }
 
@@ -307,25 +431,44 @@ static const char *type_word(const cyaml_schema_value_t *v)
 {
 	if (v->type == CYAML_STRING)
 		return "text";
-	if (v->type == CYAML_UINT)
+	if (v->type == CYAML_UINT || v->type == CYAML_FLOAT)
 		return "number";
+	if (v->type == CYAML_SEQUENCE)
+		return "list";
 	if (v->type == CYAML_ENUM)
 		return "choice";
 	return "section";
 }
 
-static void describe_fields(const cyaml_schema_field_t *fields, int depth,
-	void (*line)(void *, int, const char *, const char *, bool), void *ctx)
+static void describe_fields(const cyaml_schema_field_t *fields, int depth, const char *prefix,
+	void (*line)(void *, const struct site_key *), void *ctx)
 {
 	for (const cyaml_schema_field_t *f = fields; f->key != NULL; f++) {
-		line(ctx, depth, f->key, type_word(&f->value), (f->value.flags & CYAML_FLAG_OPTIONAL) != 0);
+		char path[96];
+		snprintf(path, sizeof path, "%.60s%s%.32s", prefix, depth > 0 ? "." : "", f->key);
+		line(ctx, &(struct site_key){.depth = depth,
+				  .path = path,
+				  .key = f->key,
+				  .type = type_word(&f->value),
+				  .is_optional = (f->value.flags & CYAML_FLAG_OPTIONAL) != 0,
+				  .help = site_help(path)});
 		if (f->value.type == CYAML_MAPPING)
-			describe_fields(f->value.mapping.fields, depth + 1, line, ctx);
+			describe_fields(f->value.mapping.fields, depth + 1, path, line, ctx);
 	}
 }
 
-void site_describe(
-	void (*line)(void *ctx, int depth, const char *key, const char *type, bool is_optional), void *ctx)
+void site_describe(void (*line)(void *ctx, const struct site_key *key), void *ctx)
 {
-	describe_fields(site_fields, 0, line, ctx);
+	describe_fields(site_fields, 0, "", line, ctx);
+}
+
+void site_notes(const struct site *s, void (*tell)(void *ctx, const char *note), void *ctx)
+{
+	if (s->kms != NULL && s->kms->api != NULL && s->kms->saes_count == 0)
+		tell(ctx, "kms.saes is not there: whoever has a certificate of kms.api.ca may ask for keys, under the name in it");
+	if (s->kms != NULL && s->kms->api != NULL && s->kms->peer_saes_count == 0)
+		tell(ctx, "kms.peer_saes is not there: keys may be asked for together with any name at the other site");
+	if (s->gateway != NULL && s->gateway->inside_count == 0)
+		tell(ctx, "gateway.inside is not there: the fence lets nothing pass on any interface but the backhaul and the tunnel, "
+			  "an operator's session over the network included");
 }

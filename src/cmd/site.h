@@ -7,6 +7,7 @@
  * that can be read, the two ends of a protected path that are not the same network).
  */
 #include "base/err.h"
+#include <stddef.h>
 #include <stdint.h>
 
 enum site_role { ROLE_LISTEN, ROLE_CONNECT };
@@ -32,8 +33,15 @@ struct site_peer {
 	char *site, *certificate_name, *address;
 };
 
+/* Numbers that are not there are NULL: then the process that would get them has a default. */
 struct site_auc {
 	struct site_endpoint *gsup;
+	uint64_t *lease_ahead, *subscribers_max, *peers_max;
+};
+
+struct site_qkd_protocol {
+	double *mu1, *mu2, *mu3, *p1, *p2, *p3, *basis_x, *qber_max;
+	uint64_t *eps_sec_exponent, *eps_cor_exponent;
 };
 
 struct site_qkd {
@@ -41,7 +49,8 @@ struct site_qkd {
 	enum site_qkd_role role;
 	char *driver, *bootstrap_file;
 	struct site_channel *channel;
-	uint32_t block_bits;
+	uint64_t *block_bits;
+	struct site_qkd_protocol *protocol;
 };
 
 struct site_kms_api {
@@ -49,12 +58,19 @@ struct site_kms_api {
 	uint16_t port;
 	char *certificate, *key, *ca;
 	char *sae_identity;
+	uint64_t *rate_per_s;
 };
+
+/* So that both lists and the rest fit into the settings of one process. */
+enum { SITE_SAES_MAX = 100, SITE_INSIDE_MAX = 8 };
 
 struct site_kms {
 	char *kme_id;
 	struct site_channel *peering;
 	struct site_kms_api *api;
+	char **saes, **peer_saes; /* none: any name that the CA certifies */
+	unsigned saes_count, peer_saes_count;
+	uint64_t *key_bits, *low_keys;
 };
 
 struct site_gateway {
@@ -63,6 +79,9 @@ struct site_gateway {
 	char *sae, *peer_sae, *interface, *local_address, *local_subnet, *remote_subnet;
 	char *certificate, *key, *ca;
 	uint32_t rotate_s;
+	uint64_t *lifetime_s;
+	char **inside; /* interfaces of the site itself */
+	unsigned inside_count;
 	char *charon; /* NULL: charon is somebody else's, at vici */
 	char *vici;
 };
@@ -83,6 +102,20 @@ MUST_USE struct err site_load(
 	const char *path, bool check_files, struct site **out, struct complaint *c);
 void site_free(struct site *s);
 
-/* One line a key: name, type, what it is; from the same table. For the manual page merlon.yaml(5). */
-void site_describe(void (*line)(void *ctx, int depth, const char *key, const char *type, bool is_optional),
-	void *ctx);
+/* What the operator should know of a sensible site, a sentence each: `tell` is called for each. */
+void site_notes(const struct site *s, void (*tell)(void *ctx, const char *note), void *ctx);
+
+struct site_key {
+	int depth;
+	const char *path; /* "kms.api.rate_per_s" */
+	const char *key;  /* its last part */
+	const char *type;
+	bool is_optional;
+	const char *help; /* NULL: site_help.c has none, which a test refuses */
+};
+/* One call a key, from the schema. For the manual page. */
+void site_describe(void (*line)(void *ctx, const struct site_key *key), void *ctx);
+
+/* site_help.c: what the key of that path is for. */
+const char *site_help(const char *path);
+size_t site_help_count(void);

@@ -85,11 +85,103 @@ static void test_what_makes_no_sense_is_refused_with_its_key(void **state)
 	}
 }
 
+/* Each limit from both sides, behind a key of the example. */
+static void test_numbers_and_lists_have_limits(void **state)
+{
+	static const struct {
+		const char *key, *good, *bad, *complaint;
+	} rows[] = {
+		{"port: 4222 }", "port: 4222 }\n  lease_ahead: 16", "port: 4222 }\n  lease_ahead: 15",
+			": auc.lease_ahead: a number from 16 to 1048576 is expected: '15'"},
+		{"port: 4222 }", "port: 4222 }\n  subscribers_max: 1", "port: 4222 }\n  subscribers_max: 0",
+			": auc.subscribers_max: a number from 1 to 67108864 is expected: '0'"},
+		{"port: 4222 }", "port: 4222 }\n  peers_max: 4096", "port: 4222 }\n  peers_max: 4097",
+			": auc.peers_max: a number from 1 to 4096 is expected: '4097'"},
+		{"kme_id: kme-core", "kme_id: kme-core\n  key_bits: 64", "kme_id: kme-core\n  key_bits: 264",
+			": kms.key_bits: a number from 64 to 256 is expected: '264'"},
+		{"kme_id: kme-core", "kme_id: kme-core\n  key_bits: 72", "kme_id: kme-core\n  key_bits: 71",
+			": kms.key_bits: a multiple of 8 is expected: '71'"},
+		{"kme_id: kme-core", "kme_id: kme-core\n  low_keys: 1", "kme_id: kme-core\n  low_keys: 0",
+			": kms.low_keys: a number from 1 to 1048576 is expected: '0'"},
+		{"kme_id: kme-core", "kme_id: kme-core\n  saes: [ a, b ]", "kme_id: kme-core\n  saes: [ a, b, a ]",
+			": kms.saes: stands twice: 'a'"},
+		{"sae_identity: cn", "sae_identity: cn\n    rate_per_s: 1000000", "sae_identity: cn\n    rate_per_s: 0",
+			": kms.api.rate_per_s: a number from 1 to 1000000 is expected: '0'"},
+		{"rotate_s: 10", "rotate_s: 10\n  lifetime_s: 11", "rotate_s: 10\n  lifetime_s: 10",
+			": gateway.lifetime_s: a number from 11 to 604800 is expected: '10'"},
+		{"rotate_s: 10", "rotate_s: 86400", "rotate_s: 86401",
+			": gateway.rotate_s: a number from 1 to 86400 is expected: '86401'"},
+		{"rotate_s: 10", "rotate_s: 10\n  inside: [ a0 ]", "rotate_s: 10\n  inside: [ bh0 ]",
+			": gateway.inside: must differ from gateway.interface, which is outside: 'bh0'"},
+		{"link: radio-core", "link: radio-core\n  block_bits: 10000", "link: radio-core\n  block_bits: 9999",
+			": qkd.block_bits: a number from 10000 to 167772 is expected: '9999'"},
+		{"link: radio-core", "link: radio-core\n  protocol: { qber_max: 0.5 }",
+			"link: radio-core\n  protocol: { qber_max: 0.51 }",
+			": qkd.protocol.qber_max: a number from 0 to 0.5 is expected: '0.51'"},
+		{"link: radio-core", "link: radio-core\n  protocol: { mu1: 0 }",
+			"link: radio-core\n  protocol: { mu1: nan }",
+			": qkd.protocol.mu1: a number from 0 to 2 is expected: 'nan'"},
+	};
+	struct complaint c;
+	struct site *site;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		if (failed(load_changed(rows[i].key, rows[i].good, &site, &c)))
+			fail_msg("%s", c.text);
+		site_free(site);
+		assert_int_equal(load_changed(rows[i].key, rows[i].bad, &site, &c).kind, ERR_INPUT);
+		assert_string_equal(c.text, rows[i].complaint);
+	}
+}
+
+static void note_find(void *ctx, const char *note)
+{
+	*(bool *)ctx |= strstr(note, "kms.saes is not there") != NULL;
+}
+
+static void test_a_key_store_for_anyone_is_noted(void **state)
+{
+	struct complaint c;
+	struct site *site;
+	bool is_noted = false;
+
+	(void)state;
+	assert_false(failed(load_text(example, &site, &c)));
+	site_notes(site, note_find, &is_noted);
+	assert_true(is_noted);
+	site_free(site);
+	is_noted = false;
+	assert_false(failed(load_changed("kme_id: kme-core", "kme_id: kme-core\n  saes: [ a ]", &site, &c)));
+	site_notes(site, note_find, &is_noted);
+	assert_false(is_noted);
+	site_free(site);
+}
+
+static void key_count(void *ctx, const struct site_key *key)
+{
+	if (key->help == NULL || key->help[0] == '.' || key->help[0] == '\'')
+		fail_msg("site_help.c does not say what %s is for, or so that roff takes it for a request", key->path);
+	++*(size_t *)ctx;
+}
+
+static void test_each_key_is_explained_and_no_other(void **state)
+{
+	size_t count = 0;
+
+	(void)state;
+	site_describe(key_count, &count);
+	assert_int_equal(count, site_help_count());
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_both_sites_of_the_lab_load),
 		cmocka_unit_test(test_what_makes_no_sense_is_refused_with_its_key),
+		cmocka_unit_test(test_numbers_and_lists_have_limits),
+		cmocka_unit_test(test_a_key_store_for_anyone_is_noted),
+		cmocka_unit_test(test_each_key_is_explained_and_no_other),
 	};
 	FILE *file = fopen(MERLON_SOURCE "/lab/core.yaml", "r");
 
