@@ -1,8 +1,9 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 /*
- * How many durable one-statement batches a second: bench_store FOLDER [SECONDS]. JSON on stdout, one line a width, where
- * width is how many batches are kept in flight. Not a test: it measures the disk as much as the code.
+ * How many durable one-statement batches a second: bench_store FOLDER [SECONDS]. JSON on stdout,
+ * one line a width, where width is how many batches are kept in flight. Not a test: it measures the
+ * disk as much as the code.
  */
 #include "host/store.h"
 #include <stdio.h>
@@ -15,8 +16,11 @@ static const struct store_statement statements[] = {
 	{"raise", "INSERT INTO counter (id, value) VALUES ($1, 1) "
 		  "ON CONFLICT (id) DO UPDATE SET value = counter.value + 1"},
 };
-static const struct store_schema schema = {
-	.name = "bench", .version = 1, .create = create, .statements = statements, .statement_count = 1};
+static const struct store_schema schema = {.name = "bench",
+	.version = 1,
+	.create = create,
+	.statements = statements,
+	.statement_count = 1};
 
 struct bench {
 	struct store *store;

@@ -140,7 +140,8 @@ static void the_calendar_moves_no_number_back(void **state)
 	assert_int_equal(sqn_unit(&before, set_forth), sqn_unit(&before, at_s(1)));
 }
 
-/* One start under a calendar of years ahead must not leave each subscriber a single lease for years. */
+/* One start under a calendar of years ahead must not leave each subscriber a single lease for
+ * years. */
 static void numbers_go_on_under_a_calendar_that_was_far_ahead(void **state)
 {
 	const struct sqn_lease wrong = leased(at_s(YEAR_S), 0, 50);
@@ -159,7 +160,8 @@ static void numbers_go_on_under_a_calendar_that_was_far_ahead(void **state)
 		assert_true(seq > before);
 	}
 	/* And the calendar catches up: the lead has shrunk. */
-	assert_true(sqn_unit(&l, at_s(2 * YEAR_S + 100000)) == sqn_unit(&wrong, at_s(2 * YEAR_S + 100000)));
+	assert_true(sqn_unit(&l, at_s(2 * YEAR_S + 100000)) ==
+		    sqn_unit(&wrong, at_s(2 * YEAR_S + 100000)));
 }
 
 static void the_end_of_43_bits_is_a_limit(void **state)

@@ -17,9 +17,8 @@ static struct alarm *find(
 {
 	for (size_t i = 0; i < ALARMS_MAX; i++) {
 		const struct alarm *a = &r->standing[i];
-		if (a->kind == kind &&
-			(kind == NULL ||
-				strncmp(a->resource, resource, sizeof a->resource - 1) == 0))
+		if (a->kind == kind && (kind == NULL || strncmp(a->resource, resource,
+								sizeof a->resource - 1) == 0))
 			return (struct alarm *)a;
 	}
 	return NULL;

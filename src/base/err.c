@@ -5,10 +5,17 @@
 #include <stdio.h>
 
 static const char *const words[ERR_KINDS] = {
-	[ERR_NONE] = "none",       [ERR_INPUT] = "input",     [ERR_STATE] = "state",
-	[ERR_AUTH] = "auth",       [ERR_LIMIT] = "limit",     [ERR_ABSENT] = "absent",
-	[ERR_VERSION] = "version", [ERR_TIMEOUT] = "timeout", [ERR_IO] = "io",
-	[ERR_CRYPTO] = "crypto",   [ERR_BUG] = "bug",
+	[ERR_NONE] = "none",
+	[ERR_INPUT] = "input",
+	[ERR_STATE] = "state",
+	[ERR_AUTH] = "auth",
+	[ERR_LIMIT] = "limit",
+	[ERR_ABSENT] = "absent",
+	[ERR_VERSION] = "version",
+	[ERR_TIMEOUT] = "timeout",
+	[ERR_IO] = "io",
+	[ERR_CRYPTO] = "crypto",
+	[ERR_BUG] = "bug",
 };
 
 const char *err_word(struct err e)

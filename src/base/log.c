@@ -65,7 +65,8 @@ void log_begin(struct log_record *r, struct log *log, enum log_level level, cons
 		put(r, "\"unix_ms\":%" PRId64 ",", log->unix_ms(log->ctx));
 	if (log->process != NULL)
 		put(r, "\"process\":\"%s\",", log->process);
-	put(r, "\"level\":\"%s\",\"room\":\"%s\",\"event\":\"%s\"", log_level_word(level), room, event);
+	put(r, "\"level\":\"%s\",\"room\":\"%s\",\"event\":\"%s\"", log_level_word(level), room,
+		event);
 }
 
 void log_text(struct log_record *r, const char *name, const char *text)

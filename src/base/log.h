@@ -10,9 +10,10 @@
  *     log_text(&r, "cause", err_word(e));
  *     log_end(&r);
  *
- * There is no field for octets and none for secrets. A subscriber's identity passes log_imsi(), which keeps the
- * network (MCC and MNC) and the last two digits [GSMA FS.31 data minimisation]. A record that
- * does not fit is cut at a field and says "cut":true. Where the lines go is the sink's business.
+ * There is no field for octets and none for secrets. A subscriber's identity passes log_imsi(),
+ * which keeps the network (MCC and MNC) and the last two digits [GSMA FS.31 data minimisation]. A
+ * record that does not fit is cut at a field and says "cut":true. Where the lines go is the sink's
+ * business.
  */
 #include "span.h"
 #include <stdint.h>
@@ -25,8 +26,8 @@ struct log {
 	/* One whole line, without the newline. Must not fail towards the caller. */
 	void (*line)(void *ctx, enum log_level level, struct span line);
 	int64_t (*unix_ms)(void *ctx); /* NULL: records carry no time (tests) */
-	const char *process;	       /* e.g. "auc-front"; NULL: none */
-	enum log_level least;	       /* records below it are not built */
+	const char *process;           /* e.g. "auc-front"; NULL: none */
+	enum log_level least;          /* records below it are not built */
 	uint64_t lines[LOG_LEVELS];
 };
 
@@ -43,7 +44,8 @@ struct log_record {
 /* `room` and `event` are constants of the code: lower case, '_' between words. */
 void log_begin(struct log_record *r, struct log *log, enum log_level level, const char *room,
 	const char *event);
-void log_text(struct log_record *r, const char *name, const char *text); /* escaped; NULL writes null */
+void log_text(
+	struct log_record *r, const char *name, const char *text); /* escaped; NULL writes null */
 void log_u64(struct log_record *r, const char *name, uint64_t v);
 void log_i64(struct log_record *r, const char *name, int64_t v);
 void log_f64(struct log_record *r, const char *name, double v);
@@ -54,5 +56,6 @@ void log_id(struct log_record *r, const char *name, struct span id);
 void log_end(struct log_record *r);
 
 const char *log_level_word(enum log_level level);
-/* "001010000000042" -> "00101********42"; shorter than 8 digits: all hidden. `out` holds 17 octets. */
+/* "001010000000042" -> "00101********42"; shorter than 8 digits: all hidden. `out` holds 17 octets.
+ */
 void imsi_mask(char out[static 17], const char *imsi_digits);

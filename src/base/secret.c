@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 /*
- * Arenas of locked memory, cut in granules of 64 octets; a byte per granule says whether it is in use.
- * First fit is enough: secrets are few, of few sizes, and most live long.
+ * Arenas of locked memory, cut in granules of 64 octets; a byte per granule says whether it is in
+ * use. First fit is enough: secrets are few, of few sizes, and most live long.
  */
 enum { GRANULE = 64, ARENA_OCTETS_MIN = 256 << 10, ARENAS_MAX = 256 };
 
@@ -50,7 +50,8 @@ static bool map_memfd_secret(void *at, size_t len)
 	const int fd = (int)syscall(SYS_memfd_secret, 0);
 	if (fd < 0)
 		return false;
-	const bool is_mapped = ftruncate(fd, (off_t)len) == 0 &&
+	const bool is_mapped =
+		ftruncate(fd, (off_t)len) == 0 &&
 		mmap(at, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) != MAP_FAILED;
 	close(fd);
 	return is_mapped;
@@ -74,8 +75,9 @@ static bool map_protected(void *at, size_t len)
 {
 	if (!the.is_decided) {
 		the.protection = map_memfd_secret(at, len) ? SECRET_MEMFD
-			: map_locked(at, len)              ? (CAN_LOCK ? SECRET_MLOCK : SECRET_UNPROTECTED)
-							   : SECRET_UNPROTECTED;
+				 : map_locked(at, len)
+					 ? (CAN_LOCK ? SECRET_MLOCK : SECRET_UNPROTECTED)
+					 : SECRET_UNPROTECTED;
 		the.is_decided = true;
 		return the.protection != SECRET_UNPROTECTED || !CAN_LOCK;
 	}

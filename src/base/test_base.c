@@ -176,9 +176,10 @@ static void test_log_lines_are_json_and_mask_subscribers(void **state)
 	log_text(&r, "peer", "a\"b\\c\n\xff");
 	log_u64(&r, "count", 7);
 	log_end(&r);
-	assert_string_equal(last_line, "{\"process\":\"auc-front\",\"level\":\"warn\",\"room\":\"auc\","
-				       "\"event\":\"refused\",\"imsi\":\"00101********42\","
-				       "\"peer\":\"a\\\"b\\\\c\\u000a\\u00ff\",\"count\":7}");
+	assert_string_equal(last_line,
+		"{\"process\":\"auc-front\",\"level\":\"warn\",\"room\":\"auc\","
+		"\"event\":\"refused\",\"imsi\":\"00101********42\","
+		"\"peer\":\"a\\\"b\\\\c\\u000a\\u00ff\",\"count\":7}");
 	last_line[0] = '\0';
 	log_begin(&r, &log, LOG_DEBUG, "auc", "unwanted");
 	log_end(&r);

@@ -2,11 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * The front door: merlon <command> [options] [arguments]. One table (commands.c) says what there is; dispatch, help, the manual
- * page and shell completion are all made from it. A command's name may be two words ("keys trace").
+ * The front door: merlon <command> [options] [arguments]. One table (commands.c) says what there
+ * is; dispatch, help, the manual page and shell completion are all made from it. A command's name
+ * may be two words ("keys trace").
  *
- * Every command that shows something takes -o table|json. Exit codes are stable. There is no colour where standard output is not a
- * terminal, or where NO_COLOR is set.
+ * Every command that shows something takes -o table|json. Exit codes are stable. There is no colour
+ * where standard output is not a terminal, or where NO_COLOR is set.
  */
 #include "base/err.h"
 #include <stddef.h>
@@ -14,16 +15,16 @@
 
 enum exit_code {
 	EXIT_OK = 0,
-	EXIT_FAILED = 1,      /* it was tried and did not succeed; the reason is on standard error */
-	EXIT_USAGE = 2,	      /* the command line makes no sense */
-	EXIT_CONFIG = 3,      /* a configuration or input file is wrong; file, line, column are told */
+	EXIT_FAILED = 1, /* it was tried and did not succeed; the reason is on standard error */
+	EXIT_USAGE = 2,  /* the command line makes no sense */
+	EXIT_CONFIG = 3, /* a configuration or input file is wrong; file, line, column are told */
 	EXIT_UNREACHABLE = 4, /* the site's supervisor does not answer */
 	EXIT_PRIVILEGE = 5,   /* needs root or a capability */
 };
 
 struct option_row {
 	const char *name;  /* "site" for --site */
-	char letter;	   /* 0: none */
+	char letter;       /* 0: none */
 	const char *value; /* "NAME", "table|json"; NULL: a switch */
 	const char *help;
 };

@@ -28,7 +28,8 @@ enum exit_code exit_code_of(struct err e)
 	case ERR_INPUT:
 	case ERR_VERSION:
 		return EXIT_CONFIG;
-	case ERR_AUTH: /* of what was asked for; the caller's own privilege is seen before (EXIT_PRIVILEGE) */
+	case ERR_AUTH: /* of what was asked for; the caller's own privilege is seen before
+			  (EXIT_PRIVILEGE) */
 	case ERR_STATE:
 	case ERR_LIMIT:
 	case ERR_ABSENT:
@@ -75,8 +76,9 @@ bool wants_json(const struct invocation *in)
 static int misuse(const struct command *c, const char *what, const char *which)
 {
 	fail(EXIT_USAGE, "%s: %s: %s", c->name, what, which);
-	fprintf(stderr, "usage: merlon %s%s%s%s\n", c->name, c->option_count > 0 ? " [options]" : "",
-		c->syntax[0] != '\0' ? " " : "", c->syntax);
+	fprintf(stderr, "usage: merlon %s%s%s%s\n", c->name,
+		c->option_count > 0 ? " [options]" : "", c->syntax[0] != '\0' ? " " : "",
+		c->syntax);
 	return EXIT_USAGE;
 }
 
@@ -108,7 +110,8 @@ static int parse_option(struct invocation *in, int argc, char **argv, int *at)
 		i = option_row_of(c, word + 2, len);
 	} else {
 		equals = NULL;
-		for (i = 0; i < c->option_count && (c->options[i].letter != word[1] || word[2] != '\0');)
+		for (i = 0; i < c->option_count &&
+			    (c->options[i].letter != word[1] || word[2] != '\0');)
 			i++;
 	}
 	if (i == c->option_count)
@@ -120,8 +123,9 @@ static int parse_option(struct invocation *in, int argc, char **argv, int *at)
 	in->values[i] = equals != NULL ? equals + 1 : *at < argc ? argv[(*at)++] : NULL;
 	if (in->values[i] == NULL)
 		return misuse(c, "a value is missing", word);
-	return value_is_allowed(&c->options[i], in->values[i]) ? EXIT_OK
-							       : misuse(c, c->options[i].value, in->values[i]);
+	return value_is_allowed(&c->options[i], in->values[i])
+		       ? EXIT_OK
+		       : misuse(c, c->options[i].value, in->values[i]);
 }
 
 static int parse(struct invocation *in, int argc, char **argv)
@@ -144,7 +148,8 @@ static int parse(struct invocation *in, int argc, char **argv)
 	if (in->argc < in->command->arguments_min)
 		return misuse(in->command, "missing argument", in->command->syntax);
 	if (in->argc > in->command->arguments_max)
-		return misuse(in->command, "too many arguments", in->argv[in->command->arguments_max]);
+		return misuse(
+			in->command, "too many arguments", in->argv[in->command->arguments_max]);
 	return EXIT_OK;
 }
 
@@ -155,7 +160,8 @@ static int words_matched(const char *name, int argc, char **argv)
 
 	for (const char *at = name; *at != '\0'; words++) {
 		const size_t len = strcspn(at, " ");
-		if (words == argc || strlen(argv[words]) != len || memcmp(argv[words], at, len) != 0)
+		if (words == argc || strlen(argv[words]) != len ||
+			memcmp(argv[words], at, len) != 0)
 			return 0;
 		at += len + (at[len] == ' ');
 	}

@@ -85,7 +85,8 @@ static void ask_memlock(const char *argument, struct finding *f)
 
 	(void)argument;
 	getrlimit(RLIMIT_MEMLOCK, &limit);
-	snprintf(f->detail, sizeof f->detail, "%llu KiB%s", (unsigned long long)limit.rlim_max / 1024,
+	snprintf(f->detail, sizeof f->detail, "%llu KiB%s",
+		(unsigned long long)limit.rlim_max / 1024,
 		geteuid() == 0 ? " (root raises it)" : "");
 	f->verdict = limit.rlim_max >= (8u << 20) || geteuid() == 0 ? FINE : WEAKER;
 }
@@ -99,7 +100,9 @@ static void ask_root(const char *argument, struct finding *f)
 {
 	(void)argument;
 	answer(f, geteuid() == 0 ? FINE : MISSING,
-		geteuid() == 0 ? "yes" : "no: `run` and `lab` need it to open ports and drop to the site's user");
+		geteuid() == 0
+			? "yes"
+			: "no: `run` and `lab` need it to open ports and drop to the site's user");
 }
 
 static const struct question questions[] = {
@@ -113,7 +116,8 @@ static const struct question questions[] = {
 	{"landlock", "sandbox", ask_landlock, NULL},
 	{"tun device", "userspace ESP", ask_file, "/dev/net/tun"},
 	{"charon", "IKEv2", ask_file, "/usr/sbin/charon-systemd"},
-	{"kernel-libipsec", "userspace ESP", ask_file, "/usr/lib/ipsec/plugins/libstrongswan-kernel-libipsec.so"},
+	{"kernel-libipsec", "userspace ESP", ask_file,
+		"/usr/lib/ipsec/plugins/libstrongswan-kernel-libipsec.so"},
 	{"nft", "fence on the backhaul", ask_file, "/usr/sbin/nft"},
 	{"ip", "routes, lab", ask_file, "/usr/sbin/ip"},
 	{"osmo-sgsn", "lab", ask_file, "/usr/bin/osmo-sgsn"},
@@ -140,8 +144,8 @@ int doctor_command(const struct invocation *in)
 		json_text(&json, "for", questions[i].purpose);
 		json_close(&json, '}');
 		if (!wants_json(in))
-			printf("%-8s %-18s %s (%s)\n", verdict_words[f.verdict], questions[i].name, f.detail,
-				questions[i].purpose);
+			printf("%-8s %-18s %s (%s)\n", verdict_words[f.verdict], questions[i].name,
+				f.detail, questions[i].purpose);
 	}
 	json_close(&json, ']');
 	if (wants_json(in))

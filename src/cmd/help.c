@@ -9,24 +9,27 @@
 static void list_commands(void)
 {
 	puts("merlon raises an existing mobile network to international security standards,\n"
-	     "and makes it safe against quantum computers.\n\nusage: merlon COMMAND [OPTIONS] [ARGUMENTS]\n");
+	     "and makes it safe against quantum computers.\n\nusage: merlon COMMAND [OPTIONS] "
+	     "[ARGUMENTS]\n");
 	for (size_t i = 0; i < command_count; i++)
 		printf("  %-18s %s\n", commands[i].name, commands[i].help);
-	puts("\nmerlon help COMMAND tells more. Exit codes: 0 done, 1 failed, 2 usage, 3 configuration,\n"
+	puts("\nmerlon help COMMAND tells more. Exit codes: 0 done, 1 failed, 2 usage, 3 "
+	     "configuration,\n"
 	     "4 the site does not answer, 5 missing privilege.");
 }
 
 static void describe(const struct command *c)
 {
-	printf("usage: merlon %s%s %s\n\n%s\n", c->name, c->option_count > 0 ? " [options]" : "", c->syntax,
-		c->text != NULL ? c->text : c->help);
+	printf("usage: merlon %s%s %s\n\n%s\n", c->name, c->option_count > 0 ? " [options]" : "",
+		c->syntax, c->text != NULL ? c->text : c->help);
 	if (c->option_count > 0)
 		puts("\noptions:");
 	for (size_t i = 0; i < c->option_count; i++) {
 		const struct option_row *o = &c->options[i];
 		char left[64];
-		snprintf(left, sizeof left, "%s%c%s--%s%s%s", o->letter ? "-" : "", o->letter ? o->letter : ' ',
-			o->letter ? ", " : "   ", o->name, o->value ? " " : "", o->value ? o->value : "");
+		snprintf(left, sizeof left, "%s%c%s--%s%s%s", o->letter ? "-" : "",
+			o->letter ? o->letter : ' ', o->letter ? ", " : "   ", o->name,
+			o->value ? " " : "", o->value ? o->value : "");
 		printf("  %-30s %s\n", left, o->help);
 	}
 }
@@ -37,7 +40,8 @@ int help_command(const struct invocation *in)
 	size_t len = 0;
 
 	for (int i = 0; i < in->argc && len < sizeof name; i++)
-		len += (size_t)snprintf(name + len, sizeof name - len, "%s%s", i ? " " : "", in->argv[i]);
+		len += (size_t)snprintf(
+			name + len, sizeof name - len, "%s%s", i ? " " : "", in->argv[i]);
 	if (in->argc == 0) {
 		list_commands();
 		return EXIT_OK;
@@ -77,7 +81,8 @@ static void man_key(void *ctx, const struct site_key *key)
 int man_command(const struct invocation *in)
 {
 	(void)in;
-	puts(".TH MERLON 8 \"\" \"Merlon " MERLON_VERSION "\"\n.SH NAME\nmerlon \\- security core for mobile networks\n"
+	puts(".TH MERLON 8 \"\" \"Merlon " MERLON_VERSION
+	     "\"\n.SH NAME\nmerlon \\- security core for mobile networks\n"
 	     ".SH SYNOPSIS\n.B merlon\nCOMMAND [OPTIONS] [ARGUMENTS]\n.SH COMMANDS");
 	for (size_t i = 0; i < command_count; i++) {
 		const struct command *c = &commands[i];
@@ -89,9 +94,11 @@ int man_command(const struct invocation *in)
 			put_roff(c->options[j].help);
 		}
 	}
-	puts(".SH CONFIGURATION\nYAML. Unknown keys are errors. A section that is not there does not run.");
+	puts(".SH CONFIGURATION\nYAML. Unknown keys are errors. A section that is not there does "
+	     "not run.");
 	site_describe(man_key, NULL);
-	puts(".SH EXIT STATUS\n0 done, 1 failed, 2 usage, 3 configuration, 4 the site does not answer, 5 missing "
+	puts(".SH EXIT STATUS\n0 done, 1 failed, 2 usage, 3 configuration, 4 the site does not "
+	     "answer, 5 missing "
 	     "privilege.\n.SH ENVIRONMENT\n.B NO_COLOR\nswitches colours off.");
 	return EXIT_OK;
 }
@@ -99,7 +106,8 @@ int man_command(const struct invocation *in)
 int completion_command(const struct invocation *in)
 {
 	(void)in;
-	puts("# bash completion for merlon: eval \"$(merlon completion)\"\n_merlon() {\n\tlocal word=${COMP_WORDS[COMP_CWORD]} line"
+	puts("# bash completion for merlon: eval \"$(merlon completion)\"\n_merlon() {\n\tlocal "
+	     "word=${COMP_WORDS[COMP_CWORD]} line"
 	     "=\"${COMP_WORDS[*]:1:COMP_CWORD-1}\" reply=''\n\tcase \"$line\" in");
 	for (size_t i = 0; i < command_count; i++) {
 		printf("\t'%s'*) reply='", commands[i].name);
@@ -110,7 +118,8 @@ int completion_command(const struct invocation *in)
 	fputs("\t*) reply='", stdout);
 	for (size_t i = 0; i < command_count; i++)
 		printf("%s%s", i ? " " : "", commands[i].name);
-	puts("' ;;\n\tesac\n\tmapfile -t COMPREPLY < <(compgen -W \"$reply\" -- \"$word\"; compgen -f -- \"$word\")\n}\n"
+	puts("' ;;\n\tesac\n\tmapfile -t COMPREPLY < <(compgen -W \"$reply\" -- \"$word\"; compgen "
+	     "-f -- \"$word\")\n}\n"
 	     "complete -F _merlon merlon ./merlon");
 	return EXIT_OK;
 }

@@ -50,7 +50,8 @@ static void put_real(struct pen *pen, const char *name, const double *value)
 }
 
 /* `own`: the gateway's, which a list that somebody wrote may lack; NULL: none. */
-static void put_names(struct pen *pen, const char *name, char *const *list, size_t count, const char *own)
+static void put_names(
+	struct pen *pen, const char *name, char *const *list, size_t count, const char *own)
 {
 	char element[64];
 	bool is_listed = count == 0 || own == NULL;
@@ -112,7 +113,8 @@ static void kms_store_settings(struct pen *pen, const struct site *s)
 		put(pen, "gateway.sae", "%s", s->gateway->sae);
 		put(pen, "gateway.peer_sae", "%s", s->gateway->peer_sae);
 	}
-	put_names(pen, "saes", s->kms->saes, s->kms->saes_count, s->gateway ? s->gateway->sae : NULL);
+	put_names(
+		pen, "saes", s->kms->saes, s->kms->saes_count, s->gateway ? s->gateway->sae : NULL);
 	put_names(pen, "peer_saes", s->kms->peer_saes, s->kms->peer_saes_count,
 		s->gateway ? s->gateway->peer_sae : NULL);
 	put_count(pen, "key_bits", s->kms->key_bits);
@@ -246,7 +248,8 @@ static const struct {
 	{"auc-vault", "merlon-auc-vault", ROW_VAULT, has_auc, vault_settings, {"auc-store"}},
 	{"auc-front", "merlon-auc-front", 0, has_auc, auc_front_settings, {"auc-store"}},
 	{"auc-import", "merlon-auc-import", ROW_RUN_ONCE, has_auc, nothing_to_set, {"auc-store"}},
-	{"auc-import-vault", "merlon-auc-vault", ROW_VAULT | ROW_RUN_ONCE, has_auc, vault_settings, {"auc-import"}},
+	{"auc-import-vault", "merlon-auc-vault", ROW_VAULT | ROW_RUN_ONCE, has_auc, vault_settings,
+		{"auc-import"}},
 	{"kms-store", "merlon-kms-store", 0, has_kms, kms_store_settings, {"audit"}},
 	{"kms-vault", "merlon-kms-vault", ROW_VAULT, has_kms, kms_vault_settings, {"kms-store"}},
 	{"kms-peer", "merlon-kms-peer", 0, has_kms, kms_peer_settings, {"kms-store"}},
@@ -257,24 +260,28 @@ static const struct {
 	{"gateway", "merlon-gateway", 0, has_gateway, gateway_settings, {"kms-store"}},
 };
 
-static struct err set_text(char *out, size_t size, const char *text, const char *what, struct complaint *c)
+static struct err set_text(
+	char *out, size_t size, const char *text, const char *what, struct complaint *c)
 {
 	if ((size_t)snprintf(out, size, "%s", text) >= size)
-		return complain(c, ERR(LIMIT), "%s: longer than %zu characters: '%s'", what, size - 1, text);
+		return complain(c, ERR(LIMIT), "%s: longer than %zu characters: '%s'", what,
+			size - 1, text);
 	return OK;
 }
 
 static struct err add_external(struct process_row *row, const struct site *s, struct complaint *c)
 {
-	struct err e = set_text(row->executable, sizeof row->executable, s->gateway->charon, "gateway.charon", c);
+	struct err e = set_text(
+		row->executable, sizeof row->executable, s->gateway->charon, "gateway.charon", c);
 	if (failed(e))
 		return e;
-	snprintf(row->environment[row->environment_count++], SUPERVISOR_WORD_MAX, "STRONGSWAN_CONF=%.200s/strongswan.conf",
-		s->run_folder);
+	snprintf(row->environment[row->environment_count++], SUPERVISOR_WORD_MAX,
+		"STRONGSWAN_CONF=%.200s/strongswan.conf", s->run_folder);
 	return OK;
 }
 
-static struct err add_process(struct supervisor_plan *plan, size_t at, const struct site *s, struct complaint *c)
+static struct err add_process(
+	struct supervisor_plan *plan, size_t at, const struct site *s, struct complaint *c)
 {
 	struct process_row *row = &plan->rows[plan->count++];
 	struct pen pen = {.settings = &row->settings};
@@ -282,7 +289,8 @@ static struct err add_process(struct supervisor_plan *plan, size_t at, const str
 	snprintf(row->name, sizeof row->name, "%s", processes[at].name);
 	snprintf(row->executable, sizeof row->executable, "%s", processes[at].executable);
 	row->flags = processes[at].flags;
-	for (size_t i = 0; i < ARRAY_LEN(processes[at].neighbours) && processes[at].neighbours[i] != NULL; i++)
+	for (size_t i = 0;
+		i < ARRAY_LEN(processes[at].neighbours) && processes[at].neighbours[i] != NULL; i++)
 		snprintf(row->neighbours[row->neighbour_count++], sizeof row->neighbours[0], "%s",
 			processes[at].neighbours[i]);
 	if (row->flags & ROW_EXTERNAL)
@@ -301,14 +309,16 @@ static enum log_level level_of(const char *word)
 	return LOG_INFO;
 }
 
-struct err plan_from_site(const struct site *site, struct supervisor_plan *plan, struct complaint *c)
+struct err plan_from_site(
+	const struct site *site, struct supervisor_plan *plan, struct complaint *c)
 {
 	struct err e = set_text(plan->site, sizeof plan->site, site->site, "site", c);
 
 	if (!failed(e))
 		e = set_text(plan->user, sizeof plan->user, site->user, "user", c);
 	if (!failed(e))
-		e = set_text(plan->run_folder, sizeof plan->run_folder, site->run_folder, "run_folder", c);
+		e = set_text(plan->run_folder, sizeof plan->run_folder, site->run_folder,
+			"run_folder", c);
 	plan->log_least = level_of(site->log_level);
 	for (size_t i = 0; i < ARRAY_LEN(processes) && !failed(e); i++)
 		if (processes[i].is_wanted(site))

@@ -1,10 +1,11 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 /*
- * `merlon run` and `merlon check`: the same reading of the configuration, with and without its effects.
+ * `merlon run` and `merlon check`: the same reading of the configuration, with and without its
+ * effects.
  *
- * Order of effects: folders, charon's configuration, then the fence, and only behind the fence the first process. Where the fence
- * cannot be put up, nothing runs.
+ * Order of effects: folders, charon's configuration, then the fence, and only behind the fence the
+ * first process. Where the fence cannot be put up, nothing runs.
  */
 #include "cmd/command.h"
 #include "cmd/lab/child.h"
@@ -25,11 +26,13 @@
 enum { PROGRAM_MS_MAX = 10000 };
 
 /* A folder of the site's user alone; parents as they are. */
-static struct err make_folder(const char *path, mode_t mode, const struct passwd *user, struct complaint *c)
+static struct err make_folder(
+	const char *path, mode_t mode, const struct passwd *user, struct complaint *c)
 {
 	if (mkdir(path, mode) != 0 && errno != EEXIST)
 		return complain(c, ERR(IO), "%s: %s", path, strerror(errno));
-	if (chmod(path, mode) != 0 || (user != NULL && chown(path, user->pw_uid, user->pw_gid) != 0))
+	if (chmod(path, mode) != 0 ||
+		(user != NULL && chown(path, user->pw_uid, user->pw_gid) != 0))
 		return complain(c, ERR(IO), "%s: %s", path, strerror(errno));
 	return OK;
 }
@@ -41,7 +44,8 @@ static struct err make_folders(const struct site *site, struct complaint *c)
 	char path[1100];
 
 	if (user == NULL)
-		return complain(c, ERR(INPUT), "user: no such user on this machine: '%s'", site->user);
+		return complain(
+			c, ERR(INPUT), "user: no such user on this machine: '%s'", site->user);
 	if (mkdir("/run/merlon", 0755) != 0 && errno != EEXIST)
 		return complain(c, ERR(IO), "/run/merlon: %s", strerror(errno));
 	struct err e = make_folder(site->run_folder, 0750, NULL, c);
@@ -55,7 +59,8 @@ static struct err make_folders(const struct site *site, struct complaint *c)
 	return e;
 }
 
-static struct err write_text(const char *folder, const char *name, struct span text, struct complaint *c)
+static struct err write_text(
+	const char *folder, const char *name, struct span text, struct complaint *c)
 {
 	char path[300];
 
@@ -78,14 +83,17 @@ static struct err write_charon_conf(const struct site *site, struct complaint *c
 	snprintf(vici, sizeof vici, "%.200s/charon.vici", site->run_folder);
 	snprintf(log, sizeof log, "%.200s/charon.log", site->run_folder);
 	const struct group *group = user != NULL ? getgrgid(user->pw_gid) : NULL;
-	const struct gateway_conf conf = {
-		.esp = CHARON_ESP_USERSPACE, .vici_socket = vici, .group = group != NULL ? group->gr_name : NULL, .log_file = log};
+	const struct gateway_conf conf = {.esp = CHARON_ESP_USERSPACE,
+		.vici_socket = vici,
+		.group = group != NULL ? group->gr_name : NULL,
+		.log_file = log};
 	const struct err e = gateway_conf_render(&conf, SPAN_MUT_ARRAY(text), &len, c);
-	return failed(e) ? e : write_text(site->run_folder, "strongswan.conf", span_of(text, len), c);
+	return failed(e) ? e
+			 : write_text(site->run_folder, "strongswan.conf", span_of(text, len), c);
 }
 
-static struct err put_up(const struct site *site, const char *file, struct span text, const char *const argv[],
-	struct complaint *c)
+static struct err put_up(const struct site *site, const char *file, struct span text,
+	const char *const argv[], struct complaint *c)
 {
 	char said[512];
 	const struct err e = write_text(site->run_folder, file, text, c);
@@ -132,15 +140,18 @@ struct running {
 };
 
 /* Without effect: `check` says too what is wrong with the fence. */
-static struct err render_fence(const struct site *site, struct span_mut out, size_t *len, struct complaint *c)
+static struct err render_fence(
+	const struct site *site, struct span_mut out, size_t *len, struct complaint *c)
 {
 	const struct gateway_fence f = plan_fence(site);
 
 	return gateway_fence_render(&f, out, len, c);
 }
 
-/* The fence stands as it was put up. Not all that it is made of is a setting of a process, which would refuse by itself. */
-static struct err check_fence_same(const struct site *was, const struct site *site, struct complaint *c)
+/* The fence stands as it was put up. Not all that it is made of is a setting of a process, which
+ * would refuse by itself. */
+static struct err check_fence_same(
+	const struct site *was, const struct site *site, struct complaint *c)
 {
 	static uint8_t old[GATEWAY_TEXT_MAX], new[GATEWAY_TEXT_MAX];
 	size_t old_len, new_len;
@@ -153,7 +164,8 @@ static struct err check_fence_same(const struct site *was, const struct site *si
 	if (!failed(e))
 		e = render_fence(site, SPAN_MUT_ARRAY(new), &new_len, c);
 	if (!failed(e) && !span_equal(span_of(old, old_len), span_of(new, new_len)))
-		e = complain(c, ERR(STATE), "gateway: a change of what the fence is made of needs a restart");
+		e = complain(c, ERR(STATE),
+			"gateway: a change of what the fence is made of needs a restart");
 	return e;
 }
 
@@ -172,7 +184,8 @@ static struct err replan(void *ctx, struct supervisor_plan *next, struct complai
 	return e;
 }
 
-static struct err read_plan(const char *path, struct site **site, struct supervisor_plan **plan, struct complaint *c)
+static struct err read_plan(
+	const char *path, struct site **site, struct supervisor_plan **plan, struct complaint *c)
 {
 	struct err e = site_load(path, true, site, c);
 
@@ -180,7 +193,8 @@ static struct err read_plan(const char *path, struct site **site, struct supervi
 	if (failed(e))
 		return e;
 	*plan = calloc(1, sizeof **plan);
-	e = *plan == NULL ? complain(c, ERR(LIMIT), "out of memory") : plan_from_site(*site, *plan, c);
+	e = *plan == NULL ? complain(c, ERR(LIMIT), "out of memory")
+			  : plan_from_site(*site, *plan, c);
 	if (failed(e)) {
 		free(*plan);
 		site_free(*site);
@@ -237,7 +251,8 @@ int check_command(const struct invocation *in)
 
 	if (failed(read_plan(in->argv[0], &site, &plan, &c)))
 		return fail(EXIT_CONFIG, "%s", c.text);
-	if (site->gateway != NULL && failed(render_fence(site, SPAN_MUT_ARRAY(fence), &fence_len, &c)))
+	if (site->gateway != NULL &&
+		failed(render_fence(site, SPAN_MUT_ARRAY(fence), &fence_len, &c)))
 		return fail(EXIT_CONFIG, "%s: %s", in->argv[0], c.text);
 	json_open(&json, NULL, '{');
 	json_text(&json, "site", plan->site);
@@ -255,7 +270,8 @@ int check_command(const struct invocation *in)
 		printf("%s: site %s is fine; it would run:\n", in->argv[0], plan->site);
 		for (size_t i = 0; i < plan->count; i++)
 			printf("  %-18s %s\n", plan->rows[i].name,
-				plan->rows[i].executable[0] ? plan->rows[i].executable : "(external)");
+				plan->rows[i].executable[0] ? plan->rows[i].executable
+							    : "(external)");
 		site_notes(site, note_print, NULL);
 	}
 	free(plan);

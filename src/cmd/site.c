@@ -12,25 +12,25 @@
 
 enum { PATH_LENGTH_MAX = 1000, NAME_LENGTH_MAX = 63 };
 
-#define TEXT(key, structure, max) \
+#define TEXT(key, structure, max)                                                                  \
 	CYAML_FIELD_STRING_PTR(#key, CYAML_FLAG_POINTER, struct structure, key, 1, (max))
-#define TEXT_OPTIONAL(key, structure, max) \
-	CYAML_FIELD_STRING_PTR( \
+#define TEXT_OPTIONAL(key, structure, max)                                                         \
+	CYAML_FIELD_STRING_PTR(                                                                    \
 		#key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct structure, key, 1, (max))
 #define NUMBER(key, structure) CYAML_FIELD_UINT(#key, CYAML_FLAG_DEFAULT, struct structure, key)
-#define COUNT_OPTIONAL(key, structure) \
+#define COUNT_OPTIONAL(key, structure)                                                             \
 	CYAML_FIELD_UINT_PTR(#key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct structure, key)
-#define REAL_OPTIONAL(key, structure) \
+#define REAL_OPTIONAL(key, structure)                                                              \
 	CYAML_FIELD_FLOAT_PTR(#key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct structure, key)
-#define LIST_OPTIONAL(key, structure, entry, max) \
-	CYAML_FIELD_SEQUENCE( \
-		#key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct structure, key, entry, 1, (max))
-#define CHOICE(key, structure, words) \
+#define LIST_OPTIONAL(key, structure, entry, max)                                                  \
+	CYAML_FIELD_SEQUENCE(#key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct structure,     \
+		key, entry, 1, (max))
+#define CHOICE(key, structure, words)                                                              \
 	CYAML_FIELD_ENUM(#key, CYAML_FLAG_STRICT, struct structure, key, words, ARRAY_LEN(words))
-#define SECTION(key, structure, fields) \
+#define SECTION(key, structure, fields)                                                            \
 	CYAML_FIELD_MAPPING_PTR(#key, CYAML_FLAG_POINTER, struct structure, key, fields)
-#define SECTION_OPTIONAL(key, structure, fields) \
-	CYAML_FIELD_MAPPING_PTR( \
+#define SECTION_OPTIONAL(key, structure, fields)                                                   \
+	CYAML_FIELD_MAPPING_PTR(                                                                   \
 		#key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct structure, key, fields)
 
 static const cyaml_strval_t channel_roles[] = {{"listen", ROLE_LISTEN}, {"connect", ROLE_CONNECT}};
@@ -162,7 +162,8 @@ struct sense {
 	struct complaint *c;
 };
 
-static struct err refuse(const struct sense *s, const char *key, const char *what, const char *value)
+static struct err refuse(
+	const struct sense *s, const char *key, const char *what, const char *value)
 {
 	return complain(s->c, ERR(INPUT), "%s: %s: %s: '%s'", s->path, key, what, value);
 }
@@ -233,15 +234,20 @@ static struct err check_all(const struct sense *s, const struct check *checks, s
 static struct err check_needs(const struct sense *s, const struct site *site)
 {
 	if (site->kms != NULL && (site->tls == NULL || site->peer == NULL))
-		return complain(s->c, ERR(INPUT), "%s: kms: needs the sections 'tls' and 'peer'", s->path);
+		return complain(
+			s->c, ERR(INPUT), "%s: kms: needs the sections 'tls' and 'peer'", s->path);
 	if (site->qkd != NULL && site->kms == NULL)
-		return complain(s->c, ERR(INPUT), "%s: qkd: needs the section 'kms', which keeps its keys", s->path);
+		return complain(s->c, ERR(INPUT),
+			"%s: qkd: needs the section 'kms', which keeps its keys", s->path);
 	if (site->gateway != NULL && site->kms == NULL)
 		return complain(s->c, ERR(INPUT),
-			"%s: gateway: needs the section 'kms', which gives its pre-shared keys", s->path);
+			"%s: gateway: needs the section 'kms', which gives its pre-shared keys",
+			s->path);
 	if (site->gateway != NULL && site->gateway->charon == NULL && site->gateway->vici == NULL)
 		return complain(s->c, ERR(INPUT),
-			"%s: gateway: either 'charon' (a program to run) or 'vici' (a socket) is needed", s->path);
+			"%s: gateway: either 'charon' (a program to run) or 'vici' (a socket) is "
+			"needed",
+			s->path);
 	if (site->gateway != NULL &&
 		strcmp(site->gateway->local_subnet, site->gateway->remote_subnet) == 0)
 		return refuse(s, "gateway.remote_subnet", "must differ from gateway.local_subnet",
@@ -262,11 +268,13 @@ static struct err check_ports(const struct sense *s, const struct site *site)
 		{"kms.peering.port", site->kms, site->kms ? site->kms->peering->port : 0},
 		{"kms.api.port", site->kms && site->kms->api,
 			site->kms && site->kms->api ? site->kms->api->port : 0},
-		{"gateway.agent.port", site->gateway, site->gateway ? site->gateway->agent->port : 0},
+		{"gateway.agent.port", site->gateway,
+			site->gateway ? site->gateway->agent->port : 0},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		const struct err e = rows[i].is_there ? check_port(s, rows[i].key, rows[i].port) : OK;
+		const struct err e =
+			rows[i].is_there ? check_port(s, rows[i].key, rows[i].port) : OK;
 		if (failed(e))
 			return e;
 	}
@@ -306,11 +314,15 @@ static struct err check_counts(const struct sense *s, const struct site *site)
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		if (rows[i].value != NULL && (*rows[i].value < rows[i].least || *rows[i].value > rows[i].most))
-			return complain(s->c, ERR(INPUT), "%s: %s: a number from %" PRIu64 " to %" PRIu64 " is expected: '%" PRIu64 "'",
+		if (rows[i].value != NULL &&
+			(*rows[i].value < rows[i].least || *rows[i].value > rows[i].most))
+			return complain(s->c, ERR(INPUT),
+				"%s: %s: a number from %" PRIu64 " to %" PRIu64
+				" is expected: '%" PRIu64 "'",
 				s->path, rows[i].key, rows[i].least, rows[i].most, *rows[i].value);
 	if (kms != NULL && kms->key_bits != NULL && *kms->key_bits % 8 != 0)
-		return complain(s->c, ERR(INPUT), "%s: kms.key_bits: a multiple of 8 is expected: '%" PRIu64 "'", s->path,
+		return complain(s->c, ERR(INPUT),
+			"%s: kms.key_bits: a multiple of 8 is expected: '%" PRIu64 "'", s->path,
 			*kms->key_bits);
 	return OK;
 }
@@ -321,18 +333,22 @@ static struct err check_protocol(const struct sense *s, const struct site_qkd_pr
 		const char *key;
 		const double *value;
 		double most;
-	} rows[] = {{"mu1", p->mu1, 2}, {"mu2", p->mu2, 2}, {"mu3", p->mu3, 2}, {"p1", p->p1, 1}, {"p2", p->p2, 1},
-		{"p3", p->p3, 1}, {"basis_x", p->basis_x, 1}, {"qber_max", p->qber_max, 0.5}};
+	} rows[] = {{"mu1", p->mu1, 2}, {"mu2", p->mu2, 2}, {"mu3", p->mu3, 2}, {"p1", p->p1, 1},
+		{"p2", p->p2, 1}, {"p3", p->p3, 1}, {"basis_x", p->basis_x, 1},
+		{"qber_max", p->qber_max, 0.5}};
 
 	/* What the values must be to each other the process says at its start. */
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		if (rows[i].value != NULL && !(*rows[i].value >= 0 && *rows[i].value <= rows[i].most))
-			return complain(s->c, ERR(INPUT), "%s: qkd.protocol.%s: a number from 0 to %g is expected: '%g'",
+		if (rows[i].value != NULL &&
+			!(*rows[i].value >= 0 && *rows[i].value <= rows[i].most))
+			return complain(s->c, ERR(INPUT),
+				"%s: qkd.protocol.%s: a number from 0 to %g is expected: '%g'",
 				s->path, rows[i].key, rows[i].most, *rows[i].value);
 	return OK;
 }
 
-static struct err check_list(const struct sense *s, const char *key, char *const *list, size_t count)
+static struct err check_list(
+	const struct sense *s, const char *key, char *const *list, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
 		for (size_t k = 0; k < i; k++)
@@ -353,7 +369,9 @@ static struct err check_lists(const struct sense *s, const struct site *site)
 		e = check_list(s, "gateway.inside", g->inside, g->inside_count);
 	for (size_t i = 0; g != NULL && i < g->inside_count && !failed(e); i++)
 		if (strcmp(g->inside[i], g->interface) == 0)
-			e = refuse(s, "gateway.inside", "must differ from gateway.interface, which is outside", g->inside[i]);
+			e = refuse(s, "gateway.inside",
+				"must differ from gateway.interface, which is outside",
+				g->inside[i]);
 	return e;
 }
 
@@ -379,8 +397,10 @@ static struct err check_sense(const struct sense *s, const struct site *site)
 		{"peer.address", check_address, site->peer ? site->peer->address : NULL},
 		{"auc.gsup.address", check_address, site->auc ? site->auc->gsup->address : NULL},
 		{"qkd.bootstrap_file", check_file, site->qkd ? site->qkd->bootstrap_file : NULL},
-		{"qkd.channel.address", check_address, site->qkd ? site->qkd->channel->address : NULL},
-		{"kms.peering.address", check_address, site->kms ? site->kms->peering->address : NULL},
+		{"qkd.channel.address", check_address,
+			site->qkd ? site->qkd->channel->address : NULL},
+		{"kms.peering.address", check_address,
+			site->kms ? site->kms->peering->address : NULL},
 		{"kms.api.address", check_address, api ? api->address : NULL},
 		{"kms.api.certificate", check_file, api ? api->certificate : NULL},
 		{"kms.api.key", check_file, api ? api->key : NULL},
@@ -465,10 +485,13 @@ void site_describe(void (*line)(void *ctx, const struct site_key *key), void *ct
 void site_notes(const struct site *s, void (*tell)(void *ctx, const char *note), void *ctx)
 {
 	if (s->kms != NULL && s->kms->api != NULL && s->kms->saes_count == 0)
-		tell(ctx, "kms.saes is not there: whoever has a certificate of kms.api.ca may ask for keys, under the name in it");
+		tell(ctx, "kms.saes is not there: whoever has a certificate of kms.api.ca may ask "
+			  "for keys, under the name in it");
 	if (s->kms != NULL && s->kms->api != NULL && s->kms->peer_saes_count == 0)
-		tell(ctx, "kms.peer_saes is not there: keys may be asked for together with any name at the other site");
+		tell(ctx, "kms.peer_saes is not there: keys may be asked for together with any "
+			  "name at the other site");
 	if (s->gateway != NULL && s->gateway->inside_count == 0)
-		tell(ctx, "gateway.inside is not there: the fence lets nothing pass on any interface but the backhaul and the tunnel, "
+		tell(ctx, "gateway.inside is not there: the fence lets nothing pass on any "
+			  "interface but the backhaul and the tunnel, "
 			  "an operator's session over the network included");
 }

@@ -1,6 +1,7 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
-/* What each key of CONFIG is for: a row a key of the schema in site.c. test_site.c compares them. */
+/* What each key of CONFIG is for: a row a key of the schema in site.c. test_site.c compares them.
+ */
 #include "site.h"
 #include <string.h>
 
@@ -8,12 +9,18 @@ static const struct {
 	const char *path, *help;
 } rows[] = {
 	{"site", "Name of this site; the peers' configurations name it too."},
-	{"state_folder", "Folder of the databases and the audit log; made where it is missing, its parent must exist."},
-	{"run_folder", "Folder of the control socket: /run/merlon/NAME, or commands do not find the site."},
-	{"user", "User without rights that the processes become once their ports and files are open."},
-	{"kek_file", "Key-encryption key: 32 random octets, raw or hex, for root alone. It seals all keys that are stored."},
-	{"log_level", "The least level that is logged: debug, info (default), notice, warn, error. Taken by a reload."},
-	{"tls", "Who this site is towards other sites: TLS between key stores, quantum links and gateways."},
+	{"state_folder", "Folder of the databases and the audit log; made where it is missing, its "
+			 "parent must exist."},
+	{"run_folder", "Folder of the control socket: /run/merlon/NAME, or commands do not find "
+		       "the site."},
+	{"user", "User without rights that the processes become once their ports and files are "
+		 "open."},
+	{"kek_file", "Key-encryption key: 32 random octets, raw or hex, for root alone. It seals "
+		     "all keys that are stored."},
+	{"log_level", "The least level that is logged: debug, info (default), notice, warn, error. "
+		      "Taken by a reload."},
+	{"tls", "Who this site is towards other sites: TLS between key stores, quantum links and "
+		"gateways."},
 	{"tls.certificate", "Certificate chain, PEM."},
 	{"tls.key", "Its private key, PEM, for root alone."},
 	{"tls.ca", "Certificates of the authorities that may certify the other site, PEM."},
@@ -25,23 +32,29 @@ static const struct {
 	{"metrics.address", "Address to listen on."},
 	{"metrics.port", "Port to listen on."},
 	{"auc", "The authentication centre."},
-	{"auc.gsup", "Where serving nodes connect with GSUP. The protocol has no authentication: an inside address."},
+	{"auc.gsup", "Where serving nodes connect with GSUP. The protocol has no authentication: "
+		     "an inside address."},
 	{"auc.gsup.address", "Address to listen on."},
 	{"auc.gsup.port", "Port to listen on; 4222 is usual."},
-	{"auc.lease_ahead", "Seconds that sequence numbers are leased ahead: what one subscriber may be asked for at once. Default 4096."},
-	{"auc.subscribers_max", "The most subscribers; memory is taken for them at the start. Default 1048576."},
+	{"auc.lease_ahead", "Seconds that sequence numbers are leased ahead: what one subscriber "
+			    "may be asked for at once. Default 4096."},
+	{"auc.subscribers_max",
+		"The most subscribers; memory is taken for them at the start. Default 1048576."},
 	{"auc.peers_max", "The most GSUP connections at a time. Default 256, at most 4096."},
 	{"qkd", "One end of a quantum link. Needs kms."},
 	{"qkd.link", "Name of the link, alike at both ends. A new name begins a new life of it."},
 	{"qkd.role", "alice sends light, bob measures it."},
 	{"qkd.driver", "Unix socket of the optical device's driver."},
-	{"qkd.bootstrap_file", "The first authentication secret: the same file at both ends, used once in the life of the link's name."},
+	{"qkd.bootstrap_file", "The first authentication secret: the same file at both ends, used "
+			       "once in the life of the link's name."},
 	{"qkd.channel", "The classical channel to the other end, TLS."},
 	{"qkd.channel.role", "listen or connect; the other end has the other."},
 	{"qkd.channel.address", "Address to listen on, or to connect to."},
 	{"qkd.channel.port", "Port to listen on, or to connect to."},
-	{"qkd.block_bits", "Sifted key bits of a block. Larger blocks give more key a photon and later. Default 120000."},
-	{"qkd.protocol", "Parameters of decoy-state BB84. All but qber_max must be alike at both ends."},
+	{"qkd.block_bits", "Sifted key bits of a block. Larger blocks give more key a photon and "
+			   "later. Default 120000."},
+	{"qkd.protocol",
+		"Parameters of decoy-state BB84. All but qber_max must be alike at both ends."},
 	{"qkd.protocol.mu1", "Mean photon number of the signal intensity. Default 0.6."},
 	{"qkd.protocol.mu2", "Of the first decoy intensity. Default 0.22."},
 	{"qkd.protocol.mu3", "Of the second, near the vacuum. Default 0.0002."},
@@ -49,29 +62,39 @@ static const struct {
 	{"qkd.protocol.p2", "How often the first decoy is sent. Default 0.55."},
 	{"qkd.protocol.p3", "How often the second decoy is sent. Default 0.25."},
 	{"qkd.protocol.basis_x", "How often each end chooses the key basis. Default 0.75."},
-	{"qkd.protocol.qber_max", "A test error rate above it aborts the block and raises an alarm. Default 0.08."},
-	{"qkd.protocol.eps_sec_exponent", "Secrecy: the key differs from an ideal one by at most ten to minus this. Default 10."},
-	{"qkd.protocol.eps_cor_exponent", "Correctness: the ends differ unnoticed with at most ten to minus this. Default 15."},
+	{"qkd.protocol.qber_max",
+		"A test error rate above it aborts the block and raises an alarm. Default 0.08."},
+	{"qkd.protocol.eps_sec_exponent", "Secrecy: the key differs from an ideal one by at most "
+					  "ten to minus this. Default 10."},
+	{"qkd.protocol.eps_cor_exponent", "Correctness: the ends differ unnoticed with at most ten "
+					  "to minus this. Default 15."},
 	{"kms", "The key store: keys of QKD, ML-KEM and X25519 combined. Needs tls and peer."},
 	{"kms.kme_id", "Name of this key management entity, as clients see it."},
 	{"kms.peering", "The link to the other site's key store, TLS."},
 	{"kms.peering.role", "listen or connect; the other site has the other."},
 	{"kms.peering.address", "Address to listen on, or to connect to."},
 	{"kms.peering.port", "Port to listen on, or to connect to."},
-	{"kms.api", "ETSI GS QKD 014 for clients (SAEs) of this site, HTTPS with client certificates."},
+	{"kms.api",
+		"ETSI GS QKD 014 for clients (SAEs) of this site, HTTPS with client certificates."},
 	{"kms.api.address", "Address to listen on."},
 	{"kms.api.port", "Port to listen on."},
 	{"kms.api.certificate", "Server certificate chain, PEM."},
 	{"kms.api.key", "Its private key, PEM, for root alone."},
 	{"kms.api.ca", "Certificates of the authorities that may certify clients, PEM."},
 	{"kms.api.sae_identity", "What in a client's certificate is its SAE name: cn, dns or uri."},
-	{"kms.api.rate_per_s", "Requests a second and SAE, twice that at once. Default 5000. Taken by a reload."},
-	{"kms.saes", "SAEs of this site that may ask. Absent: any name that the CA certifies. The gateway's is always one."},
-	{"kms.peer_saes", "SAEs of the other site that keys may be shared with. Absent: any. The other gateway's is always one."},
-	{"kms.key_bits", "Size of a key where the request names none: a multiple of 8 from 64 to 256. Default 256."},
+	{"kms.api.rate_per_s",
+		"Requests a second and SAE, twice that at once. Default 5000. Taken by a reload."},
+	{"kms.saes", "SAEs of this site that may ask. Absent: any name that the CA certifies. The "
+		     "gateway's is always one."},
+	{"kms.peer_saes", "SAEs of the other site that keys may be shared with. Absent: any. The "
+			  "other gateway's is always one."},
+	{"kms.key_bits", "Size of a key where the request names none: a multiple of 8 from 64 to "
+			 "256. Default 256."},
 	{"kms.low_keys", "Fewer keys than these in stock raise kms_keys_low. Default 64."},
-	{"gateway", "An IPsec tunnel to the other site with a PPK of the key store, and the fence around it. Needs kms."},
-	{"gateway.role", "initiator starts the rotations, responder follows; the other site has the other."},
+	{"gateway", "An IPsec tunnel to the other site with a PPK of the key store, and the fence "
+		    "around it. Needs kms."},
+	{"gateway.role",
+		"initiator starts the rotations, responder follows; the other site has the other."},
 	{"gateway.agent", "The link to the other site's gateway, TLS."},
 	{"gateway.agent.role", "listen or connect; the other site has the other."},
 	{"gateway.agent.address", "Address to listen on, or to connect to."},
@@ -81,16 +104,21 @@ static const struct {
 	{"gateway.interface", "The interface to the untrusted backhaul."},
 	{"gateway.local_address", "Our address on the backhaul."},
 	{"gateway.local_subnet", "What lies behind this gateway: ADDRESS/BITS."},
-	{"gateway.remote_subnet", "What lies behind the other. It is reached through the tunnel or not at all."},
+	{"gateway.remote_subnet",
+		"What lies behind the other. It is reached through the tunnel or not at all."},
 	{"gateway.certificate", "Certificate for IKE, PEM, with a DNS name."},
 	{"gateway.key", "Its private key, PEM, for root alone."},
 	{"gateway.ca", "The authority of both gateways' IKE certificates, PEM."},
 	{"gateway.rotate_s", "Seconds from one PPK to the next, 1 to 86400. Taken by a reload."},
-	{"gateway.lifetime_s", "A tunnel ends so long after its PPK where no rotation succeeds. Default ten times rotate_s, at least 600. "
+	{"gateway.lifetime_s", "A tunnel ends so long after its PPK where no rotation succeeds. "
+			       "Default ten times rotate_s, at least 600. "
 			       "Taken by a reload."},
-	{"gateway.inside", "Interfaces of the site itself, at most 8: all passes on them but the other site's addresses. Name the one that "
-			   "you manage the machine by. Traffic that is forwarded passes through the tunnel alone."},
-	{"gateway.charon", "strongSwan's program, which the site then runs: /usr/sbin/charon-systemd."},
+	{"gateway.inside", "Interfaces of the site itself, at most 8: all passes on them but the "
+			   "other site's addresses. Name the one that "
+			   "you manage the machine by. Traffic that is forwarded passes through "
+			   "the tunnel alone."},
+	{"gateway.charon",
+		"strongSwan's program, which the site then runs: /usr/sbin/charon-systemd."},
 	{"gateway.vici", "Socket of a charon that somebody else runs."},
 };
 

@@ -25,7 +25,8 @@ size_t sites_find(struct site_found found[static SITES_MAX], const char *only)
 
 	if (folder == NULL)
 		return 0;
-	for (struct dirent *d = readdir(folder); d != NULL && count < SITES_MAX; d = readdir(folder)) {
+	for (struct dirent *d = readdir(folder); d != NULL && count < SITES_MAX;
+		d = readdir(folder)) {
 		struct site_found *f = &found[count];
 		if (d->d_name[0] == '.' || strlen(d->d_name) >= sizeof f->name ||
 			(only != NULL && strcmp(d->d_name, only) != 0))
@@ -99,9 +100,11 @@ int sites_ask(const struct invocation *in, const struct site_question *q)
 	for (size_t i = 0; i < count; i++) {
 		struct control_reply reply = ask_one(&found[i], q);
 		if (failed(reply.err)) {
-			/* A folder that a dead site left behind answers nothing; that is no failure of the others. */
+			/* A folder that a dead site left behind answers nothing; that is no failure
+			 * of the others. */
 			if (only != NULL || count == 1 || !reply.is_unreachable)
-				code = fail(code_of_answer(&reply), "%s: %s", found[i].name, reply.text);
+				code = fail(code_of_answer(&reply), "%s: %s", found[i].name,
+					reply.text);
 		} else if (is_json) {
 			fputs(answered > 0 ? "," : "", stdout);
 			print_json(q, &reply);

@@ -21,15 +21,17 @@ static const char *severity_colour(const char *severity)
 {
 	if (!has_colour())
 		return "";
-	return strcmp(severity, "critical") == 0 || strcmp(severity, "major") == 0 ? "\033[31m" : "\033[33m";
+	return strcmp(severity, "critical") == 0 || strcmp(severity, "major") == 0 ? "\033[31m"
+										   : "\033[33m";
 }
 
 static void print_alarm(yyjson_val *alarm)
 {
 	const char *severity = text_of(alarm, "severity");
 
-	printf("  %s%-8s %s %s%s: %s\n", severity_colour(severity), severity, text_of(alarm, "alarm"),
-		text_of(alarm, "resource"), has_colour() ? "\033[0m" : "", text_of(alarm, "text"));
+	printf("  %s%-8s %s %s%s: %s\n", severity_colour(severity), severity,
+		text_of(alarm, "alarm"), text_of(alarm, "resource"), has_colour() ? "\033[0m" : "",
+		text_of(alarm, "text"));
 }
 
 enum { LINE_MAX_COLUMNS = 100, INDENT = 15 };
@@ -37,18 +39,20 @@ enum { LINE_MAX_COLUMNS = 100, INDENT = 15 };
 /* What a process says beyond what every process says: small values, wrapped behind its name. */
 static void print_members(yyjson_val *process)
 {
-	static const char *const common[] = {
-		"name", "pid", "state", "restarts", "hangs", "uptime_s", "sandbox", "secret_protection", "log_level"};
+	static const char *const common[] = {"name", "pid", "state", "restarts", "hangs",
+		"uptime_s", "sandbox", "secret_protection", "log_level"};
 	yyjson_obj_iter iter = yyjson_obj_iter_with(process);
 	int column = LINE_MAX_COLUMNS;
 
-	for (yyjson_val *key = yyjson_obj_iter_next(&iter); key != NULL; key = yyjson_obj_iter_next(&iter)) {
+	for (yyjson_val *key = yyjson_obj_iter_next(&iter); key != NULL;
+		key = yyjson_obj_iter_next(&iter)) {
 		yyjson_val *value = yyjson_obj_iter_get_val(key);
 		char *text = yyjson_is_ctn(value) ? NULL : yyjson_val_write(value, 0, NULL);
 		bool is_shown = text != NULL;
 		for (size_t i = 0; i < ARRAY_LEN(common); i++)
 			is_shown &= strcmp(yyjson_get_str(key), common[i]) != 0;
-		const int len = is_shown ? (int)(strlen(yyjson_get_str(key)) + strlen(text) + 2) : 0;
+		const int len =
+			is_shown ? (int)(strlen(yyjson_get_str(key)) + strlen(text) + 2) : 0;
 		if (is_shown && column + len > LINE_MAX_COLUMNS)
 			column = printf("\n%*s", INDENT, "") - 1;
 		if (is_shown)
@@ -72,12 +76,15 @@ static void print_status(const char *site, struct span json)
 	yyjson_val *root = yyjson_doc_get_root(doc);
 	yyjson_arr_iter iter;
 
-	printf("site %s, up %" PRIu64 " s\n", site, yyjson_get_uint(yyjson_obj_get(root, "uptime_s")));
+	printf("site %s, up %" PRIu64 " s\n", site,
+		yyjson_get_uint(yyjson_obj_get(root, "uptime_s")));
 	iter = yyjson_arr_iter_with(yyjson_obj_get(root, "processes"));
-	for (yyjson_val *p = yyjson_arr_iter_next(&iter); p != NULL; p = yyjson_arr_iter_next(&iter))
+	for (yyjson_val *p = yyjson_arr_iter_next(&iter); p != NULL;
+		p = yyjson_arr_iter_next(&iter))
 		print_process(p);
 	iter = yyjson_arr_iter_with(yyjson_obj_get(root, "alarms"));
-	for (yyjson_val *a = yyjson_arr_iter_next(&iter); a != NULL; a = yyjson_arr_iter_next(&iter))
+	for (yyjson_val *a = yyjson_arr_iter_next(&iter); a != NULL;
+		a = yyjson_arr_iter_next(&iter))
 		print_alarm(a);
 	yyjson_doc_free(doc);
 }
@@ -89,7 +96,8 @@ static void print_value(const char *name, yyjson_val *value, int depth)
 	yyjson_val *key, *item;
 
 	if (!yyjson_is_ctn(value)) {
-		char *text = yyjson_is_str(value) ? strdup(yyjson_get_str(value)) : yyjson_val_write(value, 0, NULL);
+		char *text = yyjson_is_str(value) ? strdup(yyjson_get_str(value))
+						  : yyjson_val_write(value, 0, NULL);
 		printf("%*s%-*s %s\n", 2 * depth, "", 20 - 2 * depth, name, text ? text : "?");
 		free(text);
 		return;
@@ -98,8 +106,7 @@ static void print_value(const char *name, yyjson_val *value, int depth)
 		printf("%*s%s\n", 2 * depth, "", name);
 	depth += name[0] != '\0';
 	if (yyjson_is_arr(value)) {
-		yyjson_arr_foreach(value, i, count, item)
-			print_value("-", item, depth);
+		yyjson_arr_foreach(value, i, count, item) print_value("-", item, depth);
 	} else {
 		yyjson_obj_foreach(value, i, count, key, item)
 			print_value(yyjson_get_str(key), item, depth);
@@ -137,7 +144,8 @@ int metrics_command(const struct invocation *in)
 
 static void print_done(const char *site, struct span text)
 {
-	printf("%s: %s%.*s\n", site, text.len > 0 ? "" : "done", (int)text.len, text.len > 0 ? (const char *)text.at : "");
+	printf("%s: %s%.*s\n", site, text.len > 0 ? "" : "done", (int)text.len,
+		text.len > 0 ? (const char *)text.at : "");
 }
 
 int reload_command(const struct invocation *in)

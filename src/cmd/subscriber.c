@@ -24,8 +24,8 @@ static void print_imported(const char *json, size_t len)
 	yyjson_doc_free(doc);
 }
 
-/* The file is opened here, with the operator's own rights; the import process gets the descriptor and reads
- * nothing else. */
+/* The file is opened here, with the operator's own rights; the import process gets the descriptor
+ * and reads nothing else. */
 static int import_into(const struct invocation *in, const struct site_found *site)
 {
 	uint8_t body[1024];
@@ -41,7 +41,8 @@ static int import_into(const struct invocation *in, const struct site_found *sit
 	struct control_reply reply =
 		control_ask(site->socket, PROC_RUN_ONCE, writer_span_done(&w), fd, IMPORT_MS_MAX);
 	close(fd);
-	const int code = failed(reply.err) ? fail(exit_code_of_reply(&reply), "%s", reply.text) : EXIT_OK;
+	const int code =
+		failed(reply.err) ? fail(exit_code_of_reply(&reply), "%s", reply.text) : EXIT_OK;
 	if (code == EXIT_OK && wants_json(in))
 		puts(reply.text);
 	else if (code == EXIT_OK)

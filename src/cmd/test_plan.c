@@ -1,6 +1,7 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
-/* What is configured arrives as a setting of the process that acts on it; what is not leaves its default alone. */
+/* What is configured arrives as a setting of the process that acts on it; what is not leaves its
+ * default alone. */
 #include "cmd/plan.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,9 +20,12 @@ static const struct {
 	const char *after, *lines;
 } additions[] = {
 	{"  gsup:", "  lease_ahead: 100\n  subscribers_max: 2000\n  peers_max: 12\n"},
-	{"  bootstrap_file:", "  block_bits: 90000\n  protocol: { mu1: 0.5, mu2: 0.2, mu3: 0.001, p1: 0.3, p2: 0.5, p3: 0.2, "
-			      "basis_x: 0.8, qber_max: 0.06, eps_sec_exponent: 9, eps_cor_exponent: 12 }\n"},
-	{"  kme_id:", "  saes: [ sae-1, sae-2 ]\n  peer_saes: [ sae-3 ]\n  key_bits: 128\n  low_keys: 7\n"},
+	{"  bootstrap_file:",
+		"  block_bits: 90000\n  protocol: { mu1: 0.5, mu2: 0.2, mu3: 0.001, p1: 0.3, p2: "
+		"0.5, p3: 0.2, "
+		"basis_x: 0.8, qber_max: 0.06, eps_sec_exponent: 9, eps_cor_exponent: 12 }\n"},
+	{"  kme_id:", "  saes: [ sae-1, sae-2 ]\n  peer_saes: [ sae-3 ]\n  key_bits: 128\n  "
+		      "low_keys: 7\n"},
 	{"    sae_identity:", "    rate_per_s: 33\n"},
 	{"  rotate_s:", "  lifetime_s: 700\n  inside: [ mgmt0, eth1 ]\n"},
 };
@@ -34,7 +38,8 @@ static void line_add(char *text, size_t size, const char *after, const char *lin
 	assert_non_null(at);
 	at = strchr(at, '\n') + 1;
 	snprintf(tail, sizeof tail, "%s", at);
-	assert_true((size_t)snprintf(at, size - (size_t)(at - text), "%s%s", lines, tail) < size - (size_t)(at - text));
+	assert_true((size_t)snprintf(at, size - (size_t)(at - text), "%s%s", lines, tail) <
+		    size - (size_t)(at - text));
 }
 
 static void plan_make(bool is_full)
@@ -82,7 +87,8 @@ static const struct {
 	{"auc-front", "peers_max", "12"},
 	{"kms-store", "saes.0", "sae-1"},
 	{"kms-store", "saes.1", "sae-2"},
-	{"kms-store", "saes.2", "gateway-core"}, /* the gateway's own, though nobody wrote it there */
+	{"kms-store", "saes.2",
+		"gateway-core"}, /* the gateway's own, though nobody wrote it there */
 	{"kms-store", "peer_saes.0", "sae-3"},
 	{"kms-store", "peer_saes.1", "gateway-radio"},
 	{"kms-store", "key_bits", "128"},
@@ -110,7 +116,8 @@ static void test_each_configured_value_arrives(void **state)
 		const char *text = setting(settings[i].process, settings[i].name);
 		if (text == NULL || strtod(text, NULL) != strtod(settings[i].text, NULL) ||
 			(strpbrk(text, ".") == NULL && strcmp(text, settings[i].text) != 0))
-			fail_msg("%s: %s is %s, not %s", settings[i].process, settings[i].name, text, settings[i].text);
+			fail_msg("%s: %s is %s, not %s", settings[i].process, settings[i].name,
+				text, settings[i].text);
 	}
 	assert_null(setting("kms-store", "saes.3"));
 }

@@ -29,13 +29,15 @@ static struct err load_text(const char *text, struct site **site, struct complai
 }
 
 /* The example with one piece of text replaced. */
-static struct err load_changed(const char *from, const char *to, struct site **site, struct complaint *c)
+static struct err load_changed(
+	const char *from, const char *to, struct site **site, struct complaint *c)
 {
 	static char changed[sizeof example + 256];
 	const char *at = strstr(example, from);
 
 	assert_non_null(at);
-	snprintf(changed, sizeof changed, "%.*s%s%s", (int)(at - example), example, to, at + strlen(from));
+	snprintf(changed, sizeof changed, "%.*s%s%s", (int)(at - example), example, to,
+		at + strlen(from));
 	return load_text(changed, site, c);
 }
 
@@ -60,17 +62,21 @@ static void test_what_makes_no_sense_is_refused_with_its_key(void **state)
 	static const struct {
 		const char *from, *to, *complaint;
 	} rows[] = {
-		{"port: 4222", "port: 0", ": auc.gsup.port: a port from 1 to 65535 is expected: '0'"},
+		{"port: 4222", "port: 0",
+			": auc.gsup.port: a port from 1 to 65535 is expected: '0'"},
 		{"local_address: 10.90.2.2", "local_address: core",
 			": gateway.local_address: an IPv4 or IPv6 address is expected: 'core'"},
 		{"remote_subnet: 10.10.1.0/24", "remote_subnet: 10.10.1.0",
-			": gateway.remote_subnet: a network as ADDRESS/BITS is expected: '10.10.1.0'"},
+			": gateway.remote_subnet: a network as ADDRESS/BITS is expected: "
+			"'10.10.1.0'"},
 		{"remote_subnet: 10.10.1.0/24", "remote_subnet: 10.10.2.0/24",
-			": gateway.remote_subnet: must differ from gateway.local_subnet: '10.10.2.0/24'"},
+			": gateway.remote_subnet: must differ from gateway.local_subnet: "
+			"'10.10.2.0/24'"},
 		{"sae_identity: cn", "sae_identity: ip",
 			": kms.api.sae_identity: one of cn, dns, uri is expected: 'ip'"},
 		{"  charon: /usr/sbin/charon-systemd", "  #",
-			": gateway: either 'charon' (a program to run) or 'vici' (a socket) is needed"},
+			": gateway: either 'charon' (a program to run) or 'vici' (a socket) is "
+			"needed"},
 		{"\nkms:", "\nkmz:", ":30:1: unknown key 'kmz' (did you mean 'kms'?)"},
 		{"role: bob", "role: bobby", ":25:9: Invalid ENUM value: bobby"},
 	};
@@ -91,29 +97,39 @@ static void test_numbers_and_lists_have_limits(void **state)
 	static const struct {
 		const char *key, *good, *bad, *complaint;
 	} rows[] = {
-		{"port: 4222 }", "port: 4222 }\n  lease_ahead: 16", "port: 4222 }\n  lease_ahead: 15",
+		{"port: 4222 }", "port: 4222 }\n  lease_ahead: 16",
+			"port: 4222 }\n  lease_ahead: 15",
 			": auc.lease_ahead: a number from 16 to 1048576 is expected: '15'"},
-		{"port: 4222 }", "port: 4222 }\n  subscribers_max: 1", "port: 4222 }\n  subscribers_max: 0",
+		{"port: 4222 }", "port: 4222 }\n  subscribers_max: 1",
+			"port: 4222 }\n  subscribers_max: 0",
 			": auc.subscribers_max: a number from 1 to 67108864 is expected: '0'"},
-		{"port: 4222 }", "port: 4222 }\n  peers_max: 4096", "port: 4222 }\n  peers_max: 4097",
+		{"port: 4222 }", "port: 4222 }\n  peers_max: 4096",
+			"port: 4222 }\n  peers_max: 4097",
 			": auc.peers_max: a number from 1 to 4096 is expected: '4097'"},
-		{"kme_id: kme-core", "kme_id: kme-core\n  key_bits: 64", "kme_id: kme-core\n  key_bits: 264",
+		{"kme_id: kme-core", "kme_id: kme-core\n  key_bits: 64",
+			"kme_id: kme-core\n  key_bits: 264",
 			": kms.key_bits: a number from 64 to 256 is expected: '264'"},
-		{"kme_id: kme-core", "kme_id: kme-core\n  key_bits: 72", "kme_id: kme-core\n  key_bits: 71",
+		{"kme_id: kme-core", "kme_id: kme-core\n  key_bits: 72",
+			"kme_id: kme-core\n  key_bits: 71",
 			": kms.key_bits: a multiple of 8 is expected: '71'"},
-		{"kme_id: kme-core", "kme_id: kme-core\n  low_keys: 1", "kme_id: kme-core\n  low_keys: 0",
+		{"kme_id: kme-core", "kme_id: kme-core\n  low_keys: 1",
+			"kme_id: kme-core\n  low_keys: 0",
 			": kms.low_keys: a number from 1 to 1048576 is expected: '0'"},
-		{"kme_id: kme-core", "kme_id: kme-core\n  saes: [ a, b ]", "kme_id: kme-core\n  saes: [ a, b, a ]",
-			": kms.saes: stands twice: 'a'"},
-		{"sae_identity: cn", "sae_identity: cn\n    rate_per_s: 1000000", "sae_identity: cn\n    rate_per_s: 0",
+		{"kme_id: kme-core", "kme_id: kme-core\n  saes: [ a, b ]",
+			"kme_id: kme-core\n  saes: [ a, b, a ]", ": kms.saes: stands twice: 'a'"},
+		{"sae_identity: cn", "sae_identity: cn\n    rate_per_s: 1000000",
+			"sae_identity: cn\n    rate_per_s: 0",
 			": kms.api.rate_per_s: a number from 1 to 1000000 is expected: '0'"},
 		{"rotate_s: 10", "rotate_s: 10\n  lifetime_s: 11", "rotate_s: 10\n  lifetime_s: 10",
 			": gateway.lifetime_s: a number from 11 to 604800 is expected: '10'"},
 		{"rotate_s: 10", "rotate_s: 86400", "rotate_s: 86401",
 			": gateway.rotate_s: a number from 1 to 86400 is expected: '86401'"},
-		{"rotate_s: 10", "rotate_s: 10\n  inside: [ a0 ]", "rotate_s: 10\n  inside: [ bh0 ]",
-			": gateway.inside: must differ from gateway.interface, which is outside: 'bh0'"},
-		{"link: radio-core", "link: radio-core\n  block_bits: 10000", "link: radio-core\n  block_bits: 9999",
+		{"rotate_s: 10", "rotate_s: 10\n  inside: [ a0 ]",
+			"rotate_s: 10\n  inside: [ bh0 ]",
+			": gateway.inside: must differ from gateway.interface, which is outside: "
+			"'bh0'"},
+		{"link: radio-core", "link: radio-core\n  block_bits: 10000",
+			"link: radio-core\n  block_bits: 9999",
 			": qkd.block_bits: a number from 10000 to 167772 is expected: '9999'"},
 		{"link: radio-core", "link: radio-core\n  protocol: { qber_max: 0.5 }",
 			"link: radio-core\n  protocol: { qber_max: 0.51 }",
@@ -152,7 +168,8 @@ static void test_a_key_store_for_anyone_is_noted(void **state)
 	assert_true(is_noted);
 	site_free(site);
 	is_noted = false;
-	assert_false(failed(load_changed("kme_id: kme-core", "kme_id: kme-core\n  saes: [ a ]", &site, &c)));
+	assert_false(failed(
+		load_changed("kme_id: kme-core", "kme_id: kme-core\n  saes: [ a ]", &site, &c)));
 	site_notes(site, note_find, &is_noted);
 	assert_false(is_noted);
 	site_free(site);
@@ -161,7 +178,9 @@ static void test_a_key_store_for_anyone_is_noted(void **state)
 static void key_count(void *ctx, const struct site_key *key)
 {
 	if (key->help == NULL || key->help[0] == '.' || key->help[0] == '\'')
-		fail_msg("site_help.c does not say what %s is for, or so that roff takes it for a request", key->path);
+		fail_msg("site_help.c does not say what %s is for, or so that roff takes it for a "
+			 "request",
+			key->path);
 	++*(size_t *)ctx;
 }
 

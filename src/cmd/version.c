@@ -25,7 +25,8 @@ int version_command(const struct invocation *in)
 	if (wants_json(in))
 		printf("%.*s\n", (int)json.len, json.at);
 	else
-		printf("merlon %s (messages v%d; openssl %s, sqlite %s, libuv %s)\n", MERLON_VERSION, IPC_VERSION,
-			OpenSSL_version(OPENSSL_FULL_VERSION_STRING), sqlite3_libversion(), uv_version_string());
+		printf("merlon %s (messages v%d; openssl %s, sqlite %s, libuv %s)\n",
+			MERLON_VERSION, IPC_VERSION, OpenSSL_version(OPENSSL_FULL_VERSION_STRING),
+			sqlite3_libversion(), uv_version_string());
 	return EXIT_OK;
 }

@@ -3,11 +3,11 @@
 #include "codec/audit_event.h"
 
 /*
- * What is awaited. VALUE, ITEM and AFTER belong to the structure; the rest is inside a string, a number
- * or a word, and goes back to AFTER when that ends.
+ * What is awaited. VALUE, ITEM and AFTER belong to the structure; the rest is inside a string, a
+ * number or a word, and goes back to AFTER when that ends.
  */
 enum state {
-	VALUE,	    /* a value */
+	VALUE,      /* a value */
 	FIRST_ITEM, /* a value, or ] */
 	FIRST_NAME, /* a name, or } */
 	NAME,

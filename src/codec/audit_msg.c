@@ -17,8 +17,7 @@ struct err audit_append_decode(struct span body, struct audit_append *m, struct 
 
 	m->event = reader_span(&r, reader_u16(&r, "event_length"), "event");
 	reader_end(&r, "audit_append");
-	return failed(wire_result(fault)) ? wire_result(fault)
-					  : audit_event_check(m->event, fault);
+	return failed(wire_result(fault)) ? wire_result(fault) : audit_event_check(m->event, fault);
 }
 
 void audit_appended_encode(struct writer *w, const struct audit_appended *m)

@@ -9,7 +9,8 @@ static const char seq_name[] = "{\"seq\":", time_name[] = ",\"unix_ms\":",
 		  hash_name[] = "\",\"hash\":\"", end_text[] = "\"}";
 
 enum { HEX_OCTETS = 2 * AUDIT_HASH_OCTETS };
-/* What follows the event has always the same length; hash_name begins with the quote that ends prev. */
+/* What follows the event has always the same length; hash_name begins with the quote that ends
+ * prev. */
 enum {
 	TAIL_OCTETS = sizeof prev_name + sizeof hash_name + sizeof end_text - 3 + 2 * HEX_OCTETS,
 	UNHASHED_OCTETS = sizeof hash_name - 2 + HEX_OCTETS + sizeof end_text - 1
@@ -61,7 +62,8 @@ void audit_record_finish(struct writer *w, const struct audit_record *record)
 
 static void text_take(struct reader *r, const char *text, const char *field)
 {
-	reader_require(r, span_equal(reader_span(r, strlen(text), field), span_str(text)), field, NULL);
+	reader_require(
+		r, span_equal(reader_span(r, strlen(text), field), span_str(text)), field, NULL);
 }
 
 /* Digits up to `after`, which is taken too: no sign, no leading zero, no overflow. */
@@ -101,8 +103,7 @@ static void hash_take(struct reader *r, uint8_t hash[static AUDIT_HASH_OCTETS], 
 
 bool audit_line_take(struct reader *r, struct span *line)
 {
-	const uint8_t *newline =
-		reader_more(r) ? memchr(r->at, '\n', reader_left(r)) : NULL;
+	const uint8_t *newline = reader_more(r) ? memchr(r->at, '\n', reader_left(r)) : NULL;
 
 	if (newline == NULL)
 		return false;
@@ -118,7 +119,8 @@ struct err audit_record_decode(struct span line, struct audit_record *record, st
 
 	*record = (struct audit_record){0};
 	*hashed = span_of(NULL, 0);
-	if (!reader_require(&r, line.len >= UNHASHED_OCTETS && line.len < AUDIT_LINE_MAX, "line", NULL))
+	if (!reader_require(
+		    &r, line.len >= UNHASHED_OCTETS && line.len < AUDIT_LINE_MAX, "line", NULL))
 		return wire_result(fault);
 	*hashed = reader_span(&all, line.len - UNHASHED_OCTETS, "hashed");
 	text_take(&r, seq_name, "seq");

@@ -20,14 +20,16 @@ static void judge(struct err e, const struct qkd014_fault *fault, bool is_within
 	}
 }
 
-static void judge_enc(struct err e, const struct qkd014_enc_request *m, const struct qkd014_fault *fault)
+static void judge_enc(
+	struct err e, const struct qkd014_enc_request *m, const struct qkd014_fault *fault)
 {
 	judge(e, fault,
 		m->number > 0 && m->number <= KMS_KEYS_MAX && m->size_bits % 8 == 0 &&
 			m->additional_count < KMS_SLAVES_MAX);
 }
 
-static void judge_dec(struct err e, const struct qkd014_dec_request *m, const struct qkd014_fault *fault)
+static void judge_dec(
+	struct err e, const struct qkd014_dec_request *m, const struct qkd014_fault *fault)
 {
 	judge(e, fault, m->count > 0 && m->count <= KMS_KEYS_MAX);
 }

@@ -44,7 +44,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint8_t *buffer = malloc(size);
 	struct writer w = writer_of(span_mut_of(buffer, size));
 	encode_again(&w, &record);
-	if (expected != size || failed(writer_result(&w, &again)) || !span_equal(again, span_of(data, size)))
+	if (expected != size || failed(writer_result(&w, &again)) ||
+		!span_equal(again, span_of(data, size)))
 		abort();
 	free(buffer);
 	return 0;

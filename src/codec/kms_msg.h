@@ -8,8 +8,8 @@
  *   KMS_ENC_KEYS  master, slaves, number, size   -> keys, new ones
  *   KMS_DEC_KEYS  master, caller, key ids        -> keys that the master got before
  *
- * Who calls is filled in by whoever checked it: the front from the certificate, kms-store itself for
- * the gateway's channel (whatever the gateway wrote there). The error kind of an answer says:
+ * Who calls is filled in by whoever checked it: the front from the certificate, kms-store itself
+ * for the gateway's channel (whatever the gateway wrote there). The error kind of an answer says:
  *
  *   ERR_INPUT    the request breaks a rule of the key store (unknown SAE, size, number)   -> 400
  *   ERR_ABSENT   at least one key is not there, or not any more; none was given           -> 400
@@ -17,8 +17,8 @@
  *   ERR_LIMIT    not enough keys, or too many requests                                    -> 503
  *   others       not now: the other site is away, a deadline passed                       -> 503
  *
- * Names and keys that are decoded lie in the message: they live as long as it, and whoever holds the
- * message wipes it.
+ * Names and keys that are decoded lie in the message: they live as long as it, and whoever holds
+ * the message wipes it.
  */
 #include "codec/ipc.h"
 
@@ -29,10 +29,10 @@ enum kms_msg_type {
 };
 
 enum {
-	KMS_SAE_MAX = 127,	 /* octets of an SAE or KME name */
-	KMS_SLAVES_MAX = 8,	 /* slave SAEs of one key, the first included */
-	KMS_KEYS_MAX = 128,	 /* keys of one request */
-	KMS_KEY_ID_OCTETS = 16,	 /* a UUID */
+	KMS_SAE_MAX = 127,        /* octets of an SAE or KME name */
+	KMS_SLAVES_MAX = 8,       /* slave SAEs of one key, the first included */
+	KMS_KEYS_MAX = 128,       /* keys of one request */
+	KMS_KEY_ID_OCTETS = 16,   /* a UUID */
 	KMS_KEY_OCTETS_MAX = 128, /* 1024 bits */
 	KMS_ANSWER_MAX = 32 << 10 /* holds every answer of the block */
 };
@@ -62,8 +62,8 @@ struct kms_status_request {
 
 struct kms_status_answer {
 	struct kms_name source_kme, target_kme, master, slave;
-	uint32_t key_size_bits, stored_key_count, max_key_count, max_key_per_request, max_key_size_bits,
-		min_key_size_bits, max_sae_id_count;
+	uint32_t key_size_bits, stored_key_count, max_key_count, max_key_per_request,
+		max_key_size_bits, min_key_size_bits, max_sae_id_count;
 };
 
 struct kms_enc_request {

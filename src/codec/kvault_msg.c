@@ -97,8 +97,7 @@ void kvault_opened_encode(struct writer *w, const struct kvault_opened *m)
 	writer_span(w, SPAN_ARRAY(m->private));
 }
 
-struct err kvault_opened_decode(
-	struct kvault_opened *m, struct span body, struct wire_fault *fault)
+struct err kvault_opened_decode(struct kvault_opened *m, struct span body, struct wire_fault *fault)
 {
 	struct reader r = reader_of(body, fault);
 
@@ -114,8 +113,7 @@ void kvault_answer_encode(struct writer *w, const struct kvault_answer *m)
 	peer_exchange_write(w, &m->public);
 }
 
-struct err kvault_answer_decode(
-	struct kvault_answer *m, struct span body, struct wire_fault *fault)
+struct err kvault_answer_decode(struct kvault_answer *m, struct span body, struct wire_fault *fault)
 {
 	struct reader r = reader_of(body, fault);
 
@@ -157,8 +155,7 @@ void kvault_finish_encode(struct writer *w, const struct kvault_finish *m)
 	writer_span(w, SPAN_ARRAY(m->private));
 }
 
-struct err kvault_finish_decode(
-	struct kvault_finish *m, struct span body, struct wire_fault *fault)
+struct err kvault_finish_decode(struct kvault_finish *m, struct span body, struct wire_fault *fault)
 {
 	struct reader r = reader_of(body, fault);
 
@@ -177,8 +174,7 @@ void kvault_agreed_encode(struct writer *w, const struct kvault_agreed *m)
 	writer_span(w, SPAN_ARRAY(m->proof));
 }
 
-struct err kvault_agreed_decode(
-	struct kvault_agreed *m, struct span body, struct wire_fault *fault)
+struct err kvault_agreed_decode(struct kvault_agreed *m, struct span body, struct wire_fault *fault)
 {
 	struct reader r = reader_of(body, fault);
 

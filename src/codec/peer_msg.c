@@ -36,8 +36,7 @@ void peer_exchange_answer_read(struct reader *r, struct peer_exchange_answer *m)
 	reader_copy(r, SPAN_MUT_ARRAY(m->proof), "proof");
 }
 
-struct err peer_exchange_decode(
-	struct peer_exchange *m, struct span body, struct wire_fault *fault)
+struct err peer_exchange_decode(struct peer_exchange *m, struct span body, struct wire_fault *fault)
 {
 	struct reader r = reader_of(body, fault);
 
@@ -180,7 +179,8 @@ struct err peer_reconciled_decode(
 	m->count = count_read(&r, PEER_BLOCKS_MAX, "blocks");
 	for (size_t i = 0; i < m->count; i++) {
 		const uint8_t verdict = reader_u8(&r, "verdict");
-		reader_require(&r, verdict >= PEER_SAME && verdict <= PEER_DIFFERENT, "verdict", NULL);
+		reader_require(
+			&r, verdict >= PEER_SAME && verdict <= PEER_DIFFERENT, "verdict", NULL);
 		m->blocks[i].verdict = (enum peer_verdict)verdict;
 		m->blocks[i].mark = reader_u32(&r, "mark");
 	}

@@ -49,7 +49,8 @@ static struct err segment_decode(struct kms_name *name, const char **text)
 	for (; **text != '\0' && **text != '/'; ++*text) {
 		uint8_t octet = (uint8_t)**text;
 		if (octet == '%') {
-			const char pair[3] = {(*text)[1], (*text)[1] == '\0' ? '\0' : (*text)[2], '\0'};
+			const char pair[3] = {
+				(*text)[1], (*text)[1] == '\0' ? '\0' : (*text)[2], '\0'};
 			if (!hex_to_span(span_mut_of(&octet, 1), pair))
 				return ERR(INPUT);
 			*text += 2;
@@ -65,8 +66,9 @@ static struct err segment_decode(struct kms_name *name, const char **text)
 struct err qkd014_path_decode(struct qkd014_path *path, const char *text)
 {
 	static const char prefix[] = "/api/v1/keys/";
-	static const char *const calls[] = {
-		[QKD014_STATUS] = "/status", [QKD014_ENC_KEYS] = "/enc_keys", [QKD014_DEC_KEYS] = "/dec_keys"};
+	static const char *const calls[] = {[QKD014_STATUS] = "/status",
+		[QKD014_ENC_KEYS] = "/enc_keys",
+		[QKD014_DEC_KEYS] = "/dec_keys"};
 
 	if (strncmp(text, prefix, sizeof prefix - 1) != 0)
 		return ERR(ABSENT);
@@ -164,9 +166,11 @@ struct err qkd014_enc_query_decode(
 			    : strcmp(item.name, "size") == 0 ? &has_size
 							     : NULL;
 		if (has == NULL)
-			return refuse(fault, "only number and size may stand in the query: use POST");
+			return refuse(
+				fault, "only number and size may stand in the query: use POST");
 		if (*has || !digits_read(item.value, &v))
-			return refuse(fault, "number and size are positive integers, each given once");
+			return refuse(
+				fault, "number and size are positive integers, each given once");
 		*has = true;
 		e = has == &has_number ? number_set(m, v, fault) : size_set(m, v, fault);
 		if (failed(e))
@@ -196,9 +200,9 @@ struct err qkd014_dec_query_decode(
 
 static yyjson_doc *object_read(struct span body, yyjson_val **root)
 {
-	yyjson_doc *doc = body.len > QKD014_BODY_MAX
-				  ? NULL
-				  : yyjson_read((const char *)body.at, body.len, YYJSON_READ_NOFLAG);
+	yyjson_doc *doc = body.len > QKD014_BODY_MAX ? NULL
+						     : yyjson_read((const char *)body.at, body.len,
+							       YYJSON_READ_NOFLAG);
 
 	*root = yyjson_doc_get_root(doc);
 	if (yyjson_is_obj(*root))
@@ -232,12 +236,14 @@ static struct err additional_read(
 		struct kms_name *name = &m->additional[at];
 		const char *text = yyjson_get_str(item);
 		const char *end = text;
-		if (text == NULL || strlen(text) != yyjson_get_len(item) || !kms_name_set(name, text) ||
-			strpbrk(text, "/%") != NULL || failed(segment_decode(name, &end)))
+		if (text == NULL || strlen(text) != yyjson_get_len(item) ||
+			!kms_name_set(name, text) || strpbrk(text, "/%") != NULL ||
+			failed(segment_decode(name, &end)))
 			return refuse(fault, "additional_slave_SAE_IDs holds what is no SAE ID");
 		for (size_t i = 0; i < at; i++)
 			if (kms_name_equal(&m->additional[i], name))
-				return refuse(fault, "additional_slave_SAE_IDs names one SAE twice");
+				return refuse(
+					fault, "additional_slave_SAE_IDs names one SAE twice");
 		m->additional_count++;
 	}
 	return OK;
@@ -269,7 +275,8 @@ static struct err enc_read(
 	if (!failed(e) && size != NULL)
 		e = size_set(m, yyjson_get_uint(size), fault);
 	if (!failed(e))
-		e = list_get(root, "additional_slave_SAE_IDs", KMS_SLAVES_MAX - 1, &additional, fault);
+		e = list_get(
+			root, "additional_slave_SAE_IDs", KMS_SLAVES_MAX - 1, &additional, fault);
 	if (!failed(e))
 		e = additional_read(m, additional, fault);
 	if (!failed(e))
@@ -293,7 +300,8 @@ struct err qkd014_enc_body_decode(
 	return e;
 }
 
-static struct err ids_read(struct qkd014_dec_request *m, yyjson_val *list, struct qkd014_fault *fault)
+static struct err ids_read(
+	struct qkd014_dec_request *m, yyjson_val *list, struct qkd014_fault *fault)
 {
 	yyjson_val *item;
 	size_t at, count;
@@ -353,7 +361,8 @@ static uint8_t base64_digit(uint32_t v)
 {
 	const uint32_t upper = (v - 26) >> 31, lower = (v - 52) >> 31, digit = (v - 62) >> 31;
 	const uint32_t plus = (v - 63) >> 31;
-	const uint32_t is_lower = lower & ~upper, is_digit = digit & ~lower, is_plus = plus & ~digit;
+	const uint32_t is_lower = lower & ~upper, is_digit = digit & ~lower,
+		       is_plus = plus & ~digit;
 
 	return (uint8_t)(upper * (v + 'A') + is_lower * (v - 26 + 'a') + is_digit * (v - 52 + '0') +
 			 is_plus * '+' + (plus ^ 1) * '/');

@@ -48,7 +48,8 @@ static void take_range(struct reader *r, struct driver_record *record)
 	record->first_slot = reader_u64(r, "first_slot");
 	record->slot_count = reader_u32(r, "slot_count");
 	/* A range that wraps around would pass every later comparison. */
-	reader_require(r, record->slot_count >= 1 && record->first_slot <= UINT64_MAX / 2, "slot_count", NULL);
+	reader_require(r, record->slot_count >= 1 && record->first_slot <= UINT64_MAX / 2,
+		"slot_count", NULL);
 }
 
 static void take_slots(struct reader *r, struct driver_record *record)
@@ -82,7 +83,8 @@ static void take_events(struct reader *r, struct driver_record *record)
 	for (uint32_t i = 0; i < record->event_count && !reader_failed(r); i++) {
 		const struct driver_event event = driver_event_at(record, i);
 		reader_require(r, event.slot >= least, "slot", NULL);
-		reader_require(r, event.slot < record->first_slot + record->slot_count, "slot", NULL);
+		reader_require(
+			r, event.slot < record->first_slot + record->slot_count, "slot", NULL);
 		reader_require(r, is_mask(event.mask), "mask", NULL);
 		least = event.slot + 1;
 	}

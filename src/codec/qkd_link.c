@@ -56,7 +56,8 @@ static void take_items(struct reader *r, const struct shape *shape, struct link_
 	m->items = reader_span(r, octets_of(shape, m->count), "items");
 	/* Spare bits of the last octet are zero: one message, one form. */
 	if (!reader_failed(r) && shape->item_bits == 1 && m->count % 8 != 0)
-		reader_require(r, m->items.at[m->items.len - 1] >> m->count % 8 == 0, "items", NULL);
+		reader_require(
+			r, m->items.at[m->items.len - 1] >> m->count % 8 == 0, "items", NULL);
 }
 
 static struct qkd_marks take_marks(struct reader *r)
@@ -169,7 +170,8 @@ void link_encode(struct writer *w, uint16_t type, const struct link_message *m)
 	}
 }
 
-static struct reader item_at(const struct link_message *m, size_t octets, uint32_t i, struct wire_fault *fault)
+static struct reader item_at(
+	const struct link_message *m, size_t octets, uint32_t i, struct wire_fault *fault)
 {
 	struct reader r = reader_of(m->items, fault);
 
@@ -192,7 +194,8 @@ struct link_detection link_detection_at(const struct link_message *m, uint32_t i
 
 void link_detection_put(struct writer *w, struct link_detection d)
 {
-	const uint32_t gap = d.is_test_basis ? d.gap << 2 | (uint32_t)d.test_bit << 1 | 1 : d.gap << 1;
+	const uint32_t gap =
+		d.is_test_basis ? d.gap << 2 | (uint32_t)d.test_bit << 1 | 1 : d.gap << 1;
 
 	if (gap >> 24 != 0)
 		w->is_full = true;
@@ -269,10 +272,11 @@ static void put_parameters(struct writer *w, const struct link_parameters *p)
 bool link_parameters_equal(const struct link_parameters *a, const struct link_parameters *b)
 {
 	return a->slots_per_block == b->slots_per_block &&
-		memcmp(a->intensity_micro, b->intensity_micro, sizeof a->intensity_micro) == 0 &&
-		memcmp(a->probability_micro, b->probability_micro, sizeof a->probability_micro) == 0 &&
-		a->basis_x_micro == b->basis_x_micro && a->eps_sec_exponent == b->eps_sec_exponent &&
-		a->eps_cor_exponent == b->eps_cor_exponent;
+	       memcmp(a->intensity_micro, b->intensity_micro, sizeof a->intensity_micro) == 0 &&
+	       memcmp(a->probability_micro, b->probability_micro, sizeof a->probability_micro) ==
+		       0 &&
+	       a->basis_x_micro == b->basis_x_micro && a->eps_sec_exponent == b->eps_sec_exponent &&
+	       a->eps_cor_exponent == b->eps_cor_exponent;
 }
 
 struct err link_hello_decode(struct span body, struct link_hello *hello, struct wire_fault *fault)

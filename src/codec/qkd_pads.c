@@ -7,7 +7,8 @@ static void take_pool(struct reader *r, struct pad_pool *pool)
 	reader_copy(r, SPAN_MUT_ARRAY(pool->hash_key), "hash_key");
 	pool->first = reader_u64(r, "first");
 	pool->count = reader_u16(r, "count");
-	if (!reader_require(r, pool->count <= PADS_MAX && pool->first <= UINT64_MAX / 2, "count", NULL))
+	if (!reader_require(
+		    r, pool->count <= PADS_MAX && pool->first <= UINT64_MAX / 2, "count", NULL))
 		return;
 	reader_copy(r, span_mut_of(pool->pads, (size_t)pool->count * PAD_OCTETS), "pads");
 }
@@ -31,7 +32,8 @@ struct err pads_decode(struct span blob, struct pads *pads, struct wire_fault *f
 	take_pool(&r, &pads->send);
 	take_pool(&r, &pads->accept);
 	pads->refill = reader_u16(&r, "refill");
-	if (reader_require(&r, pads->refill <= PADS_REFILL_MAX, "refill", NULL) && pads->refill > 0) {
+	if (reader_require(&r, pads->refill <= PADS_REFILL_MAX, "refill", NULL) &&
+		pads->refill > 0) {
 		const size_t octets = (size_t)pads->refill * PAD_OCTETS;
 		reader_copy(&r, SPAN_MUT_ARRAY(pads->refill_block), "refill_block");
 		reader_copy(&r, span_mut_of(pads->refill_send, octets), "refill_send");

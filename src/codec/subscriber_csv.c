@@ -73,12 +73,14 @@ static const char *take_k(struct span s, struct csv_row *row)
 static const char *take_op(struct span s, struct csv_row *row)
 {
 	row->keys.is_op = true;
-	return hex_digits_to_span(SPAN_MUT_ARRAY(row->keys.op_or_opc), s) ? NULL : "OP of 32 hex digits";
+	return hex_digits_to_span(SPAN_MUT_ARRAY(row->keys.op_or_opc), s) ? NULL
+									  : "OP of 32 hex digits";
 }
 
 static const char *take_opc(struct span s, struct csv_row *row)
 {
-	return hex_digits_to_span(SPAN_MUT_ARRAY(row->keys.op_or_opc), s) ? NULL : "OPc of 32 hex digits";
+	return hex_digits_to_span(SPAN_MUT_ARRAY(row->keys.op_or_opc), s) ? NULL
+									  : "OPc of 32 hex digits";
 }
 
 static const char *take_algorithm(struct span s, struct csv_row *row)

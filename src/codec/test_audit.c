@@ -90,7 +90,7 @@ static void test_a_record_comes_back_and_any_changed_octet_is_seen(void **state)
 		struct wire_fault broken = {0};
 		struct span ignored;
 		assert_true(failed(audit_record_decode(line, &back, &ignored, &broken)) ||
-			memcmp(back.hash, record.hash, AUDIT_HASH_OCTETS) != 0);
+			    memcmp(back.hash, record.hash, AUDIT_HASH_OCTETS) != 0);
 		bytes[i] = before;
 	}
 	for (size_t len = 0; len < line.len; len++) {
@@ -121,8 +121,8 @@ static void test_numbers_have_one_spelling(void **state)
 		strcpy(altered + 1, rows[i].to);
 		const size_t at = 1 + strlen(rows[i].to), rest = line.len - 1 - skip;
 		memcpy(altered + at, line.at + skip, rest);
-		assert_true(failed(audit_record_decode(
-			span_of(altered, at + rest), &back, &hashed, &fault)));
+		assert_true(failed(
+			audit_record_decode(span_of(altered, at + rest), &back, &hashed, &fault)));
 	}
 }
 
@@ -167,7 +167,8 @@ static void test_messages_come_back(void **state)
 	assert_false(failed(audit_append_decode(body, &append_back, &fault)));
 	assert_true(span_equal(append_back.event, append.event));
 	struct wire_fault cut = {0};
-	assert_true(failed(audit_append_decode(span_of(body.at, body.len - 1), &append_back, &cut)));
+	assert_true(
+		failed(audit_append_decode(span_of(body.at, body.len - 1), &append_back, &cut)));
 	bytes[2] = '[';
 	struct wire_fault event = {0};
 	assert_true(failed(audit_append_decode(body, &append_back, &event)));

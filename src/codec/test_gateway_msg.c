@@ -49,8 +49,10 @@ static void test_any_other_length_is_refused(void **state)
 	for (size_t len = 0; len <= sizeof(buffer); len++) {
 		struct wire_fault fault = {0}, other = {0};
 		const struct span body = span_of(buffer, len);
-		assert_int_equal(failed(gateway_activated_decode(&activated, body, &fault)), len != 36);
-		assert_int_equal(failed(gateway_rotation_decode(&rotation, body, &other)), len != 20);
+		assert_int_equal(
+			failed(gateway_activated_decode(&activated, body, &fault)), len != 36);
+		assert_int_equal(
+			failed(gateway_rotation_decode(&rotation, body, &other)), len != 20);
 	}
 }
 
@@ -66,7 +68,8 @@ static void test_zero_rotation_and_zero_spi_are_refused(void **state)
 		struct wire_fault fault = {0};
 		const struct span body = sample_encode(SPAN_MUT_ARRAY(buffer));
 		memset(buffer + zeroed_at[i], 0, zeroed_len[i]);
-		assert_int_equal(gateway_activated_decode(&activated, body, &fault).kind, ERR_INPUT);
+		assert_int_equal(
+			gateway_activated_decode(&activated, body, &fault).kind, ERR_INPUT);
 	}
 }
 

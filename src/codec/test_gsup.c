@@ -21,17 +21,17 @@ static struct span bytes_of(uint8_t *buffer, const char *hex)
 
 /* ---- IPA ---- */
 
-/* As clients of this protocol send it: names end with a NUL, and items that we do not go by stand between. */
+/* As clients of this protocol send it: names end with a NUL, and items that we do not go by stand
+ * between. */
 static void an_identity_is_read(void **state)
 {
 	uint8_t buffer[BUFFER];
 	struct ipa_frame frame;
 	struct ipa_identity id;
 	struct wire_fault fault = {0};
-	const struct span bytes = bytes_of(buffer,
-		"0033fe05000708302f302f3000"
-		"00130730303a30303a30303a30303a30303a303000"
-		"0008015347534e2d31000008005347534e2d3200");
+	const struct span bytes = bytes_of(buffer, "0033fe05000708302f302f3000"
+						   "00130730303a30303a30303a30303a30303a303000"
+						   "0008015347534e2d31000008005347534e2d3200");
 	size_t size;
 
 	(void)state;
@@ -55,7 +55,8 @@ static void a_name_that_is_not_text_is_refused(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(payloads); i++) {
 		struct wire_fault fault = {0};
-		assert_int_equal(ipa_id_resp_decode(bytes_of(buffer, payloads[i]), &id, &fault).kind,
+		assert_int_equal(
+			ipa_id_resp_decode(bytes_of(buffer, payloads[i]), &id, &fault).kind,
 			ERR_INPUT);
 		assert_string_equal(fault.field, "name");
 	}

@@ -59,9 +59,10 @@ static void test_enc_requests(void **state)
 	assert_int_equal(enc.number, 3);
 	assert_int_equal(enc.size_bits, 1024);
 	assert_false(failed(enc_body("")));
-	assert_false(failed(enc_body("{\"number\":2,\"size\":64,\"vendor_thing\":[1,{}],"
-				     "\"additional_slave_SAE_IDs\":[\"a\",\"b\"],"
-				     "\"extension_optional\":[{\"abc_x\":1}],\"extension_mandatory\":[]}")));
+	assert_false(failed(
+		enc_body("{\"number\":2,\"size\":64,\"vendor_thing\":[1,{}],"
+			 "\"additional_slave_SAE_IDs\":[\"a\",\"b\"],"
+			 "\"extension_optional\":[{\"abc_x\":1}],\"extension_mandatory\":[]}")));
 	assert_int_equal(enc.number, 2);
 	assert_int_equal(enc.size_bits, 64);
 	assert_int_equal(enc.additional_count, 2);
@@ -94,18 +95,21 @@ static void test_texts_of_the_standard(void **state)
 {
 	uint8_t out[512];
 	struct writer w = writer_of(SPAN_MUT_ARRAY(out));
-	const char *expected = "{\"message\":\"not all extension_mandatory parameters are supported\","
-			       "\"details\":[{\"extension_mandatory_unsupported\":"
-			       "\"abc_route_type is not supported\"}]}";
+	const char *expected =
+		"{\"message\":\"not all extension_mandatory parameters are supported\","
+		"\"details\":[{\"extension_mandatory_unsupported\":"
+		"\"abc_route_type is not supported\"}]}";
 
 	(void)state;
 	assert_int_equal(enc_query("size=12").kind, ERR_INPUT);
 	assert_string_equal(fault.message, "size shall be a multiple of 8");
-	assert_int_equal(enc_body("{\"extension_mandatory\":[{\"abc_route_type\":\"direct\"}]}").kind,
+	assert_int_equal(
+		enc_body("{\"extension_mandatory\":[{\"abc_route_type\":\"direct\"}]}").kind,
 		ERR_INPUT);
 	qkd014_fault_encode(&w, &fault);
 	assert_true(span_equal(writer_span_done(&w), span_str(expected)));
-	assert_string_equal(QKD014_KEYS_NOT_FOUND, "one or more keys specified are not found on KME");
+	assert_string_equal(
+		QKD014_KEYS_NOT_FOUND, "one or more keys specified are not found on KME");
 }
 
 /* [ETSI GS QKD 014 Table 7] */
@@ -114,17 +118,19 @@ static void test_dec_requests(void **state)
 	const char *const queries[] = {"", "key_ID=", "key_ID=123", ("key_ID=" UUID "0"),
 		("key_ID=" UUID "&key_ID=" UUID), ("id=" UUID),
 		"key_ID=01234567+89ab-8def-8123-456789abcdef"};
-	const char *const bodies[] = {"", "{}", "{\"key_IDs\":[]}", ("{\"key_IDs\":[\"" UUID "\"]}"),
-		"{\"key_IDs\":[{\"key_ID\":\"x\"}]}", ("{\"key_IDs\":{\"key_ID\":\"" UUID "\"}}")};
+	const char *const bodies[] = {"", "{}", "{\"key_IDs\":[]}",
+		("{\"key_IDs\":[\"" UUID "\"]}"), "{\"key_IDs\":[{\"key_ID\":\"x\"}]}",
+		("{\"key_IDs\":{\"key_ID\":\"" UUID "\"}}")};
 
 	(void)state;
 	assert_false(failed(qkd014_dec_query_decode(&dec, "key_ID=" UUID, &fault)));
 	assert_int_equal(dec.ids[0].octets[1], 0x23);
 	assert_int_equal(dec.ids[0].octets[15], 0xef);
 	/* A whole container comes back from some clients, keys and all. */
-	const char *body = "{\"key_IDs\":[{\"key_ID\":\"" UUID "\",\"key\":\"AAAA\"},"
-			   "{\"key_ID\":\"01234567-89AB-8DEF-8123-456789ABCDE0\",\"key_ID_extension\":{}}],"
-			   "\"key_IDs_extension\":{}}";
+	const char *body =
+		"{\"key_IDs\":[{\"key_ID\":\"" UUID "\",\"key\":\"AAAA\"},"
+		"{\"key_ID\":\"01234567-89AB-8DEF-8123-456789ABCDE0\",\"key_ID_extension\":{}}],"
+		"\"key_IDs_extension\":{}}";
 	assert_false(failed(qkd014_dec_body_decode(&dec, span_str(body), &fault)));
 	assert_int_equal(dec.count, 2);
 	assert_int_equal(dec.ids[1].octets[15], 0xe0);
@@ -141,8 +147,10 @@ static void test_keys_are_base64(void **state)
 	const struct {
 		const char *plain, *text;
 	} rows[] = {{"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foobar", "Zm9vYmFy"},
-		{"\x00\x10\x83\x10\x51\x87\x20\x92\x8b\x30\xd3\x8f\x41\x14\x93\x51\x55\x97\x61\x96\x9b\x71"
-		 "\xd7\x9f\x82\x18\xa3\x92\x59\xa7\xa2\x9a\xab\xb2\xdb\xaf\xc3\x1c\xb3\xd3\x5d\xb7\xe3\x9e"
+		{"\x00\x10\x83\x10\x51\x87\x20\x92\x8b\x30\xd3\x8f\x41\x14\x93\x51\x55\x97\x61\x96"
+		 "\x9b\x71"
+		 "\xd7\x9f\x82\x18\xa3\x92\x59\xa7\xa2\x9a\xab\xb2\xdb\xaf\xc3\x1c\xb3\xd3\x5d\xb7"
+		 "\xe3\x9e"
 		 "\xbb\xf3\xdf\xbf",
 			"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"}};
 	uint8_t out[512];
@@ -156,8 +164,8 @@ static void test_keys_are_base64(void **state)
 		keys.items[0].key = span_of(rows[i].plain, len);
 		assert_true(qkd014_uuid_read(&keys.items[0].id, UUID));
 		qkd014_keys_encode(&w, &keys);
-		snprintf(expected, sizeof expected, "{\"keys\":[{\"key_ID\":\"" UUID "\",\"key\":\"%s\"}]}",
-			rows[i].text);
+		snprintf(expected, sizeof expected,
+			"{\"keys\":[{\"key_ID\":\"" UUID "\",\"key\":\"%s\"}]}", rows[i].text);
 		assert_true(span_equal(writer_span_done(&w), span_str(expected)));
 	}
 }

@@ -38,7 +38,8 @@ static struct link_message example(struct prop *p, uint16_t type)
 		if (type == LINK_RANGES)
 			link_range_put(&w, (struct link_range){(uint8_t)i, i * 70000, i + 1});
 		if (type == LINK_SIFTED)
-			link_sifted_put(&w, (struct link_sifted){i % 4 > 0, i % 4 > 0 ? (uint8_t)(i % 3) : 0, i % 4 == 1});
+			link_sifted_put(&w, (struct link_sifted){i % 4 > 0,
+						    i % 4 > 0 ? (uint8_t)(i % 3) : 0, i % 4 == 1});
 		if ((type == LINK_PARITIES || type == LINK_AMPLIFY) && i % 8 == 0)
 			writer_u8(&w, m.count - i >= 8 ? 0xa5 : 1);
 	}
@@ -94,10 +95,12 @@ static void test_each_message_reads_as_it_was_written_and_not_when_cut(void **st
 			assert_items(type, &in);
 			for (size_t len = 0; len < body.len; len++) {
 				struct wire_fault cut = {0};
-				assert_true(failed(link_decode(type, span_of(body.at, len), &in, &cut)));
+				assert_true(failed(
+					link_decode(type, span_of(body.at, len), &in, &cut)));
 			}
 			struct wire_fault more = {0};
-			assert_true(failed(link_decode(type, span_of(body.at, body.len + 1), &in, &more)));
+			assert_true(failed(
+				link_decode(type, span_of(body.at, body.len + 1), &in, &more)));
 		}
 }
 
@@ -137,12 +140,15 @@ static void test_largest_gap_fits_an_entry(void **state)
 static void test_hello_reads_as_it_was_written(void **state)
 {
 	struct link_hello out = {.role = LINK_BOB,
-		.link = "radio-core",
-		.parameters = {.slots_per_block = 3000000, .intensity_micro = {1, 2, 3}, .eps_sec_exponent = 10},
-		.marks = {1, 2},
-		.ends = {3, 4},
-		.block_count = 2,
-		.blocks = {{{1}, QKD_PENDING}, {{2}, QKD_FINAL}}}, in;
+				  .link = "radio-core",
+				  .parameters = {.slots_per_block = 3000000,
+					  .intensity_micro = {1, 2, 3},
+					  .eps_sec_exponent = 10},
+				  .marks = {1, 2},
+				  .ends = {3, 4},
+				  .block_count = 2,
+				  .blocks = {{{1}, QKD_PENDING}, {{2}, QKD_FINAL}}},
+			  in;
 	struct writer w = writer_of(SPAN_MUT_ARRAY(buffer));
 	struct wire_fault fault = {0};
 
@@ -173,9 +179,14 @@ static struct err decode_record(const struct writer *w, struct driver_record *re
 
 static void test_driver_records_read_as_they_were_written(void **state)
 {
-	const struct driver_hello hello = {.role = DRIVER_BOB, .is_simulated = true, .session = {7},
-		.slots_per_second = 1000, .basis_x_micro = 700000, .description = "simulated, 10 km"};
-	const struct driver_event events[] = {{100, DRIVER_X0}, {101, DRIVER_Z0 | DRIVER_Z1}, {109, DRIVER_Z1}};
+	const struct driver_hello hello = {.role = DRIVER_BOB,
+		.is_simulated = true,
+		.session = {7},
+		.slots_per_second = 1000,
+		.basis_x_micro = 700000,
+		.description = "simulated, 10 km"};
+	const struct driver_event events[] = {
+		{100, DRIVER_X0}, {101, DRIVER_Z0 | DRIVER_Z1}, {109, DRIVER_Z1}};
 	const uint8_t nibbles[] = {0x21, 0x03};
 	struct driver_record in;
 	struct writer w = writer_of(SPAN_MUT_ARRAY(buffer));
@@ -278,9 +289,12 @@ static void test_a_bootstrap_secret_is_cut_alike_at_both_ends(void **state)
 	(void)state;
 	prop_fill(&p, SPAN_MUT_ARRAY(secret));
 	for (size_t len = 0; len <= sizeof secret; len++) {
-		const bool is_good = len >= BOOTSTRAP_OCTETS_MIN && len <= BOOTSTRAP_OCTETS_MAX && len % 32 == 0;
-		assert_int_equal(!failed(pads_from_bootstrap(&a, true, span_of(secret, len))), is_good);
-		assert_int_equal(!failed(pads_from_bootstrap(&b, false, span_of(secret, len))), is_good);
+		const bool is_good =
+			len >= BOOTSTRAP_OCTETS_MIN && len <= BOOTSTRAP_OCTETS_MAX && len % 32 == 0;
+		assert_int_equal(
+			!failed(pads_from_bootstrap(&a, true, span_of(secret, len))), is_good);
+		assert_int_equal(
+			!failed(pads_from_bootstrap(&b, false, span_of(secret, len))), is_good);
 		if (!is_good)
 			continue;
 		assert_int_equal(a.send.count, (len - 32) / 32);

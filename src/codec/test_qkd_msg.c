@@ -70,10 +70,12 @@ static void test_each_request_cut_or_lengthened_is_refused(void **unused)
 		const struct span body = encode(type, &out);
 		for (size_t len = 0; len < body.len; len++) {
 			struct wire_fault fault = {0};
-			assert_true(failed(qkd_request_decode(type, span_of(body.at, len), &in, &fault)));
+			assert_true(failed(
+				qkd_request_decode(type, span_of(body.at, len), &in, &fault)));
 		}
 		struct wire_fault fault = {0};
-		assert_true(failed(qkd_request_decode(type, span_of(body.at, body.len + 1), &in, &fault)));
+		assert_true(failed(
+			qkd_request_decode(type, span_of(body.at, body.len + 1), &in, &fault)));
 	}
 }
 
@@ -91,14 +93,17 @@ static void test_names_types_and_limits_are_checked(void **unused)
 	q = (struct qkd_request){.link = "a"};
 	assert_true(failed(qkd_request_decode(0x0999, encode(QKD_OPEN, &q), &in, &fault)));
 	fault = (struct wire_fault){0}; /* no key in a pending block */
-	assert_true(failed(qkd_request_decode(
-		QKD_BLOCK_PENDING, encode(QKD_BLOCK_PENDING, &q), &in, &fault)));
+	assert_true(failed(
+		qkd_request_decode(QKD_BLOCK_PENDING, encode(QKD_BLOCK_PENDING, &q), &in, &fault)));
 	assert_string_equal(fault.field, "key");
 }
 
 static void test_opened_reads_as_it_was_written(void **unused)
 {
-	struct qkd_opened out = {.marks = {7, 9}, .state = span_of(state_blob, 500), .block_count = 64}, in;
+	struct qkd_opened out = {.marks = {7, 9},
+				  .state = span_of(state_blob, 500),
+				  .block_count = 64},
+			  in;
 	struct wire_fault fault = {0};
 	struct writer w = writer_of(SPAN_MUT_ARRAY(buffer));
 	struct span body;

@@ -26,11 +26,11 @@ static struct err response_decode(struct span message, struct vici_packet *packe
 static void test_example_of_the_readme_encodes_octet_for_octet(void **state)
 {
 	static const char *const items[] = {"item1", "item2"};
-	static const uint8_t expected[] = {3, 4, 'k', 'e', 'y', '1', 0, 6, 'v', 'a', 'l', 'u', 'e', '1',
-		1, 8, 's', 'e', 'c', 't', 'i', 'o', 'n', '1', 1, 11, 's', 'u', 'b', '-', 's', 'e', 'c',
-		't', 'i', 'o', 'n', 3, 4, 'k', 'e', 'y', '2', 0, 6, 'v', 'a', 'l', 'u', 'e', '2', 2, 4,
-		5, 'l', 'i', 's', 't', '1', 5, 0, 5, 'i', 't', 'e', 'm', '1', 5, 0, 5, 'i', 't', 'e',
-		'm', '2', 6, 2};
+	static const uint8_t expected[] = {3, 4, 'k', 'e', 'y', '1', 0, 6, 'v', 'a', 'l', 'u', 'e',
+		'1', 1, 8, 's', 'e', 'c', 't', 'i', 'o', 'n', '1', 1, 11, 's', 'u', 'b', '-', 's',
+		'e', 'c', 't', 'i', 'o', 'n', 3, 4, 'k', 'e', 'y', '2', 0, 6, 'v', 'a', 'l', 'u',
+		'e', '2', 2, 4, 5, 'l', 'i', 's', 't', '1', 5, 0, 5, 'i', 't', 'e', 'm', '1', 5, 0,
+		5, 'i', 't', 'e', 'm', '2', 6, 2};
 	struct writer w = writer_of(SPAN_MUT_ARRAY(buffer));
 
 	(void)state;
@@ -98,20 +98,20 @@ static void test_elements_in_wrong_places_are_refused(void **state)
 		uint8_t len;
 		uint8_t bytes[12];
 	} cases[] = {
-		{1, {2}},				/* end of nothing */
-		{1, {6}},				/* list end of nothing */
-		{4, {5, 0, 1, 'x'}},			/* item outside a list */
-		{3, {1, 1, 's'}},			/* section without end */
-		{3, {4, 1, 'l'}},			/* list without end */
-		{7, {4, 1, 'l', 4, 1, 'm', 6}},		/* list in a list */
-		{8, {4, 1, 'l', 1, 1, 's', 2, 6}},	/* section in a list */
-		{9, {4, 1, 'l', 3, 1, 'k', 0, 0, 6}},	/* named value in a list */
-		{4, {4, 1, 'l', 2}},			/* section end in a list */
-		{4, {3, 0, 0, 0}},			/* no name */
-		{5, {3, 1, 0, 0, 0}},			/* NUL in a name */
-		{5, {3, 1, 'k', 0, 1}},			/* value cut short */
-		{3, {3, 5, 'k'}},			/* name cut short */
-		{1, {0}}, {1, {7}},			/* no such type */
+		{1, {2}},                             /* end of nothing */
+		{1, {6}},                             /* list end of nothing */
+		{4, {5, 0, 1, 'x'}},                  /* item outside a list */
+		{3, {1, 1, 's'}},                     /* section without end */
+		{3, {4, 1, 'l'}},                     /* list without end */
+		{7, {4, 1, 'l', 4, 1, 'm', 6}},       /* list in a list */
+		{8, {4, 1, 'l', 1, 1, 's', 2, 6}},    /* section in a list */
+		{9, {4, 1, 'l', 3, 1, 'k', 0, 0, 6}}, /* named value in a list */
+		{4, {4, 1, 'l', 2}},                  /* section end in a list */
+		{4, {3, 0, 0, 0}},                    /* no name */
+		{5, {3, 1, 0, 0, 0}},                 /* NUL in a name */
+		{5, {3, 1, 'k', 0, 1}},               /* value cut short */
+		{3, {3, 5, 'k'}},                     /* name cut short */
+		{1, {0}}, {1, {7}},                   /* no such type */
 	};
 	struct vici_packet packet;
 

@@ -17,7 +17,7 @@ static const char clause[] = "vici README, Message format";
 bool vici_type_is_named(enum vici_type type)
 {
 	return type == VICI_CMD_REQUEST || type == VICI_EVENT_REGISTER ||
-		type == VICI_EVENT_UNREGISTER || type == VICI_EVENT;
+	       type == VICI_EVENT_UNREGISTER || type == VICI_EVENT;
 }
 
 struct err vici_packet_size(struct span stream, size_t *size)

@@ -45,7 +45,8 @@ struct err mlkem768_public(struct span seed, struct span_mut public)
 	return is_done ? OK : ERR(CRYPTO);
 }
 
-static bool encaps(EVP_PKEY *key, struct span random, struct span_mut ciphertext, struct span_mut secret)
+static bool encaps(
+	EVP_PKEY *key, struct span random, struct span_mut ciphertext, struct span_mut secret)
 {
 	const OSSL_PARAM params[] = {
 		octets(OSSL_KEM_PARAM_IKME, random),
@@ -57,8 +58,7 @@ static bool encaps(EVP_PKEY *key, struct span random, struct span_mut ciphertext
 	const bool is_done = c != NULL && EVP_PKEY_encapsulate_init(c, params) == 1 &&
 			     EVP_PKEY_encapsulate(c, ciphertext.at, &ciphertext_len, secret.at,
 				     &secret_len) == 1 &&
-			     ciphertext_len == MLKEM768_CIPHERTEXT &&
-			     secret_len == MLKEM768_SECRET;
+			     ciphertext_len == MLKEM768_CIPHERTEXT && secret_len == MLKEM768_SECRET;
 	EVP_PKEY_CTX_free(c);
 	return is_done;
 }
@@ -90,10 +90,10 @@ struct err mlkem768_decaps(struct span seed, struct span ciphertext, struct span
 	EVP_PKEY_CTX *c = pair == NULL ? NULL : EVP_PKEY_CTX_new_from_pkey(NULL, pair, NULL);
 	size_t len = secret.len;
 
-	const bool is_done = c != NULL && EVP_PKEY_decapsulate_init(c, NULL) == 1 &&
-			     EVP_PKEY_decapsulate(c, secret.at, &len, ciphertext.at,
-				     ciphertext.len) == 1 &&
-			     len == MLKEM768_SECRET;
+	const bool is_done =
+		c != NULL && EVP_PKEY_decapsulate_init(c, NULL) == 1 &&
+		EVP_PKEY_decapsulate(c, secret.at, &len, ciphertext.at, ciphertext.len) == 1 &&
+		len == MLKEM768_SECRET;
 	EVP_PKEY_CTX_free(c);
 	EVP_PKEY_free(pair);
 	if (!is_done)
@@ -104,11 +104,11 @@ struct err mlkem768_decaps(struct span seed, struct span ciphertext, struct span
 struct err x25519_public(struct span scalar, struct span_mut public)
 {
 	assert(scalar.len == X25519_OCTETS && public.len == X25519_OCTETS);
-	EVP_PKEY *key = EVP_PKEY_new_raw_private_key_ex(NULL, "X25519", NULL, scalar.at, scalar.len);
+	EVP_PKEY *key =
+		EVP_PKEY_new_raw_private_key_ex(NULL, "X25519", NULL, scalar.at, scalar.len);
 	size_t len = public.len;
 
-	const bool is_done =
-		key != NULL && EVP_PKEY_get_raw_public_key(key, public.at, &len) == 1;
+	const bool is_done = key != NULL && EVP_PKEY_get_raw_public_key(key, public.at, &len) == 1;
 	EVP_PKEY_free(key);
 	return is_done ? OK : ERR(CRYPTO);
 }
@@ -118,14 +118,16 @@ struct err x25519_derive(struct span scalar, struct span peer, struct span_mut s
 	assert(scalar.len == X25519_OCTETS && secret.len == X25519_OCTETS);
 	if (peer.len != X25519_OCTETS)
 		return ERR(INPUT);
-	EVP_PKEY *own = EVP_PKEY_new_raw_private_key_ex(NULL, "X25519", NULL, scalar.at, scalar.len);
+	EVP_PKEY *own =
+		EVP_PKEY_new_raw_private_key_ex(NULL, "X25519", NULL, scalar.at, scalar.len);
 	EVP_PKEY *other = EVP_PKEY_new_raw_public_key_ex(NULL, "X25519", NULL, peer.at, peer.len);
 	EVP_PKEY_CTX *c = own == NULL ? NULL : EVP_PKEY_CTX_new_from_pkey(NULL, own, NULL);
 	size_t len = secret.len;
 
 	const bool is_ready = c != NULL && other != NULL && EVP_PKEY_derive_init(c) == 1 &&
 			      EVP_PKEY_derive_set_peer(c, other) == 1;
-	/* libcrypto refuses the all-zero result itself; that is the only way for this call to fail. */
+	/* libcrypto refuses the all-zero result itself; that is the only way for this call to fail.
+	 */
 	const bool is_done = is_ready && EVP_PKEY_derive(c, secret.at, &len) == 1;
 	EVP_PKEY_CTX_free(c);
 	EVP_PKEY_free(other);

@@ -1,6 +1,7 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
-/* Run under valgrind with -Dct_check=true. Hash key, pad and key bits are secret; transcript, tag and seed are not. */
+/* Run under valgrind with -Dct_check=true. Hash key, pad and key bits are secret; transcript, tag
+ * and seed are not. */
 #include "base/ct.h"
 #include "crypt/toeplitz.h"
 #include "crypt/wegman_carter.h"
@@ -34,7 +35,7 @@ static bool amplify_path(enum clmul_path path)
 int main(void)
 {
 	return tag_path(CLMUL_PORTABLE) && tag_path(clmul_best()) && amplify_path(CLMUL_PORTABLE) &&
-			amplify_path(clmul_best())
-		? 0
-		: 1;
+			       amplify_path(clmul_best())
+		       ? 0
+		       : 1;
 }

@@ -173,7 +173,9 @@ static void test_toeplitz_is_bit_exact_by_both_paths(void **state)
 	for (int i = 0; i < 600; i++) {
 		const size_t n = 2 + prop_below(&p, 1200), r = 1 + prop_below(&p, n - 1);
 		const struct span_mut hash = span_mut_of(out, (r + 7) / 8);
-		prop_fill(&p, SPAN_MUT_ARRAY(key)); /* bits past n - 1 of the seed are not zero: not used */
+		prop_fill(
+			&p, SPAN_MUT_ARRAY(
+				    key)); /* bits past n - 1 of the seed are not zero: not used */
 		prop_fill(&p, SPAN_MUT_ARRAY(seed));
 		toeplitz_naive(expected, r, key, n, seed);
 		for (enum clmul_path path = CLMUL_PORTABLE; path <= clmul_best(); path++) {
@@ -214,7 +216,7 @@ static void test_toeplitz_of_a_million_bits_takes_less_than_seconds(void **state
 		span_mut_of(out, N / 16), N / 2, span_of(key, N / 8), N, span_of(seed, N / 8))));
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
 	const double seconds = (double)(after.tv_sec - before.tv_sec) +
-		(double)(after.tv_nsec - before.tv_nsec) * 1e-9;
+			       (double)(after.tv_nsec - before.tv_nsec) * 1e-9;
 	print_message("2^20 -> 2^19 bits in %.3f s\n", seconds);
 	assert_true(clmul_best() == CLMUL_PORTABLE || seconds < 5);
 	free(key);

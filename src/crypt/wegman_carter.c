@@ -4,7 +4,8 @@
 #include "base/ct.h"
 #include "base/secret.h"
 
-void wc_tag(uint8_t tag[static WC_TAG], const struct polyhash *message, const uint8_t pad[static WC_PAD])
+void wc_tag(uint8_t tag[static WC_TAG], const struct polyhash *message,
+	const uint8_t pad[static WC_PAD])
 {
 	polyhash_value(message, tag);
 	for (size_t i = 0; i < WC_TAG; i++)

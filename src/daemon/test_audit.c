@@ -1,6 +1,7 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
-/* The audit process from outside: the real executable in its sandbox, spoken to as supervisor and as kms-store. */
+/* The audit process from outside: the real executable in its sandbox, spoken to as supervisor and
+ * as kms-store. */
 #include "codec/audit_msg.h"
 #include "codec/proc_msg.h"
 #include "host/audit_log.h"
@@ -125,9 +126,9 @@ static struct proc_outcome child_set_up(struct child *c)
 	settings_encode(&settings, SPAN_MUT_ARRAY(encoded), &setup.settings);
 	struct writer w = writer_of(SPAN_MUT_ARRAY(body));
 	proc_setup_encode(&w, &setup);
-	frame_send(c->ends[CONTROL], &(struct ipc_frame){.kind = IPC_NOTICE,
-						 .type = PROC_SETUP,
-						 .body = writer_span_done(&w)});
+	frame_send(c->ends[CONTROL],
+		&(struct ipc_frame){
+			.kind = IPC_NOTICE, .type = PROC_SETUP, .body = writer_span_done(&w)});
 	struct ipc_frame ready = frame_read(c->ends[CONTROL]);
 	while (ready.type == PROC_ALARM)
 		ready = frame_read(c->ends[CONTROL]);

@@ -29,24 +29,29 @@ struct err gateway_conf_render(
 	*len = 0;
 	if (failed(e))
 		return e;
-	text_add(&t, "charon-systemd {\n"
+	text_add(&t,
+		"charon-systemd {\n"
 		"  load = random nonce x509 constraints pubkey pkcs1 pkcs8 pem openssl drbg %s"
-		"kernel-netlink socket-default vici\n", in_userspace ? "kernel-libipsec " : "");
+		"kernel-netlink socket-default vici\n",
+		in_userspace ? "kernel-libipsec " : "");
 	if (conf->group != NULL)
 		text_add(&t, "  group = %s\n", conf->group);
 	/* Retransmission gives up after about 9 s: a dead peer is noticed within 11. An SA is never
 	 * joined by a second rotation: each has its own PPK. */
 	text_add(&t, "  threads = 16\n  install_routes = yes\n  install_virtual_ip = no\n"
-		"  crash_journal = no\n  retransmit_tries = 3\n  retransmit_timeout = 1.0\n"
-		"  retransmit_base = 1.6\n  reuse_ikesa = no\n  block_threshold = 50\n"
-		"  half_open_timeout = 10\n");
+		     "  crash_journal = no\n  retransmit_tries = 3\n  retransmit_timeout = 1.0\n"
+		     "  retransmit_base = 1.6\n  reuse_ikesa = no\n  block_threshold = 50\n"
+		     "  half_open_timeout = 10\n");
 	text_add(&t, "  plugins {\n    vici { socket = unix://%s }\n", conf->vici_socket);
 	if (in_userspace)
 		text_add(&t, "    kernel-libipsec { allow_peer_ts = no }\n");
-	text_add(&t, "  }\n  journal { default = -1 }\n  syslog { daemon { default = -1 } auth { default = -1 } }\n");
+	text_add(&t, "  }\n  journal { default = -1 }\n  syslog { daemon { default = -1 } auth { "
+		     "default = -1 } }\n");
 	if (conf->log_file != NULL)
-		text_add(&t, "  filelog { merlon { path = %s\n    default = 1\n    flush_line = yes\n"
-			"    time_format = %%Y-%%m-%%dT%%H:%%M:%%S } }\n", conf->log_file);
+		text_add(&t,
+			"  filelog { merlon { path = %s\n    default = 1\n    flush_line = yes\n"
+			"    time_format = %%Y-%%m-%%dT%%H:%%M:%%S } }\n",
+			conf->log_file);
 	text_add(&t, "}\n");
 	return text_result(&t, len, c);
 }

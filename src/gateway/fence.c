@@ -4,7 +4,8 @@
 #include "text.h"
 #include <stdio.h>
 
-static struct err field_refuse(struct complaint *c, const char *field, const char *text, const char *want)
+static struct err field_refuse(
+	struct complaint *c, const char *field, const char *text, const char *want)
 {
 	return complain(c, ERR(INPUT), "fence: %s is \"%s\": %s expected", field,
 		text == NULL ? "" : text, want);
@@ -22,7 +23,8 @@ static struct err interfaces_check(const struct gateway_fence *f, struct complai
 	for (size_t i = 0; i < f->inside_count; i++)
 		if (!text_is_interface(f->inside[i]) || strcmp(f->inside[i], f->backhaul) == 0 ||
 			strcmp(f->inside[i], f->tunnel) == 0)
-			return field_refuse(c, "inside", f->inside[i], "an interface name of its own");
+			return field_refuse(
+				c, "inside", f->inside[i], "an interface name of its own");
 	return OK;
 }
 
@@ -34,11 +36,13 @@ static struct err fence_check(const struct gateway_fence *f, struct complaint *c
 	if (outer == 0)
 		return field_refuse(c, "local_address", f->local_address, "an IP address");
 	if (text_address_family(f->peer_address) != outer)
-		return field_refuse(c, "peer_address", f->peer_address, "an IP address of the same family");
+		return field_refuse(
+			c, "peer_address", f->peer_address, "an IP address of the same family");
 	if (inner == 0)
 		return field_refuse(c, "local_prefix", f->local_prefix, "a prefix");
 	if (text_prefix_family(f->remote_prefix) != inner)
-		return field_refuse(c, "remote_prefix", f->remote_prefix, "a prefix of the same family");
+		return field_refuse(
+			c, "remote_prefix", f->remote_prefix, "a prefix of the same family");
 	if (f->listen_count > GATEWAY_PORTS_MAX || f->connect_count > GATEWAY_PORTS_MAX)
 		return complain(c, ERR(LIMIT), "fence: more than %d ports", GATEWAY_PORTS_MAX);
 	return interfaces_check(f, c);
@@ -57,8 +61,10 @@ static void ports_add(struct text *t, const uint16_t *ports, size_t count)
 	text_add(t, " }");
 }
 
-/* `ours` says which end of the connection the ports are on. Only its opener may send what opens it. */
-static void tls_add(struct text *t, const uint16_t *ports, size_t count, const char *ours, bool may_open)
+/* `ours` says which end of the connection the ports are on. Only its opener may send what opens it.
+ */
+static void tls_add(
+	struct text *t, const uint16_t *ports, size_t count, const char *ours, bool may_open)
 {
 	if (count == 0)
 		return;
@@ -67,14 +73,17 @@ static void tls_add(struct text *t, const uint16_t *ports, size_t count, const c
 	text_add(t, " ct state %s accept\n", may_open ? "new,established" : "established");
 }
 
-/* What passes the backhaul in one direction; the chain is reached by packets of the peer's alone. */
+/* What passes the backhaul in one direction; the chain is reached by packets of the peer's alone.
+ */
 static void backhaul_add(struct text *t, const struct gateway_fence *f, bool is_in)
 {
 	text_add(t, "\tchain backhaul_%s {\n", is_in ? "in" : "out");
-	/* `ip saddr != …` says nothing of IPv6, nor the reverse: the family that the sites do not speak goes first. */
+	/* `ip saddr != …` says nothing of IPv6, nor the reverse: the family that the sites do not
+	 * speak goes first. */
 	text_add(t, "\t\tmeta nfproto != ipv%d drop\n", text_address_family(f->local_address));
 	if (text_address_family(f->local_address) == 6)
-		text_add(t, "\t\ticmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } ip6 hoplimit 255 accept\n");
+		text_add(t, "\t\ticmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } ip6 "
+			    "hoplimit 255 accept\n");
 	text_add(t, "\t\t%s saddr != %s drop\n", family_word(f->peer_address),
 		is_in ? f->peer_address : f->local_address);
 	text_add(t, "\t\t%s daddr != %s drop\n", family_word(f->peer_address),
@@ -86,11 +95,13 @@ static void backhaul_add(struct text *t, const struct gateway_fence *f, bool is_
 	text_add(t, "\t\tdrop\n\t}\n");
 }
 
-/* Packets of the other site's inner prefix, on any interface but the tunnel's: whoever sent them, and wherever to. */
-static void inner_add(struct text *t, const struct gateway_fence *f, const char *interface_word, const char *end)
+/* Packets of the other site's inner prefix, on any interface but the tunnel's: whoever sent them,
+ * and wherever to. */
+static void inner_add(
+	struct text *t, const struct gateway_fence *f, const char *interface_word, const char *end)
 {
-	text_add(t, "\t\t%s %s %s %s != \"%s\" drop\n", family_word(f->remote_prefix), end, f->remote_prefix,
-		interface_word, f->tunnel);
+	text_add(t, "\t\t%s %s %s %s != \"%s\" drop\n", family_word(f->remote_prefix), end,
+		f->remote_prefix, interface_word, f->tunnel);
 }
 
 static void inside_add(struct text *t, const struct gateway_fence *f, const char *interface_word)
@@ -117,7 +128,8 @@ struct err gateway_fence_render(
 	if (failed(e))
 		return e;
 	/* Named twice, so that the first use does not fail for want of a table to delete. */
-	text_add(&t, "table inet merlon_fence\ndelete table inet merlon_fence\ntable inet merlon_fence {\n");
+	text_add(&t, "table inet merlon_fence\ndelete table inet merlon_fence\ntable inet "
+		     "merlon_fence {\n");
 	backhaul_add(&t, f, true);
 	backhaul_add(&t, f, false);
 	text_add(&t, "\tchain in {\n\t\ttype filter hook input priority filter; policy drop;\n");
@@ -125,14 +137,18 @@ struct err gateway_fence_render(
 	text_add(&t, "\t\tiifname \"%s\" goto backhaul_in\n", f->backhaul);
 	tunnel_add(&t, f, true);
 	inside_add(&t, f, "iifname");
-	text_add(&t, "\t}\n\tchain out {\n\t\ttype filter hook output priority filter; policy drop;\n");
+	text_add(&t,
+		"\t}\n\tchain out {\n\t\ttype filter hook output priority filter; policy drop;\n");
 	inner_add(&t, f, "oifname", "daddr");
 	text_add(&t, "\t\toifname \"%s\" goto backhaul_out\n", f->backhaul);
 	tunnel_add(&t, f, false);
 	inside_add(&t, f, "oifname");
-	text_add(&t, "\t}\n\tchain through {\n\t\ttype filter hook forward priority filter; policy drop;\n");
-	/* Neither out in clear, should the inner prefix be routed there, nor in as if it came from inside. */
-	text_add(&t, "\t\tiifname \"%s\" drop\n\t\toifname \"%s\" drop\n", f->backhaul, f->backhaul);
+	text_add(&t, "\t}\n\tchain through {\n\t\ttype filter hook forward priority filter; policy "
+		     "drop;\n");
+	/* Neither out in clear, should the inner prefix be routed there, nor in as if it came from
+	 * inside. */
+	text_add(
+		&t, "\t\tiifname \"%s\" drop\n\t\toifname \"%s\" drop\n", f->backhaul, f->backhaul);
 	tunnel_add(&t, f, true);
 	tunnel_add(&t, f, false);
 	text_add(&t, "\t}\n}\n");

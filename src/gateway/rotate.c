@@ -13,7 +13,7 @@ struct row {
 /* The ways out that fail, by what has to be undone. */
 enum {
 	FAIL = ROTATE_ABANDON | ROTATE_FAILED,
-	FAIL_TOLD = FAIL | ROTATE_DROP,	   /* the peer may hold the PPK */
+	FAIL_TOLD = FAIL | ROTATE_DROP,    /* the peer may hold the PPK */
 	FAIL_ASKED = FAIL | ROTATE_REFUSE, /* the peer waits for an answer */
 };
 
@@ -89,7 +89,8 @@ static const struct {
 	[ROTATE_RESPONDER] = {responder_rows, ARRAY_LEN(responder_rows)},
 };
 
-/* The responder is given more than the initiator, so that an offer is not outlived by its answer. */
+/* The responder is given more than the initiator, so that an offer is not outlived by its answer.
+ */
 static const struct {
 	const char *word;
 	uint64_t wait_ms[ROTATE_ROLES];
@@ -111,7 +112,8 @@ static uint64_t pause_ms(uint32_t failed_in_row)
 	return ms < ROTATE_PAUSE_MS_MAX ? ms : ROTATE_PAUSE_MS_MAX;
 }
 
-void rotate_open(struct rotate *r, enum rotate_role role, struct rotate_times times, struct moment now)
+void rotate_open(
+	struct rotate *r, enum rotate_role role, struct rotate_times times, struct moment now)
 {
 	*r = (struct rotate){.role = role, .times = times, .start_ms = now.mono_ms};
 }
@@ -161,7 +163,8 @@ uint32_t rotate_step(struct rotate *r, enum rotate_event event, struct moment no
 /* When an idle machine starts by itself. */
 static uint64_t due_ms(const struct rotate *r)
 {
-	const bool can_start = r->role == ROTATE_INITIATOR && r->state == ROTATE_IDLE && !r->is_held;
+	const bool can_start =
+		r->role == ROTATE_INITIATOR && r->state == ROTATE_IDLE && !r->is_held;
 
 	return can_start ? r->start_ms : UINT64_MAX;
 }

@@ -48,8 +48,8 @@ static void test_responder_accepts_only_when_charon_holds_the_ppk(void **state)
 {
 	static const enum rotate_event way[] = {ROTATE_ON_OFFERED, ROTATE_ON_KEY, ROTATE_ON_LOADED,
 		ROTATE_ON_ACTIVATED, ROTATE_ON_CONFIRMED};
-	static const uint32_t effects[] = {ROTATE_TAKE_KEY, ROTATE_LOAD_PPK, ROTATE_ACCEPT, ROTATE_LIST,
-		ROTATE_RETIRE | ROTATE_DONE};
+	static const uint32_t effects[] = {ROTATE_TAKE_KEY, ROTATE_LOAD_PPK, ROTATE_ACCEPT,
+		ROTATE_LIST, ROTATE_RETIRE | ROTATE_DONE};
 	struct rotate r;
 
 	(void)state;
@@ -82,11 +82,12 @@ static void test_empty_key_store_raises_no_key_and_pauses_longer_and_longer(void
 	assert_int_equal(rotate_next_ms(&r), now + 1000);
 }
 
-/* RFC 8784 mixes the PPK in at IKE_AUTH: a wrong one shows as a failed SA, never as a weaker one. */
+/* RFC 8784 mixes the PPK in at IKE_AUTH: a wrong one shows as a failed SA, never as a weaker one.
+ */
 static void test_failed_sa_leaves_the_old_and_burns_the_key_on_both_sides(void **state)
 {
-	static const enum rotate_event way[] = {ROTATE_ON_START, ROTATE_ON_KEY, ROTATE_ON_ACK,
-		ROTATE_ON_LOADED, ROTATE_ON_DOWN};
+	static const enum rotate_event way[] = {
+		ROTATE_ON_START, ROTATE_ON_KEY, ROTATE_ON_ACK, ROTATE_ON_LOADED, ROTATE_ON_DOWN};
 	struct rotate r;
 
 	(void)state;
@@ -123,8 +124,9 @@ static void test_sa_that_outlives_its_ppk_expires_once(void **state)
 }
 
 /*
- * Whatever comes, in whatever order: a key that was asked for is accounted for exactly once (retired or abandoned),
- * an offer that came gets exactly one answer, and a machine left alone comes to rest.
+ * Whatever comes, in whatever order: a key that was asked for is accounted for exactly once
+ * (retired or abandoned), an offer that came gets exactly one answer, and a machine left alone
+ * comes to rest.
  */
 static void test_any_order_of_events_accounts_for_every_key_and_offer(void **state)
 {
@@ -136,7 +138,8 @@ static void test_any_order_of_events_accounts_for_every_key_and_offer(void **sta
 		uint64_t now = 0, taken = 0, ended = 0, offers = 0, answers = 0;
 		rotate_open(&r, role, times, at(now));
 		for (int i = 0; i < 200000; i++) {
-			const enum rotate_event event = (enum rotate_event)prop_below(&p, ROTATE_EVENTS);
+			const enum rotate_event event =
+				(enum rotate_event)prop_below(&p, ROTATE_EVENTS);
 			const enum rotate_state before = r.state;
 			uint32_t effects = 0;
 			now += prop_below(&p, 3000);
@@ -181,8 +184,8 @@ static void test_held_machine_does_not_start_but_still_expires(void **state)
 
 static void rotate_once(struct rotate *r, uint64_t now_ms, bool is_retimed_meanwhile)
 {
-	static const enum rotate_event way[] = {ROTATE_ON_KEY, ROTATE_ON_ACK, ROTATE_ON_LOADED,
-		ROTATE_ON_UP, ROTATE_ON_CONFIRMED};
+	static const enum rotate_event way[] = {
+		ROTATE_ON_KEY, ROTATE_ON_ACK, ROTATE_ON_LOADED, ROTATE_ON_UP, ROTATE_ON_CONFIRMED};
 	const struct rotate_times longer = {.period_ms = 90000, .lifetime_ms = 7200000};
 
 	assert_int_equal(rotate_tick(r, at(now_ms)), ROTATE_TAKE_KEY);
@@ -217,7 +220,8 @@ static void test_other_times_hold_at_once(void **state)
 
 static void test_names_carry_the_key_id_as_a_uuid(void **state)
 {
-	const uint8_t id[16] = {0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc, 0xde, 0xf0, 0, 1, 2, 3, 4, 5, 6, 0xff};
+	const uint8_t id[16] = {
+		0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc, 0xde, 0xf0, 0, 1, 2, 3, 4, 5, 6, 0xff};
 	char name[ROTATE_NAME_MAX];
 
 	(void)state;

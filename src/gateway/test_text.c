@@ -116,12 +116,14 @@ static void test_what_could_break_out_of_its_place_is_refused(void **state)
 		for (size_t k = 0; k < ARRAY_LEN(fences); k++) {
 			struct complaint c = {0};
 			assert_int_equal(
-				gateway_fence_render(&fences[k], SPAN_MUT_ARRAY(out), &len, &c).kind,
+				gateway_fence_render(&fences[k], SPAN_MUT_ARRAY(out), &len, &c)
+					.kind,
 				ERR_INPUT);
 			assert_true(strlen(c.text) > 0);
 		}
-		assert_true(failed(gateway_conf_render(
-			&(struct gateway_conf){.vici_socket = bad[i]}, SPAN_MUT_ARRAY(out), &len, NULL)));
+		assert_true(
+			failed(gateway_conf_render(&(struct gateway_conf){.vici_socket = bad[i]},
+				SPAN_MUT_ARRAY(out), &len, NULL)));
 	}
 }
 
@@ -132,10 +134,12 @@ static void test_text_that_does_not_fit_is_an_error_not_a_shorter_fence(void **s
 
 	(void)state;
 	assert_false(failed(gateway_fence_render(&sample, SPAN_MUT_ARRAY(out), &needed, NULL)));
-	assert_false(failed(gateway_fence_render(&sample, span_mut_of(out, needed + 1), &len, NULL)));
+	assert_false(
+		failed(gateway_fence_render(&sample, span_mut_of(out, needed + 1), &len, NULL)));
 	for (size_t size = 1; size <= needed; size += 97)
 		assert_int_equal(
-			gateway_fence_render(&sample, span_mut_of(out, size), &len, NULL).kind, ERR_LIMIT);
+			gateway_fence_render(&sample, span_mut_of(out, size), &len, NULL).kind,
+			ERR_LIMIT);
 }
 
 static void test_prefixes_and_addresses(void **state)
@@ -143,9 +147,9 @@ static void test_prefixes_and_addresses(void **state)
 	(void)state;
 	assert_int_equal(text_address_family("10.1.2.3"), 4);
 	assert_int_equal(text_address_family("fd00::1"), 6);
-	static const char *const bad[] = {"", "10.1.2", "10.1.2.3.", "10.1.2.256", "10.1.2.03", "1.2.3.4 ",
-		"1.2.3.", ":", ":::", "1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9", "1::2::3", "12345::", "1:",
-		"1:2:3:4:5:6:7::8", "::1;", "g::"};
+	static const char *const bad[] = {"", "10.1.2", "10.1.2.3.", "10.1.2.256", "10.1.2.03",
+		"1.2.3.4 ", "1.2.3.", ":", ":::", "1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9", "1::2::3",
+		"12345::", "1:", "1:2:3:4:5:6:7::8", "::1;", "g::"};
 	static const char *const good[] = {"::", "::1", "1::", "fe80::1:2", "1:2:3:4:5:6:7:8"};
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
 		assert_int_equal(text_address_family(bad[i]), 0);
@@ -162,14 +166,16 @@ static void test_prefixes_and_addresses(void **state)
 
 static void test_user_space_esp_stands_before_netlink(void **state)
 {
-	const struct gateway_conf conf = {.esp = CHARON_ESP_USERSPACE, .vici_socket = "/run/merlon/a.vici",
+	const struct gateway_conf conf = {.esp = CHARON_ESP_USERSPACE,
+		.vici_socket = "/run/merlon/a.vici",
 		.group = "merlon"};
 	char out[GATEWAY_TEXT_MAX];
 	size_t len;
 
 	(void)state;
 	assert_false(failed(gateway_conf_render(&conf, SPAN_MUT_ARRAY(out), &len, NULL)));
-	const char *libipsec = strstr(out, "kernel-libipsec"), *netlink = strstr(out, "kernel-netlink");
+	const char *libipsec = strstr(out, "kernel-libipsec"),
+		   *netlink = strstr(out, "kernel-netlink");
 	assert_non_null(libipsec);
 	assert_true(libipsec < netlink);
 	assert_non_null(strstr(out, "socket = unix:///run/merlon/a.vici }"));

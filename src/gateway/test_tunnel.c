@@ -51,7 +51,8 @@ static void test_every_connection_requires_its_ppk(void **state)
 		assert_true(vici_is(connection, "ppk_id", "1@merlon"));
 		assert_true(vici_is(connection, "version", "2"));
 		assert_true(vici_is(connection, "rekey_time", "0s"));
-		assert_true(vici_is(connection, "reauth_time", role == ROTATE_INITIATOR ? "600s" : "0s"));
+		assert_true(vici_is(
+			connection, "reauth_time", role == ROTATE_INITIATOR ? "600s" : "0s"));
 		assert_true(vici_find(connection, VICI_SECTION, "children", &children));
 	}
 }

@@ -151,8 +151,8 @@ static struct err torn_cut(struct audit_log *log, const struct walk *w)
 			 : OK;
 }
 
-/* What a killed process wrote and did not sync is seen by reading, and is not durable: sync first, and
- * after a cut. */
+/* What a killed process wrote and did not sync is seen by reading, and is not durable: sync first,
+ * and after a cut. */
 static struct err settled(const struct audit_log *log, const struct walk *w)
 {
 	if (w->size == 0)
@@ -234,8 +234,8 @@ static struct err record_put(struct audit_log *log, struct audit_record *record)
 	return OK;
 }
 
-struct err audit_log_add(struct audit_log *log, int64_t unix_ms, struct span event,
-	uint64_t *seq, uint8_t hash[static AUDIT_HASH_OCTETS])
+struct err audit_log_add(struct audit_log *log, int64_t unix_ms, struct span event, uint64_t *seq,
+	uint8_t hash[static AUDIT_HASH_OCTETS])
 {
 	struct wire_fault fault = {0};
 	struct audit_record record = {.seq = log->chain.next_seq,
@@ -264,8 +264,7 @@ struct err audit_log_sync(struct audit_log *log)
 		return ERR(IO);
 	if (log->group.len == 0)
 		return OK;
-	struct err e = log->disk->append(
-		log->disk->ctx, AUDIT_FILE, writer_span_done(&log->group));
+	struct err e = log->disk->append(log->disk->ctx, AUDIT_FILE, writer_span_done(&log->group));
 	if (!failed(e))
 		e = log->disk->sync(log->disk->ctx, AUDIT_FILE);
 	log->is_dead = failed(e);

@@ -9,14 +9,16 @@
 
 enum { WORD_MAX = 64, DISTANCE_MAX = 3, SCHEMA_DEPTH_MAX = 8 };
 
-/* libcyaml tells what is wrong in log lines: a message, then a backtrace whose first place is the place. */
+/* libcyaml tells what is wrong in log lines: a message, then a backtrace whose first place is the
+ * place. */
 struct told {
 	char message[256];
 	int line, column;
 };
 
 /* The format is libcyaml's own; the attribute tells clang that we know. */
-__attribute__((format(printf, 3, 0))) static void listen_to_cyaml(cyaml_log_t level, void *ctx, const char *format, va_list args)
+__attribute__((format(printf, 3, 0))) static void listen_to_cyaml(
+	cyaml_log_t level, void *ctx, const char *format, va_list args)
 {
 	struct told *told = ctx;
 	char text[256];
@@ -30,7 +32,8 @@ __attribute__((format(printf, 3, 0))) static void listen_to_cyaml(cyaml_log_t le
 		const char *message = strncmp(text, "Load: ", 6) == 0 ? text + 6 : text;
 		if (told->message[0] == '\0' && strncmp(message, "Backtrace", 9) != 0)
 			snprintf(told->message, sizeof told->message, "%s", message);
-	} else if (told->line == 0 && sscanf(place, "(line: %d, column: %d)", &line, &column) == 2) {
+	} else if (told->line == 0 &&
+		   sscanf(place, "(line: %d, column: %d)", &line, &column) == 2) {
 		told->line = line;
 		told->column = column;
 	}
@@ -95,8 +98,8 @@ const char *conf_nearest(const cyaml_schema_value_t *schema, const char *word)
 }
 
 /*
- * libcyaml places an unknown key at the element before it. The key itself is the first line from there on that
- * begins with it (after blanks and list dashes).
+ * libcyaml places an unknown key at the element before it. The key itself is the first line from
+ * there on that begins with it (after blanks and list dashes).
  */
 static void place_key(const char *path, const char *word, struct told *told)
 {
@@ -117,8 +120,8 @@ static void place_key(const char *path, const char *word, struct told *told)
 		fclose(file);
 }
 
-static struct err explain(const char *path, const cyaml_schema_value_t *schema,
-	struct told *told, cyaml_err_t why, struct complaint *c)
+static struct err explain(const char *path, const cyaml_schema_value_t *schema, struct told *told,
+	cyaml_err_t why, struct complaint *c)
 {
 	static const char unknown[] = "Unexpected key: ";
 	const char *message = told->message[0] != '\0' ? told->message : cyaml_strerror(why);

@@ -31,21 +31,23 @@ static void give_buffer(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
 	*buffer = uv_buf_init((char *)s->buffer, sizeof s->buffer);
 }
 
-static void on_datagram(uv_udp_t *handle, ssize_t len, const uv_buf_t *buffer, const struct sockaddr *from,
-	unsigned flags)
+static void on_datagram(uv_udp_t *handle, ssize_t len, const uv_buf_t *buffer,
+	const struct sockaddr *from, unsigned flags)
 {
 	struct datagram_socket *s = handle->data;
 	struct datagram_peer peer = {0};
 
 	if (from == NULL || len < 0)
-		return; /* nothing there, or an ICMP answer to one of ours: the network's word, not the peer's */
+		return; /* nothing there, or an ICMP answer to one of ours: the network's word, not
+			   the peer's */
 	if ((flags & UV_UDP_PARTIAL) != 0 || (size_t)len > DATAGRAM_MAX) {
 		s->counts.too_long++;
 		return;
 	}
 	s->counts.received++;
 	memcpy(&peer.address, from,
-		from->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in));
+		from->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+					    : sizeof(struct sockaddr_in));
 	s->received(s->ctx, s, &peer, span_of(buffer->base, (size_t)len));
 }
 
@@ -71,12 +73,13 @@ static struct err bind_and_listen(
 	if (why == UV_EADDRINUSE)
 		return complain(c, ERR(IO), "port %u/udp is in use on %s", port, address);
 	if (why != 0 || uv_udp_recv_start(&s->uv, give_buffer, on_datagram) != 0)
-		return complain(c, ERR(IO), "cannot take port %u/udp on %s: %s", port, address, uv_strerror(why));
+		return complain(c, ERR(IO), "cannot take port %u/udp on %s: %s", port, address,
+			uv_strerror(why));
 	return OK;
 }
 
-struct err datagram_open(struct datagram_socket **out, struct loop *l, const char *address, uint16_t port,
-	datagram_received_fn *received, void *ctx, struct complaint *c)
+struct err datagram_open(struct datagram_socket **out, struct loop *l, const char *address,
+	uint16_t port, datagram_received_fn *received, void *ctx, struct complaint *c)
 {
 	struct datagram_socket *s = calloc(1, sizeof *s);
 
@@ -114,7 +117,8 @@ const struct datagram_counts *datagram_counts(const struct datagram_socket *s)
 	return &s->counts;
 }
 
-struct err datagram_send(struct datagram_socket *s, const struct datagram_peer *to, struct span bytes)
+struct err datagram_send(
+	struct datagram_socket *s, const struct datagram_peer *to, struct span bytes)
 {
 	/* libuv does not write to it. */
 	const uv_buf_t buffer = uv_buf_init((char *)(uintptr_t)bytes.at, (unsigned)bytes.len);

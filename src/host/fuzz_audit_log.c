@@ -60,7 +60,8 @@ static const struct disk disk = {.append = file_append,
 	.read = file_read,
 	.cut = file_cut};
 
-/* A log that opens takes a record, and is then whole; one that is longer than the window is so from there on. */
+/* A log that opens takes a record, and is then whole; one that is longer than the window is so from
+ * there on. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct audit_log log;
@@ -81,7 +82,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	audit_log_close(&log);
 	const struct err e = audit_log_verify(&disk, &summary, NULL);
 	if (file.len <= AUDIT_WINDOW && (failed(e) || summary.records != seq ||
-		memcmp(summary.head, hash, sizeof hash) != 0))
+						memcmp(summary.head, hash, sizeof hash) != 0))
 		abort();
 	return 0;
 }

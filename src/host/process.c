@@ -20,7 +20,7 @@ struct process_query {
 static struct {
 	struct process p;
 	struct process_setup setup;
-	struct settings next;    /* prepared, not committed */
+	struct settings next; /* prepared, not committed */
 	enum log_level next_least;
 	bool is_prepared;        /* `next` may be committed */
 	struct channel *control; /* NULL once it is closed */

@@ -83,7 +83,7 @@ struct rule {
 #define CALL(name, groups)                                                                         \
 	{                                                                                          \
 		SCMP_SYS(name), (groups),                                                          \
-		{{0, 0, 0}}                                  \
+		{{0, 0, 0}}                                                                        \
 	}
 #define CALL_IF(name, groups, arg, mask, value)                                                    \
 	{                                                                                          \

@@ -204,8 +204,8 @@ static bool is_listed(const char *name, const char *const *names, size_t count)
 	return false;
 }
 
-static const char *difference_find(const struct settings *a, const struct settings *b,
-	const char *const *names, size_t count)
+static const char *difference_find(
+	const struct settings *a, const struct settings *b, const char *const *names, size_t count)
 {
 	const struct settings *const sides[] = {a, b};
 

@@ -113,8 +113,8 @@ static bool has_bytes(const struct store_value *v)
 	return v->type == STORE_BLOB || v->type == STORE_TEXT;
 }
 
-static struct err add(struct store_batch *b, size_t statement, const struct store_value *params,
-	size_t count)
+static struct err add(
+	struct store_batch *b, size_t statement, const struct store_value *params, size_t count)
 {
 	struct store_result *r = &b->result;
 
@@ -141,8 +141,8 @@ static struct err add(struct store_batch *b, size_t statement, const struct stor
 	return OK;
 }
 
-struct err store_batch_add(struct store_batch *b, size_t statement,
-	const struct store_value *params, size_t count)
+struct err store_batch_add(
+	struct store_batch *b, size_t statement, const struct store_value *params, size_t count)
 {
 	if (b == NULL)
 		return ERR(LIMIT);

@@ -3,13 +3,15 @@
 /*
  * The SQLite driver: one connection, exclusive, in WAL mode, synced at each commit.
  *
- * What an error means is decided by when it comes. Before COMMIT nothing is promised: a refused batch is rolled back
- * to its savepoint, and where disk or memory is full the whole group is rolled back and says so.
- * From COMMIT on, an error leaves the fate unknown: the driver answers ERR_IO and is not asked again.
+ * What an error means is decided by when it comes. Before COMMIT nothing is promised: a refused
+ * batch is rolled back to its savepoint, and where disk or memory is full the whole group is rolled
+ * back and says so. From COMMIT on, an error leaves the fate unknown: the driver answers ERR_IO and
+ * is not asked again.
  *
- * SQLite's automatic checkpoint hides its errors (it runs inside a commit that has succeeded), a failed fsync
- * among them, after which the kernel may call lost pages clean. So checkpoints are ours: tidy() runs
- * them after the completions are out, and a failed one ends the store like a failed commit.
+ * SQLite's automatic checkpoint hides its errors (it runs inside a commit that has succeeded), a
+ * failed fsync among them, after which the kernel may call lost pages clean. So checkpoints are
+ * ours: tidy() runs them after the completions are out, and a failed one ends the store like a
+ * failed commit.
  */
 #include "host/store_sqlite.h"
 #include <stdlib.h>
@@ -24,7 +26,8 @@ static int control_run(struct sqlite *s, enum control which)
 
 static int value_bind(sqlite3_stmt *sql, int place, const struct store_value *v)
 {
-	const void *at = v->bytes.len == 0 ? "" : (const void *)v->bytes.at; /* NULL would bind NULL */
+	const void *at =
+		v->bytes.len == 0 ? "" : (const void *)v->bytes.at; /* NULL would bind NULL */
 
 	switch (v->type) {
 	case STORE_NULL:
@@ -130,13 +133,15 @@ static struct err batch_refusal(int rc)
 	}
 }
 
-/* A deferred foreign key that is broken now would be found at COMMIT, when it is everybody's fault. */
+/* A deferred foreign key that is broken now would be found at COMMIT, when it is everybody's fault.
+ */
 static bool owes_foreign_key(struct sqlite *s)
 {
 	int unresolved = 0, peak = 0;
 
 	return sqlite3_db_status(s->db, SQLITE_DBSTATUS_DEFERRED_FKS, &unresolved, &peak, 0) !=
-		SQLITE_OK || unresolved != 0;
+		       SQLITE_OK ||
+	       unresolved != 0;
 }
 
 static int batch_run(struct sqlite *s, struct store_batch *b)
@@ -216,8 +221,8 @@ static struct err sqlite_tidy(void *db, bool *did, struct complaint *why)
 
 	if (s->log_pages < s->checkpoint_pages)
 		return OK;
-	const int rc = sqlite3_wal_checkpoint_v2(
-		s->db, "main", SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+	const int rc =
+		sqlite3_wal_checkpoint_v2(s->db, "main", SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
 	if (is_shortage(rc))
 		return OK; /* the log keeps growing; tried again after the next commit */
 	if (rc != SQLITE_OK)

@@ -27,15 +27,18 @@ struct pragma {
 };
 
 /*
- * Order matters: locking first, so that WAL keeps its index in this process and not in a file shared by others.
+ * Order matters: locking first, so that WAL keeps its index in this process and not in a file
+ * shared by others.
  *
- * synchronous is EXTRA, and set before WAL: in WAL both FULL and EXTRA sync each commit, but a new file starts with a rollback
- * journal, and FULL does not sync the folder when that is deleted. After a power loss the old journal may be back,
- * and SQLite would roll the whole database back to nothing by it (test_store_crash.c found that).
+ * synchronous is EXTRA, and set before WAL: in WAL both FULL and EXTRA sync each commit, but a new
+ * file starts with a rollback journal, and FULL does not sync the folder when that is deleted.
+ * After a power loss the old journal may be back, and SQLite would roll the whole database back to
+ * nothing by it (test_store_crash.c found that).
  *
  * secure_delete is ON, not FAST: FAST skips pages that are freed as a whole, which are just the
- * overflow pages of large state blobs. Erasure of keys does not rest on it (old copies live on in the log until it is
- * overwritten, and in the flash beneath): rows are sealed under segment keys that are erased.
+ * overflow pages of large state blobs. Erasure of keys does not rest on it (old copies live on in
+ * the log until it is overwritten, and in the flash beneath): rows are sealed under segment keys
+ * that are erased.
  */
 static const struct pragma pragmas[] = {
 	{"locking_mode", "EXCLUSIVE", "exclusive"},
@@ -77,7 +80,8 @@ static int text_query(sqlite3 *db, const char *sql, char *out, size_t octets)
 	return sqlite3_finalize(statement);
 }
 
-/* A misspelt pragma is not an error to SQLite, and a refused one need not be: only reading back tells. */
+/* A misspelt pragma is not an error to SQLite, and a refused one need not be: only reading back
+ * tells. */
 static struct err pragma_hold(struct sqlite *s, const struct pragma *pragma, struct complaint *c)
 {
 	char sql[96], answer[64];
@@ -125,8 +129,8 @@ static struct err switches_hold(struct sqlite *s, struct complaint *c)
 		int holds = -1;
 		sqlite3_db_config(s->db, switches[i].which, switches[i].value, &holds);
 		if (holds != switches[i].value)
-			return complain(c, ERR(STATE), "%s: SQLite switch %d does not hold", s->path,
-				switches[i].which);
+			return complain(c, ERR(STATE), "%s: SQLite switch %d does not hold",
+				s->path, switches[i].which);
 	}
 	sqlite3_limit(s->db, SQLITE_LIMIT_ATTACHED, 0);
 	sqlite3_wal_hook(s->db, sqlite_on_wal, s); /* takes the place of the automatic checkpoint */
@@ -154,10 +158,10 @@ static struct err list_run(struct sqlite *s, const char *const *list, struct com
 static struct err version_write(
 	struct sqlite *s, const struct store_schema *schema, struct complaint *c)
 {
-	char *sql = sqlite3_mprintf(
-		"INSERT INTO merlon_schema (one, name, version) VALUES (1, %Q, %d) "
-		"ON CONFLICT (one) DO UPDATE SET version = excluded.version",
-		schema->name, schema->version);
+	char *sql =
+		sqlite3_mprintf("INSERT INTO merlon_schema (one, name, version) VALUES (1, %Q, %d) "
+				"ON CONFLICT (one) DO UPDATE SET version = excluded.version",
+			schema->name, schema->version);
 
 	if (sql == NULL)
 		return refuse(s, c, "set up its tables", SQLITE_NOMEM);
@@ -204,8 +208,7 @@ static struct err schema_settle(
 	struct sqlite *s, const struct store_schema *schema, struct complaint *c)
 {
 	char name[64], text[32], tables[32];
-	int rc = text_query(
-		s->db, "SELECT count(*) FROM sqlite_schema", tables, sizeof tables);
+	int rc = text_query(s->db, "SELECT count(*) FROM sqlite_schema", tables, sizeof tables);
 
 	if (rc != SQLITE_OK)
 		return refuse(s, c, "read its tables", rc);
@@ -251,11 +254,12 @@ static struct err statement_open(struct sqlite *s, struct statement *statement,
 	const struct store_statement *given, struct complaint *c)
 {
 	if (prepare(s, given->sql, &statement->sql) != SQLITE_OK)
-		return complain(c, ERR(BUG), "statement %s: %s", given->name, sqlite3_errmsg(s->db));
+		return complain(
+			c, ERR(BUG), "statement %s: %s", given->name, sqlite3_errmsg(s->db));
 	const int count = sqlite3_bind_parameter_count(statement->sql);
 	if (count > STORE_PARAMS_MAX || sqlite3_column_count(statement->sql) > STORE_COLUMNS_MAX)
-		return complain(c, ERR(BUG), "statement %s: too many parameters or columns",
-			given->name);
+		return complain(
+			c, ERR(BUG), "statement %s: too many parameters or columns", given->name);
 	statement->param_count = (size_t)count;
 	for (int i = 0; i < count; i++) {
 		char name[8];
@@ -305,8 +309,9 @@ static struct err folder_sync(const char *path)
 }
 
 /*
- * SQLite would make the file readable by others, and would not sync the folder that it is new in. An existing
- * file is left alone: opening and closing it here would drop the locks of this process on it.
+ * SQLite would make the file readable by others, and would not sync the folder that it is new in.
+ * An existing file is left alone: opening and closing it here would drop the locks of this process
+ * on it.
  */
 static struct err file_create(const char *path, struct complaint *c)
 {
@@ -339,7 +344,8 @@ static struct err file_connect(
 		settings->vfs);
 	if (rc != SQLITE_OK)
 		return refuse(s, c, "open it", rc);
-	sqlite3_randomness(sizeof seed, &seed); /* seeds itself from a file: now, not in the sandbox */
+	sqlite3_randomness(
+		sizeof seed, &seed); /* seeds itself from a file: now, not in the sandbox */
 	return OK;
 }
 

@@ -507,8 +507,7 @@ void supervisor_reload(struct supervisor *s, struct control_client *client)
 			continue;
 		struct writer w = writer_of(SPAN_MUT_ARRAY(body));
 		struct proc_reload m = {.log_least = (uint8_t)s->next->log_least};
-		settings_encode(
-			&s->next->rows[i].settings, SPAN_MUT_ARRAY(settings), &m.settings);
+		settings_encode(&s->next->rows[i].settings, SPAN_MUT_ARRAY(settings), &m.settings);
 		proc_reload_encode(&w, &m);
 		gather_ask(g, &s->children[i], PROC_RELOAD_PREPARE, writer_span_done(&w));
 	}

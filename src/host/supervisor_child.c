@@ -195,7 +195,8 @@ static void on_frame(void *ctx, struct channel *channel, const struct ipc_frame 
 	else if (frame->type == PROC_RESULT &&
 		 !failed(proc_outcome_decode(frame->body, &outcome, &fault)))
 		result_keep(c, &outcome);
-	else if (frame->type == PROC_STUCK && !failed(proc_channel_decode(frame->body, &stuck, &fault)))
+	else if (frame->type == PROC_STUCK &&
+		 !failed(proc_channel_decode(frame->body, &stuck, &fault)))
 		child_report_stuck(c, stuck.peer);
 	else if (frame->type == PROC_METRICS && frame->kind == IPC_REQUEST)
 		supervisor_metrics_tell(c, frame->request_id);

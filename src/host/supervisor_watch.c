@@ -46,8 +46,8 @@ static void child_watch(struct child *c, uint64_t now_ms)
 	if (c->control == NULL || c->is_sign_asked ||
 		child_is(c, ROW_VAULT | ROW_EXTERNAL | ROW_RUN_ONCE))
 		return;
-	c->is_sign_asked = !failed(channel_ask(c->control, PROC_STATUS, span_of(NULL, 0),
-		SUPERVISOR_SIGN_MS_MAX, on_sign, c));
+	c->is_sign_asked = !failed(channel_ask(
+		c->control, PROC_STATUS, span_of(NULL, 0), SUPERVISOR_SIGN_MS_MAX, on_sign, c));
 }
 
 static void on_watch(void *ctx)

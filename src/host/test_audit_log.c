@@ -217,7 +217,8 @@ static void test_a_group_is_one_sync_and_bounded(void **state)
 /* -------- crashes -------- */
 
 /* Appends groups until the power goes; the number of the last record that was durable. */
-static uint64_t append_until_the_power_goes(struct powerloss *p, struct prop *prop, uint64_t durable)
+static uint64_t append_until_the_power_goes(
+	struct powerloss *p, struct prop *prop, uint64_t durable)
 {
 	const struct disk disk = powerloss_disk(p);
 	struct complaint c = {0};
@@ -262,7 +263,8 @@ static void test_nothing_answered_is_lost_over_a_thousand_power_losses(void **st
 		uint64_t durable = 0;
 		for (int life = 0; life < 25; life++) {
 			powerloss_restart(p);
-			powerloss_fault(p, POWERLOSS_ANY, POWERLOSS_POWER_OFF, 1 + prop_below(&prop, 100));
+			powerloss_fault(
+				p, POWERLOSS_ANY, POWERLOSS_POWER_OFF, 1 + prop_below(&prop, 100));
 			durable = append_until_the_power_goes(p, &prop, durable);
 			if (!powerloss_is_off(p))
 				powerloss_crash(p);

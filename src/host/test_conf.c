@@ -24,7 +24,8 @@ static const cyaml_schema_field_t endpoint_fields[] = {
 };
 static const cyaml_schema_field_t top_fields[] = {
 	CYAML_FIELD_STRING_PTR("site", CYAML_FLAG_POINTER, struct top, site, 1, 8),
-	CYAML_FIELD_STRING_PTR("mnc", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct top, mnc, 2, 3),
+	CYAML_FIELD_STRING_PTR(
+		"mnc", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct top, mnc, 2, 3),
 	CYAML_FIELD_MAPPING_PTR("gsup", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct top, gsup,
 		endpoint_fields),
 	CYAML_FIELD_END,
@@ -54,7 +55,8 @@ static struct top *load(const char *text, struct complaint *c)
 static void test_values_arrive_and_mnc_stays_text(void **state)
 {
 	struct complaint c;
-	struct top *top = load("site: core\nmnc: 01\ngsup:\n  address: 10.0.0.1\n  port: 4222\n", &c);
+	struct top *top =
+		load("site: core\nmnc: 01\ngsup:\n  address: 10.0.0.1\n  port: 4222\n", &c);
 
 	(void)state;
 	assert_non_null(top);
@@ -71,7 +73,8 @@ static void test_each_mistake_is_told_with_its_place(void **state)
 		{"site: core\ngsup:\n  adress: x\n  port: 3\n",
 			":3:3: unknown key 'adress' (did you mean 'address'?)"},
 		{"site: core\nzzzzzz: 1\n", ":2:1: unknown key 'zzzzzz'"},
-		{"site: core\ngsup:\n  address: x\n  port: 70000\n", ":4:9: Invalid UINT value: '70000'"},
+		{"site: core\ngsup:\n  address: x\n  port: 70000\n",
+			":4:9: Invalid UINT value: '70000'"},
 		{"gsup:\n  address: x\n  port: 1\n", ":2:3: Missing required mapping field: site"},
 		{"site: toolongname\n", ":1:7: STRING length > 8: toolongname"},
 		{"", ":1:1: nothing is configured here"},

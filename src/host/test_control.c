@@ -115,7 +115,8 @@ static void serve(int uid_refused)
 static void test_who_may_not_open_the_socket_is_told_so(void **state)
 {
 	(void)state;
-	struct control_reply reply = control_ask("/tmp/merlon-no-such.sock", PROC_STATUS, span_of(NULL, 0), -1, 100);
+	struct control_reply reply =
+		control_ask("/tmp/merlon-no-such.sock", PROC_STATUS, span_of(NULL, 0), -1, 100);
 	assert_true(reply.is_unreachable && !reply.is_forbidden);
 	control_reply_free(&reply);
 	assert_int_equal(chmod(path, 0), 0);
@@ -124,7 +125,9 @@ static void test_who_may_not_open_the_socket_is_told_so(void **state)
 		if (geteuid() == 0 && setuid(65534) != 0)
 			_exit(2);
 		reply = control_ask(path, PROC_STATUS, span_of(NULL, 0), -1, 100);
-		_exit(reply.is_forbidden && !reply.is_unreachable && reply.err.kind == ERR_AUTH ? 0 : 1);
+		_exit(reply.is_forbidden && !reply.is_unreachable && reply.err.kind == ERR_AUTH
+				? 0
+				: 1);
 	}
 	int status = -1;
 	assert_int_equal(waitpid(child, &status, 0), child);

@@ -12,7 +12,8 @@ static uint8_t got[DATAGRAM_MAX];
 static size_t got_len;
 static unsigned times;
 
-static void echo(void *ctx, struct datagram_socket *s, const struct datagram_peer *from, struct span bytes)
+static void echo(
+	void *ctx, struct datagram_socket *s, const struct datagram_peer *from, struct span bytes)
 {
 	(void)ctx;
 	assert_false(failed(datagram_send(s, from, bytes)));
@@ -82,16 +83,18 @@ static void test_what_cannot_be_is_said(void **state)
 	assert_false(failed(loop_open(&loop)));
 	first = open_on("127.0.0.1", echo);
 	const uint16_t port = datagram_port(first);
-	assert_int_equal(datagram_open(&second, &loop, "127.0.0.1", port, echo, NULL, &c).kind, ERR_IO);
+	assert_int_equal(
+		datagram_open(&second, &loop, "127.0.0.1", port, echo, NULL, &c).kind, ERR_IO);
 	snprintf(expected, sizeof expected, "port %u/udp is in use on 127.0.0.1", port);
 	assert_string_equal(c.text, expected);
 	c = (struct complaint){0};
-	assert_int_equal(datagram_open(&second, &loop, "localhost", 0, echo, NULL, &c).kind, ERR_INPUT);
+	assert_int_equal(
+		datagram_open(&second, &loop, "localhost", 0, echo, NULL, &c).kind, ERR_INPUT);
 	assert_string_equal(c.text, "'localhost' is not an IPv4 or IPv6 address");
 	assert_int_equal(datagram_peer_of(&peer, "127.0.0.1:1", 1).kind, ERR_INPUT);
 	assert_false(failed(datagram_peer_of(&peer, "127.0.0.1", port)));
-	assert_int_equal(
-		datagram_send(first, &peer, span_of(got, (size_t)DATAGRAM_MAX + 1)).kind, ERR_LIMIT);
+	assert_int_equal(datagram_send(first, &peer, span_of(got, (size_t)DATAGRAM_MAX + 1)).kind,
+		ERR_LIMIT);
 	datagram_close(first);
 	datagram_close(first);
 	loop_run(&loop);

@@ -130,11 +130,13 @@ static void test_what_may_change_is_not_named_and_the_rest_is(void **state)
 
 	(void)state;
 	a = b = (struct settings){0};
-	assert_false(failed(settings_set(&a, "rate", "1")) || failed(settings_set(&b, "rate", "2")));
+	assert_false(
+		failed(settings_set(&a, "rate", "1")) || failed(settings_set(&b, "rate", "2")));
 	assert_false(failed(settings_set(&a, "gone", "x")));
 	assert_false(failed(settings_equal_but(&a, &b, taken, ARRAY_LEN(taken), &told)));
 	assert_false(failed(settings_set(&b, "port", "3")));
-	assert_int_equal(settings_equal_but(&a, &b, taken, ARRAY_LEN(taken), &told).kind, ERR_STATE);
+	assert_int_equal(
+		settings_equal_but(&a, &b, taken, ARRAY_LEN(taken), &told).kind, ERR_STATE);
 	assert_string_equal(told.text, "a change of port needs a restart");
 }
 

@@ -92,8 +92,8 @@ static void refused(const struct store_settings *settings, enum err_kind kind, c
 static struct store_batch *put(int64_t id, const char *body)
 {
 	struct store_batch *b = store_batch_open();
-	const struct store_value values[] = {STORE_I64_VALUE(id),
-		STORE_BLOB_VALUE(span_str(body)), STORE_TEXT_VALUE("note")};
+	const struct store_value values[] = {
+		STORE_I64_VALUE(id), STORE_BLOB_VALUE(span_str(body)), STORE_TEXT_VALUE("note")};
 
 	assert_false(failed(store_batch_add(b, PUT, values, 3)));
 	return b;
@@ -266,8 +266,7 @@ static void test_batches_that_wait_are_one_commit_and_a_refused_one_fails_alone(
 
 	(void)state;
 	struct store_batch *doubled = put(5, "five");
-	const struct store_value again[] = {
-		STORE_I64_VALUE(1), STORE_NULL_VALUE, STORE_NULL_VALUE};
+	const struct store_value again[] = {STORE_I64_VALUE(1), STORE_NULL_VALUE, STORE_NULL_VALUE};
 	store_batch_add(doubled, PUT, again, 3);
 	struct store_batch *orphan = put(6, "six");
 	store_batch_add(orphan, CHILD_PUT,
@@ -451,10 +450,10 @@ static void test_files_that_are_not_ours_are_refused_with_a_sentence(void **stat
 	refused(&settings, ERR_IO, "cannot create /nonexistent/a.db: No such file");
 }
 
-static const char *const migrate[] = {"ALTER TABLE item ADD COLUMN more INTEGER",
-	"UPDATE counter SET value = 100", NULL};
-static const char *const migrate_badly[] = {"UPDATE counter SET value = 200",
-	"ALTER TABLE absent ADD COLUMN more INTEGER", NULL};
+static const char *const migrate[] = {
+	"ALTER TABLE item ADD COLUMN more INTEGER", "UPDATE counter SET value = 100", NULL};
+static const char *const migrate_badly[] = {
+	"UPDATE counter SET value = 200", "ALTER TABLE absent ADD COLUMN more INTEGER", NULL};
 
 static void test_schema_of_another_name_or_version_is_refused(void **state)
 {
@@ -468,7 +467,8 @@ static void test_schema_of_another_name_or_version_is_refused(void **state)
 	other = schema;
 	other.version = 3;
 	other.migrate = migrate;
-	refused(&settings, ERR_VERSION, "schema version 1; this program knows 3 and the one before");
+	refused(&settings, ERR_VERSION,
+		"schema version 1; this program knows 3 and the one before");
 	other.version = 2;
 	other.migrate = NULL;
 	refused(&settings, ERR_VERSION, "schema version 1; this program knows 2");
@@ -530,7 +530,8 @@ static void test_statements_are_checked_at_open(void **state)
 static int live_in_sandbox(void)
 {
 	const struct sandbox_request request = {.level = SANDBOX_STORE, .folder = folder};
-	const struct store_settings settings = {.path = path, .schema = &schema, .checkpoint_pages = 8};
+	const struct store_settings settings = {
+		.path = path, .schema = &schema, .checkpoint_pages = 8};
 	static struct ticket tickets[MANY];
 	struct complaint c = {0};
 	struct loop l;

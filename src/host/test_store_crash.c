@@ -1,8 +1,9 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What the store promises when the power goes or calls fail: nothing that was answered OK is lost. The counter is what
- * SQN ceilings and pad indices are: raised durably, then used; used twice is the worst that can happen.
+ * What the store promises when the power goes or calls fail: nothing that was answered OK is lost.
+ * The counter is what SQN ceilings and pad indices are: raised durably, then used; used twice is
+ * the worst that can happen.
  */
 #include "host/store.h"
 #include "support/inject.h"
@@ -42,7 +43,7 @@ static const struct store_settings on_disk = {
 
 struct user {
 	int64_t highest;   /* value ever answered OK */
-	uint64_t used;	   /* how many were */
+	uint64_t used;     /* how many were */
 	uint64_t repeated; /* must stay 0 */
 	uint64_t unsure, refused;
 };
@@ -75,7 +76,8 @@ static struct store_batch *raise_by(int64_t by)
 	return b;
 }
 
-/* Enough pages that a few of these make a checkpoint, and the file grows by more than a page at once. */
+/* Enough pages that a few of these make a checkpoint, and the file grows by more than a page at
+ * once. */
 static struct store_batch *fill(struct prop *p)
 {
 	static uint8_t body[20000];
@@ -84,15 +86,16 @@ static struct store_batch *fill(struct prop *p)
 	prop_fill(p, span_mut_of(body, 64));
 	store_batch_add(b, RAISE, &STORE_I64_VALUE(1), 1);
 	store_batch_add(b, FILL,
-		(struct store_value[]){STORE_I64_VALUE(prop_below(p, 3)),
-			STORE_BLOB_VALUE(SPAN_ARRAY(body))},
+		(struct store_value[]){
+			STORE_I64_VALUE(prop_below(p, 3)), STORE_BLOB_VALUE(SPAN_ARRAY(body))},
 		2);
 	return b;
 }
 
 /* -------- power loss -------- */
 
-static void raise_until_the_power_goes(struct store *s, struct powerloss *disk, struct prop *p, struct user *u)
+static void raise_until_the_power_goes(
+	struct store *s, struct powerloss *disk, struct prop *p, struct user *u)
 {
 	struct err e = OK;
 
@@ -133,7 +136,8 @@ static bool live(struct powerloss *disk, const struct store_settings *settings, 
 	return true;
 }
 
-static struct census crash_many(uint64_t first_seed, const struct store_settings *settings, bool disk_lies)
+static struct census crash_many(
+	uint64_t first_seed, const struct store_settings *settings, bool disk_lies)
 {
 	enum { DISKS = 60, LIVES = 20 };
 	struct census census = {0};
@@ -160,9 +164,9 @@ static void census_print(const char *what, const struct census *c)
 {
 	print_message("%s: %lu power losses, %lu values used, %lu repeated, %lu unreadable "
 		      "(%lu checkpoints, %lu changes lost, %lu torn)\n",
-		what, (unsigned long)c->crashes, (unsigned long)c->used,
-		(unsigned long)c->repeated, (unsigned long)c->unreadable,
-		(unsigned long)c->checkpoints, (unsigned long)c->lost, (unsigned long)c->torn);
+		what, (unsigned long)c->crashes, (unsigned long)c->used, (unsigned long)c->repeated,
+		(unsigned long)c->unreadable, (unsigned long)c->checkpoints, (unsigned long)c->lost,
+		(unsigned long)c->torn);
 }
 
 static uint64_t seed_base(void)
@@ -219,7 +223,8 @@ static void scenario(struct user *u, char *why, size_t octets)
 	store_close(s);
 }
 
-/* After the power loss that follows: what was answered OK is there, and no more than what was asked. */
+/* After the power loss that follows: what was answered OK is there, and no more than what was
+ * asked. */
 static void check_aftermath(struct powerloss *disk, const struct user *u)
 {
 	struct complaint c = {0};
@@ -373,7 +378,8 @@ int main(void)
 		cmocka_unit_test(test_without_sync_the_same_test_sees_repeats),
 		cmocka_unit_test(test_each_call_of_the_disk_fails_once_and_no_ok_is_false),
 		cmocka_unit_test(test_allocation_fails_at_each_call_and_no_ok_is_false),
-		cmocka_unit_test(test_after_a_failed_sync_the_store_refuses_all_and_touches_nothing),
+		cmocka_unit_test(
+			test_after_a_failed_sync_the_store_refuses_all_and_touches_nothing),
 		cmocka_unit_test(test_a_full_disk_is_never_a_false_ok_and_space_helps),
 		cmocka_unit_test(test_a_setting_that_does_not_hold_is_refused_by_name),
 	};

@@ -589,7 +589,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			test_who_hangs_is_killed_and_comes_back, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
-			test_a_vault_that_hangs_is_killed_by_its_neighbours_word, set_up, tear_down),
+			test_a_vault_that_hangs_is_killed_by_its_neighbours_word, set_up,
+			tear_down),
 		cmocka_unit_test_setup_teardown(
 			test_an_alarm_of_a_process_stands_until_it_is_cleared, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_reload_is_all_or_nothing, set_up, tear_down),

@@ -39,8 +39,8 @@ static void on_timer(void *ctx)
 		tell(w, false, "it has not appeared");
 	if (w->channel == NULL || w->is_asked)
 		return;
-	w->is_asked = !failed(channel_ask(w->channel, PROC_STATUS, span_of(NULL, 0),
-		VAULT_SIGN_MS_MAX, on_sign, w));
+	w->is_asked = !failed(channel_ask(
+		w->channel, PROC_STATUS, span_of(NULL, 0), VAULT_SIGN_MS_MAX, on_sign, w));
 }
 
 void vault_watch_open(struct vault_watch *w, struct process *p, const char *vault,

@@ -11,7 +11,8 @@
  *   responder: PEER_EXCHANGE -> vault answers -> AGREED durable -> answer
  *              PEER_CONFIRM  -> proof compared -> READY durable -> answer
  *
- * An interruption before AGREED starts a new exchange; after it, the confirmation alone is sent again.
+ * An interruption before AGREED starts a new exchange; after it, the confirmation alone is sent
+ * again.
  */
 
 static struct err agreement_new(struct kms *k, struct block *b, struct agreement **out)
@@ -115,7 +116,8 @@ static void confirmed(void *ctx, struct err e, struct span body)
 	if (failed(e)) {
 		/* Refused, not lost: the other site knows another exchange, or no such block. */
 		struct block *b = pool_find(&a->k->blocks, a->block);
-		if (b != NULL && (e.kind == ERR_ABSENT || e.kind == ERR_STATE || e.kind == ERR_AUTH)) {
+		if (b != NULL &&
+			(e.kind == ERR_ABSENT || e.kind == ERR_STATE || e.kind == ERR_AUTH)) {
 			block_void(a->k, b);
 			block_settle(a->k, b);
 			changes_save(a->k, ignore, NULL);
@@ -234,7 +236,8 @@ void agree_tick(struct kms *k)
 		if (b->state == BLOCK_AGREED)
 			confirm_send(a, b);
 		else
-			k->ports.vault(k->ports.ctx, KVAULT_EXCHANGE_OPEN, SPAN_ARRAY(b->id), opened, a);
+			k->ports.vault(
+				k->ports.ctx, KVAULT_EXCHANGE_OPEN, SPAN_ARRAY(b->id), opened, a);
 	}
 }
 

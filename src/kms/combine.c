@@ -30,8 +30,8 @@ static void info_write(struct writer *w, const struct combine_context *context, 
 	writer_u32(w, size_bits);
 }
 
-struct err key_combine(const struct combine_context *context,
-	const struct combine_secrets *secrets, struct span_mut key)
+struct err key_combine(const struct combine_context *context, const struct combine_secrets *secrets,
+	struct span_mut key)
 {
 	uint8_t joined[3 * (3 + SLOT_OCTETS)], info[512];
 	struct writer w = writer_of(SPAN_MUT_ARRAY(joined)), i = writer_of(SPAN_MUT_ARRAY(info));
@@ -44,8 +44,8 @@ struct err key_combine(const struct combine_context *context,
 	source_write(&w, SOURCE_X25519, secrets->x25519);
 	info_write(&i, context, (uint32_t)key.len * 8);
 	assert(!w.is_full && !i.is_full);
-	const struct err e = hkdf_sha512(
-		writer_span_done(&w), span_of(NULL, 0), writer_span_done(&i), key);
+	const struct err e =
+		hkdf_sha512(writer_span_done(&w), span_of(NULL, 0), writer_span_done(&i), key);
 	secret_wipe(joined, sizeof joined);
 	return e;
 }

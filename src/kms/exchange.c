@@ -11,7 +11,8 @@
 
 static_assert((int)PEER_MLKEM_PUBLIC == (int)MLKEM768_PUBLIC, "codec and crypt agree");
 static_assert((int)PEER_MLKEM_CIPHERTEXT == (int)MLKEM768_CIPHERTEXT, "codec and crypt agree");
-static_assert((int)PEER_X25519 == (int)X25519_OCTETS && (int)PEER_DIGEST == (int)SHA256_OCTETS, "codec and crypt agree");
+static_assert((int)PEER_X25519 == (int)X25519_OCTETS && (int)PEER_DIGEST == (int)SHA256_OCTETS,
+	"codec and crypt agree");
 static_assert(sizeof(struct exchange_private) == 96, "sealed as it stands");
 static_assert(sizeof(struct exchange_secrets) == 96, "sealed as it stands");
 

@@ -7,7 +7,7 @@
 struct segment {
 	uint32_t block_slot, number;
 	uint64_t taken; /* bit a slot: reserved, or further */
-	uint64_t done;	/* bit a slot: delivered or void; all set: the segment is erased */
+	uint64_t done;  /* bit a slot: delivered or void; all set: the segment is erased */
 	uint8_t wrapped[KVAULT_WRAPPED];
 	uint16_t sealed_len;
 	uint8_t sealed[KVAULT_SEALED_MAX];
@@ -29,9 +29,9 @@ struct block {
 	enum block_state state;
 	uint64_t order; /* oldest keys first */
 	uint32_t slots, segment_count, segments_left;
-	uint32_t live_keys; /* that point here: a block outlives them */
+	uint32_t live_keys;                            /* that point here: a block outlives them */
 	struct segment *segments[KVAULT_SEGMENTS_MAX]; /* NULL: erased */
-	uint32_t next; /* own half: the next slot to issue */
+	uint32_t next;                                 /* own half: the next slot to issue */
 	bool is_agreeing;
 	uint64_t retry_at_ms;
 	uint8_t exchange_id[PEER_ID], transcript[PEER_DIGEST], proof[PEER_DIGEST];
@@ -50,12 +50,19 @@ struct key {
 	uint8_t master; /* index of an SAE: ours -> local, else peer's */
 	uint8_t slave_count, slaves[KMS_SLAVES_MAX];
 	uint8_t waiting; /* bit i: slaves[i] */
-	uint8_t uses;	 /* deliveries under way */
+	uint8_t uses;    /* deliveries under way */
 	uint64_t since_ms;
 	uint32_t next_of_bucket; /* slot + 1 */
 };
 
-enum order_phase { ORDER_SAVING, ORDER_OFFERING, ORDER_WAITING, ORDER_DELIVERING, ORDER_VOIDING, ORDER_VOID_WAITING };
+enum order_phase {
+	ORDER_SAVING,
+	ORDER_OFFERING,
+	ORDER_WAITING,
+	ORDER_DELIVERING,
+	ORDER_VOIDING,
+	ORDER_VOID_WAITING
+};
 
 enum sae_side { SAE_LOCAL, SAE_PEER };
 
@@ -108,12 +115,12 @@ struct kms {
 	bool is_loading, is_delivery_possible, is_peer_up, is_synchronised;
 	bool is_synchronising;
 	uint32_t sync_generation, sync_asked; /* the connection's number now, and when we asked */
-	uint64_t sync_after;		      /* order of the last block asked about */
+	uint64_t sync_after;                  /* order of the last block asked about */
 	uint64_t sync_retry_ms, expiry_ms;
 	size_t sync_count;
 	struct pool_handle sync_blocks[PEER_BLOCKS_MAX];
 	struct pool blocks, segments, keys, orders, agreements, errands;
-	uint32_t *buckets; /* key ids; slot + 1 */
+	uint32_t *buckets;                     /* key ids; slot + 1 */
 	struct kms_name saes[2][KMS_SAES_MAX]; /* by side; empty: free place */
 	size_t link_count;
 	struct link links[KMS_LINKS_MAX];
@@ -135,7 +142,8 @@ void block_drop(struct kms *k, struct block *b);
 struct segment *segment_of(const struct block *b, uint32_t slot);
 bool slot_is_taken(const struct block *b, uint32_t slot);
 void slot_take(struct block *b, uint32_t slot);
-/* The slot will never be used again; an exhausted segment is erased, an exhausted block spent. Adds changes. */
+/* The slot will never be used again; an exhausted segment is erased, an exhausted block spent. Adds
+ * changes. */
 void slot_finish(struct kms *k, struct block *b, uint32_t slot);
 void segments_erase_exhausted(struct kms *k);
 /* Drops a spent or void block that no key needs any more. */
@@ -145,7 +153,8 @@ struct err key_new(struct kms *k, struct block *b, uint32_t slot, struct key **o
 void key_drop(struct kms *k, struct key *key);
 /* Drops the key and finishes its slot. Adds changes. */
 void key_finish(struct kms *k, struct key *key);
-/* The SAE's place in its site's table, or -1. With `add` a new name gets a place, if the configuration allows it. */
+/* The SAE's place in its site's table, or -1. With `add` a new name gets a place, if the
+ * configuration allows it. */
 int sae_find(struct kms *k, enum sae_side side, const struct kms_name *name, bool add);
 uint32_t available(const struct kms *k);
 struct link *link_find(struct kms *k, const char *name);
@@ -180,7 +189,6 @@ void peer_reconcile(struct kms *k, struct span body, kms_done_fn *answer, void *
 void peer_synchronise(struct kms *k);
 
 /* intake.c */
-struct err segment_put(struct kms *k, struct block *b, uint32_t number, struct span wrapped,
-	struct span sealed);
-void intake_request(
-	struct kms *k, uint16_t type, struct span body, kms_done_fn *answer, void *ctx);
+struct err segment_put(
+	struct kms *k, struct block *b, uint32_t number, struct span wrapped, struct span sealed);
+void intake_request(struct kms *k, uint16_t type, struct span body, kms_done_fn *answer, void *ctx);

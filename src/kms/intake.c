@@ -3,7 +3,8 @@
 #include "inner.h"
 #include "base/secret.h"
 
-/* What the quantum links keep here (codec/qkd_msg.h): their state, their marks, and blocks on their way to the shelf. */
+/* What the quantum links keep here (codec/qkd_msg.h): their state, their marks, and blocks on their
+ * way to the shelf. */
 
 static struct err errand_new(struct kms *k, const struct qkd_request *m, struct link *link,
 	kms_done_fn *answer, void *ctx, struct errand **out)
@@ -15,7 +16,8 @@ static struct err errand_new(struct kms *k, const struct qkd_request *m, struct 
 	if (failed(e))
 		return e;
 	struct errand *a = item;
-	*a = (struct errand){.handle = handle, .k = k, .answer = answer, .answer_ctx = ctx, .link = link};
+	*a = (struct errand){
+		.handle = handle, .k = k, .answer = answer, .answer_ctx = ctx, .link = link};
 	a->marks = m->marks;
 	memcpy(a->block_id, m->block_id, PEER_ID);
 	*out = a;
@@ -54,9 +56,8 @@ static void change_link(struct kms *k, const struct link *link)
 static void state_opened(void *ctx, struct err e, struct span body)
 {
 	struct errand *a = ctx;
-	struct qkd_opened m = {.marks = a->link->marks,
-		.state = body,
-		.block_count = a->link->recent_count};
+	struct qkd_opened m = {
+		.marks = a->link->marks, .state = body, .block_count = a->link->recent_count};
 	static uint8_t out[QKD_STATE_MAX + 4096];
 	struct writer w = writer_of(SPAN_MUT_ARRAY(out));
 
@@ -138,8 +139,8 @@ static struct err segment_new(struct kms *k, struct block *b, uint32_t number)
 	return OK;
 }
 
-struct err segment_put(struct kms *k, struct block *b, uint32_t number, struct span wrapped,
-	struct span sealed)
+struct err segment_put(
+	struct kms *k, struct block *b, uint32_t number, struct span wrapped, struct span sealed)
 {
 	if (number >= b->segment_count || b->segments[number] != NULL ||
 		wrapped.len != KVAULT_WRAPPED || sealed.len > KVAULT_SEALED_MAX)
@@ -302,7 +303,8 @@ static struct err state_keep(struct kms *k, const struct qkd_request *m, struct 
 	return OK;
 }
 
-/* Only what is its own and not yet final: a final block is the key store's, and keys may be out of it. */
+/* Only what is its own and not yet final: a final block is the key store's, and keys may be out of
+ * it. */
 static struct err block_cancel(struct kms *k, const struct qkd_request *m, const struct link *link,
 	kms_done_fn *answer, void *ctx)
 {

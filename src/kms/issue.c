@@ -7,8 +7,8 @@
 enum { AUDIT_KEYS_MAX = 64 };
 
 /*
- * Orders: requests for keys on their way through reserve, offer, deliver. Reads from top to bottom; each function is
- * what happens when the one before it is durable, or answered.
+ * Orders: requests for keys on their way through reserve, offer, deliver. Reads from top to bottom;
+ * each function is what happens when the one before it is durable, or answered.
  */
 
 static void order_deliver(struct order *o);
@@ -101,7 +101,8 @@ static void order_tell_void(struct order *o)
 static void order_void(struct order *o, struct err why)
 {
 	for (size_t i = 0; i < o->count; i++)
-		(void)key_step(&o->keys[i]->state, KEY_CANCEL).kind; /* void already: its block is */
+		(void)key_step(&o->keys[i]->state, KEY_CANCEL)
+			.kind; /* void already: its block is */
 	order_answer(o, why, span_of(NULL, 0));
 	o->phase = ORDER_VOID_WAITING;
 	o->retry_at_ms = 0;
@@ -139,7 +140,8 @@ static bool run_write(struct writer *w, const struct order *o, size_t from, size
 	const struct key *first = o->keys[from];
 	const struct block *b = first->block;
 	const struct segment *s = segment_of(b, first->slot);
-	struct kvault_run run = {.segment = {.slots = b->slots, .number = first->slot / SEGMENT_SLOTS},
+	struct kvault_run run = {
+		.segment = {.slots = b->slots, .number = first->slot / SEGMENT_SLOTS},
 		.secrets = SPAN_ARRAY(b->secrets)};
 
 	if (s == NULL || !b->has_secrets)
@@ -171,8 +173,8 @@ static void order_combine(struct order *o)
 	if (w.is_full)
 		order_combined(o, ERR(LIMIT), span_of(NULL, 0));
 	else
-		o->k->ports.vault(o->k->ports.ctx, KVAULT_COMBINE, writer_span_done(&w),
-			order_combined, o);
+		o->k->ports.vault(
+			o->k->ports.ctx, KVAULT_COMBINE, writer_span_done(&w), order_combined, o);
 }
 
 /* Comes once for the rows, and once for each audit record. */
@@ -198,7 +200,8 @@ static struct span audit_text(struct span_mut out, const struct order *o, size_t
 	const struct key *first = o->keys[0];
 	const char *master = o->k->saes[o->is_enc ? SAE_LOCAL : SAE_PEER][first->master].text;
 	size_t len = (size_t)snprintf((char *)out.at, out.len,
-		"{\"event\":\"keys_%s\",\"site\":\"%s\",\"peer\":\"%s\",\"sae\":\"%s\",\"master\":\"%s\","
+		"{\"event\":\"keys_%s\",\"site\":\"%s\",\"peer\":\"%s\",\"sae\":\"%s\",\"master\":"
+		"\"%s\","
 		"\"size\":%u,\"keys\":[",
 		o->is_enc ? "issued" : "collected", c->site.text, c->peer_site.text,
 		o->k->saes[SAE_LOCAL][o->sae].text, master, (unsigned)first->size_bits);
@@ -206,8 +209,8 @@ static struct span audit_text(struct span_mut out, const struct order *o, size_t
 	for (size_t i = from; i < to; i++) {
 		char hex[2 * KMS_KEY_ID_OCTETS + 1];
 		hex_from_span(hex, SPAN_ARRAY(o->keys[i]->id.octets));
-		len += (size_t)snprintf((char *)out.at + len, out.len - len, "%s\"%s\"",
-			i == from ? "" : ",", hex);
+		len += (size_t)snprintf(
+			(char *)out.at + len, out.len - len, "%s\"%s\"", i == from ? "" : ",", hex);
 	}
 	len += (size_t)snprintf((char *)out.at + len, out.len - len, "]}");
 	return span_of(out.at, len);
@@ -223,7 +226,8 @@ static void order_deliver(struct order *o)
 	o->durable_waits = (uint8_t)(1 + (o->count + AUDIT_KEYS_MAX - 1) / AUDIT_KEYS_MAX);
 	for (size_t i = 0; i < o->count; i++)
 		change_key(k, o->keys[i]);
-	const size_t count = o->count; /* the last callback, which may come at once, ends the order */
+	const size_t count =
+		o->count; /* the last callback, which may come at once, ends the order */
 	changes_save(k, order_durable, o);
 	for (size_t from = 0; from < count; from += AUDIT_KEYS_MAX) {
 		const size_t to = from + AUDIT_KEYS_MAX < count ? from + AUDIT_KEYS_MAX : count;
@@ -492,10 +496,12 @@ void issue_status(struct kms *k, struct span body, kms_done_fn *answer, void *ct
 	struct err e = kms_status_request_decode(&m, body, &fault);
 	if (!failed(e) && sae_find(k, SAE_LOCAL, &m.caller, true) < 0)
 		e = ERR(AUTH);
-	if (!failed(e) && (kms_name_equal(&m.caller, &m.slave) || sae_find(k, SAE_PEER, &m.slave, true) < 0))
+	if (!failed(e) &&
+		(kms_name_equal(&m.caller, &m.slave) || sae_find(k, SAE_PEER, &m.slave, true) < 0))
 		e = ERR(INPUT);
 	if (!failed(e)) {
-		const struct kms_status_answer status = {.source_kme = c->kme_id.len > 0 ? c->kme_id : c->site,
+		const struct kms_status_answer status = {
+			.source_kme = c->kme_id.len > 0 ? c->kme_id : c->site,
 			.target_kme = c->peer_kme_id.len > 0 ? c->peer_kme_id : c->peer_site,
 			.master = m.caller,
 			.slave = m.slave,
@@ -567,7 +573,8 @@ void issue_void_uncertain(struct kms *k)
 		if (key == NULL || !key->is_ours)
 			continue;
 		if (o == NULL && failed(order_new(k, NULL, NULL, &o)))
-			return; /* cannot be: KMS_LIVE_KEYS_MAX keys need fewer orders than there are */
+			return; /* cannot be: KMS_LIVE_KEYS_MAX keys need fewer orders than there
+				   are */
 		o->is_enc = true;
 		o->keys[o->count++] = key;
 		if (o->count == KMS_KEYS_MAX) {

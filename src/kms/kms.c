@@ -7,7 +7,8 @@
 static struct err config_check(const struct kms_config *c, struct complaint *complaint)
 {
 	if (c->site.len == 0 || c->peer_site.len == 0 || kms_name_equal(&c->site, &c->peer_site))
-		return complain(complaint, ERR(INPUT), "the two sites need names, and different ones");
+		return complain(
+			complaint, ERR(INPUT), "the two sites need names, and different ones");
 	if (c->key_bits < KMS_KEY_BITS_LEAST || c->key_bits > SLOT_BITS || c->key_bits % 8 != 0)
 		return complain(complaint, ERR(INPUT), "key_bits is a multiple of 8 from %d to %d",
 			KMS_KEY_BITS_LEAST, SLOT_BITS);

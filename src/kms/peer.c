@@ -6,8 +6,8 @@
 
 /* --- offers --- */
 
-/* The block can take an offer: both ends have its secrets durably. That the other site offers proves
- * that it is ready there, which the initiator may not have heard yet. */
+/* The block can take an offer: both ends have its secrets durably. That the other site offers
+ * proves that it is ready there, which the initiator may not have heard yet. */
 static bool is_offerable(const struct kms *k, const struct block *b)
 {
 	return b->state == BLOCK_READY ||
@@ -26,8 +26,8 @@ static struct err offer_read(struct kms *k, const struct peer_offer *m, struct k
 {
 	const int master = sae_find(k, SAE_PEER, &m->master, true);
 
-	*like = (struct key){.slave_count = (uint8_t)m->slave_count,
-		.size_bits = (uint16_t)m->size_bits};
+	*like = (struct key){
+		.slave_count = (uint8_t)m->slave_count, .size_bits = (uint16_t)m->size_bits};
 	if (m->size_bits < KMS_KEY_BITS_LEAST || m->size_bits > SLOT_BITS || m->size_bits % 8 != 0)
 		return ERR(INPUT);
 	if (master < 0)
@@ -177,18 +177,22 @@ void peer_reconcile(struct kms *k, struct span body, kms_done_fn *answer, void *
 	out.count = m.count;
 	for (size_t i = 0; i < m.count; i++) {
 		struct block *b = block_find(k, m.blocks[i].block_id);
-		/* Who initiated has compared the responder's proof before it was AGREED. The responder waits for
-		 * PEER_CONFIRM: a transcript is public, and is no proof of slot 0. */
-		const bool is_known = b != NULL && (b->state == BLOCK_READY ||
-						(b->state == BLOCK_AGREED && k->direction == DIRECTION_LOW));
-		const bool is_same = is_known && memcmp(b->transcript, m.blocks[i].transcript,
-							 PEER_DIGEST) == 0;
-		out.blocks[i].verdict = is_same	   ? PEER_SAME
+		/* Who initiated has compared the responder's proof before it was AGREED. The
+		 * responder waits for PEER_CONFIRM: a transcript is public, and is no proof of slot
+		 * 0. */
+		const bool is_known =
+			b != NULL &&
+			(b->state == BLOCK_READY ||
+				(b->state == BLOCK_AGREED && k->direction == DIRECTION_LOW));
+		const bool is_same =
+			is_known && memcmp(b->transcript, m.blocks[i].transcript, PEER_DIGEST) == 0;
+		out.blocks[i].verdict = is_same    ? PEER_SAME
 					: is_known ? PEER_DIFFERENT
 						   : PEER_UNKNOWN;
 		out.blocks[i].mark = is_same ? mark_of(k, b) : 0;
 		/* Ready there, so confirmed: the confirmation itself was lost with our rows. */
-		if (is_same && b->state == BLOCK_AGREED && !failed(block_step(&b->state, BLOCK_CONFIRM))) {
+		if (is_same && b->state == BLOCK_AGREED &&
+			!failed(block_step(&b->state, BLOCK_CONFIRM))) {
 			slot_finish(k, b, 0);
 			change_block_state(k, b);
 		}
@@ -198,8 +202,8 @@ void peer_reconcile(struct kms *k, struct span body, kms_done_fn *answer, void *
 	answer(ctx, OK, writer_span_done(&w));
 }
 
-/* The other site has nothing left of it: nothing more is issued from it here either. Keys that were issued wait on for
- * their slaves, whose masters have them already. */
+/* The other site has nothing left of it: nothing more is issued from it here either. Keys that were
+ * issued wait on for their slaves, whose masters have them already. */
 static void block_retire(struct kms *k, struct block *b)
 {
 	for (uint32_t slot = 0; slot < b->slots; slot++)
@@ -220,7 +224,8 @@ static void block_catch_up(struct kms *k, struct block *b, uint32_t mark)
 	}
 }
 
-static void block_reconcile(struct kms *k, struct block *b, enum peer_verdict verdict, uint32_t mark)
+static void block_reconcile(
+	struct kms *k, struct block *b, enum peer_verdict verdict, uint32_t mark)
 {
 	switch (verdict) {
 	case PEER_SAME:

@@ -28,7 +28,8 @@ static const uint8_t block_table[BLOCK_STATES][BLOCK_EVENTS] = {
 	[BLOCK_FINAL] = {[BLOCK_FINISH] = TO(BLOCK_FINAL),
 		[BLOCK_AGREE] = TO(BLOCK_AGREED),
 		[BLOCK_CANCEL] = TO(BLOCK_VOID)},
-	/* The initiator may have crashed before it kept its side: then a new exchange replaces this one. */
+	/* The initiator may have crashed before it kept its side: then a new exchange replaces this
+	   one. */
 	[BLOCK_AGREED] = {[BLOCK_FINISH] = TO(BLOCK_AGREED),
 		[BLOCK_AGREE] = TO(BLOCK_AGREED),
 		[BLOCK_CONFIRM] = TO(BLOCK_READY),
@@ -42,14 +43,22 @@ static const uint8_t block_table[BLOCK_STATES][BLOCK_EVENTS] = {
 };
 
 static const char *const key_words[KEY_STATES] = {
-	[KEY_AVAILABLE] = "available", [KEY_RESERVED] = "reserved", [KEY_OFFERED] = "offered",
-	[KEY_CONFIRMED] = "confirmed", [KEY_DELIVERED] = "delivered", [KEY_ERASED] = "erased",
+	[KEY_AVAILABLE] = "available",
+	[KEY_RESERVED] = "reserved",
+	[KEY_OFFERED] = "offered",
+	[KEY_CONFIRMED] = "confirmed",
+	[KEY_DELIVERED] = "delivered",
+	[KEY_ERASED] = "erased",
 	[KEY_VOID] = "void",
 };
 
 static const char *const block_words[BLOCK_STATES] = {
-	[BLOCK_PENDING] = "pending", [BLOCK_FINAL] = "final", [BLOCK_AGREED] = "agreed",
-	[BLOCK_READY] = "ready", [BLOCK_SPENT] = "spent", [BLOCK_VOID] = "void",
+	[BLOCK_PENDING] = "pending",
+	[BLOCK_FINAL] = "final",
+	[BLOCK_AGREED] = "agreed",
+	[BLOCK_READY] = "ready",
+	[BLOCK_SPENT] = "spent",
+	[BLOCK_VOID] = "void",
 };
 
 struct err key_step(enum key_state *state, enum key_event event)
@@ -104,8 +113,8 @@ bool direction_of_slot(uint32_t slots, uint32_t slot, enum direction *direction)
 	return slot >= low.first && slot < high.end;
 }
 
-struct err key_id_derive(struct kms_key_id *id, struct span block_id, enum direction direction,
-	uint32_t slot)
+struct err key_id_derive(
+	struct kms_key_id *id, struct span block_id, enum direction direction, uint32_t slot)
 {
 	uint8_t message[64], digest[SHA256_OCTETS];
 	struct writer w = writer_of(SPAN_MUT_ARRAY(message));

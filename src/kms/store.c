@@ -61,7 +61,8 @@ struct err block_new(struct kms *k, const uint8_t id[static PEER_ID], struct lin
 	if (failed(e))
 		return e;
 	struct block *b = item;
-	*b = (struct block){.handle = handle, .link = link, .slots = slots, .order = ++k->next_order};
+	*b = (struct block){
+		.handle = handle, .link = link, .slots = slots, .order = ++k->next_order};
 	memcpy(b->id, id, sizeof b->id);
 	b->segment_count = (slots + SEGMENT_SLOTS - 1) / SEGMENT_SLOTS;
 	b->segments_left = 0;
@@ -86,8 +87,8 @@ void block_drop(struct kms *k, struct block *b)
 static void segment_erase(struct kms *k, struct block *b, uint32_t number)
 {
 	struct segment *s = b->segments[number];
-	const uint32_t slot = (uint32_t)(((uint8_t *)s - k->segments.items) /
-					 (ptrdiff_t)k->segments.item_octets);
+	const uint32_t slot =
+		(uint32_t)(((uint8_t *)s - k->segments.items) / (ptrdiff_t)k->segments.item_octets);
 	struct kms_change *c = change_add(k, KMS_CHANGE_SEGMENT_ERASE);
 
 	memcpy(c->segment.block_id, b->id, PEER_ID);
@@ -134,7 +135,8 @@ void block_settle(struct kms *k, struct block *b)
 		block_drop(k, b);
 }
 
-/* The rows of its keys need no change: a void block voids them (kms_load() is not even shown them). */
+/* The rows of its keys need no change: a void block voids them (kms_load() is not even shown them).
+ */
 void block_void(struct kms *k, struct block *b)
 {
 	if (failed(block_step(&b->state, BLOCK_CANCEL)))
@@ -147,7 +149,8 @@ void block_void(struct kms *k, struct block *b)
 	link_note(b->link, b->id, BLOCK_VOID);
 	for (uint32_t i = 0; i < k->keys.limit; i++) {
 		struct key *key = pool_item(&k->keys, i);
-		/* A delivery under way keeps its key; without the segment it will fail at the vault's door. */
+		/* A delivery under way keeps its key; without the segment it will fail at the
+		 * vault's door. */
 		if (key == NULL || key->block != b || failed(key_step(&key->state, KEY_CANCEL)))
 			continue;
 		if (!key->is_ours && key->uses == 0)

@@ -1,10 +1,10 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Two sites in the deterministic simulator: their stores with a disk that forgets what it has not acknowledged,
- * their vaults, a network that loses, delays, doubles and reorders, quantum links that bring
- * blocks, SAEs that ask, and either side crashing at any moment. A recorder outside sees every key that
- * an SAE gets, and holds the promises of kms.h against it.
+ * Two sites in the deterministic simulator: their stores with a disk that forgets what it has not
+ * acknowledged, their vaults, a network that loses, delays, doubles and reorders, quantum links
+ * that bring blocks, SAEs that ask, and either side crashing at any moment. A recorder outside sees
+ * every key that an SAE gets, and holds the promises of kms.h against it.
  */
 #include "kms/kms.h"
 #include "kms/vault.h"
@@ -36,7 +36,8 @@ static struct {
 	size_t twice, unequal, foreign, crashes, both;
 } seen;
 
-static void see(int side, const struct kms_name *sae, const struct kms_name *slave, const struct kms_key *key)
+static void see(int side, const struct kms_name *sae, const struct kms_name *slave,
+	const struct kms_key *key)
 {
 	assert_true(seen.count < HANDED_MAX && key->key.len <= 32);
 	struct handed *h = &seen.items[seen.count];
@@ -61,7 +62,8 @@ static void see(int side, const struct kms_name *sae, const struct kms_name *sla
 	seen.count++;
 }
 
-/* --- the disk: batches in order; what was not acknowledged survives a crash up to some point, or not --- */
+/* --- the disk: batches in order; what was not acknowledged survives a crash up to some point, or
+ * not --- */
 
 struct row {
 	struct kms_change change;
@@ -305,11 +307,20 @@ static struct wait *wait_new(struct site *s, kms_done_fn *done, void *ctx)
 	return NULL;
 }
 
-enum { TAG_TICK = 1, TAG_WORK = 2, TAG_LINK_UP = 3, TAG_LINK_DOWN = 4, TAG_BLOCK = 5, TAG_DEC = 6, TAG_WAIT = 1 << 20 };
+enum {
+	TAG_TICK = 1,
+	TAG_WORK = 2,
+	TAG_LINK_UP = 3,
+	TAG_LINK_DOWN = 4,
+	TAG_BLOCK = 5,
+	TAG_DEC = 6,
+	TAG_WAIT = 1 << 20
+};
 
 static void wait_start(struct site *s, struct wait *w, uint64_t delay_ms)
 {
-	sim_timer(s->sim, (size_t)s->side, delay_ms, TAG_WAIT + (uint64_t)(w - s->waits) + (w->id << 32));
+	sim_timer(s->sim, (size_t)s->side, delay_ms,
+		TAG_WAIT + (uint64_t)(w - s->waits) + (w->id << 32));
 }
 
 static void unheard(void *ctx, struct err e, struct span body)
@@ -317,8 +328,8 @@ static void unheard(void *ctx, struct err e, struct span body)
 	(void)ctx, (void)e, (void)body;
 }
 
-static void port_save(
-	void *ctx, const struct kms_change *changes, size_t count, kms_done_fn *done, void *done_ctx)
+static void port_save(void *ctx, const struct kms_change *changes, size_t count, kms_done_fn *done,
+	void *done_ctx)
 {
 	struct site *s = ctx;
 	struct wait *w = wait_new(s, done, done_ctx);
@@ -365,7 +376,8 @@ static void save_synced(struct site *s, struct batch *until)
 	}
 }
 
-static void port_vault(void *ctx, uint16_t type, struct span body, kms_done_fn *done, void *done_ctx)
+static void port_vault(
+	void *ctx, uint16_t type, struct span body, kms_done_fn *done, void *done_ctx)
 {
 	struct site *s = ctx;
 	struct wait *w = wait_new(s, done, done_ctx);
@@ -392,7 +404,8 @@ static void port_audit(void *ctx, struct span json, kms_done_fn *done, void *don
 
 enum { PEER_TIMEOUT_MS = 400 };
 
-static void peer_send(struct site *s, bool is_answer, uint64_t id, uint16_t type, struct err e, struct span body)
+static void peer_send(
+	struct site *s, bool is_answer, uint64_t id, uint16_t type, struct err e, struct span body)
 {
 	static uint8_t out[PEER_MESSAGE_MAX + 64];
 	struct writer w = writer_of(SPAN_MUT_ARRAY(out));
@@ -462,7 +475,8 @@ static void keys_answered(void *ctx, struct err e, struct span body)
 
 /* --- SAEs: one master and two slaves at each site --- */
 
-static const char *const sae_names[2][3] = {{"core-m", "core-s", "core-x"}, {"radio-m", "radio-s", "radio-x"}};
+static const char *const sae_names[2][3] = {
+	{"core-m", "core-s", "core-x"}, {"radio-m", "radio-s", "radio-x"}};
 
 struct decode_task {
 	size_t count;
@@ -495,7 +509,9 @@ static void dec_ask(struct site *s, const struct decode_task *t, bool is_foreign
 
 	memcpy(m.ids, t->ids, sizeof m.ids);
 	if (is_foreign)
-		assert_true(kms_name_set(&m.caller, sae_names[s->side][kms_name_equal(&t->slave, &s->config.local_saes[1]) ? 2 : 1]));
+		assert_true(kms_name_set(&m.caller,
+			sae_names[s->side]
+				 [kms_name_equal(&t->slave, &s->config.local_saes[1]) ? 2 : 1]));
 	a = asked_new(s, (struct asked){.sae = m.caller, .is_expected_foreign = is_foreign});
 	kms_dec_request_encode(&w, &m);
 	kms_request(s->kms, KMS_DEC_KEYS, writer_span_done(&w), sim_now(s->sim), keys_answered, a);
@@ -525,7 +541,8 @@ static void work(struct site *s)
 	if (prop_below(p, 2) == 0)
 		enc_ask(s);
 	if (task_count[s->side] > 0) {
-		/* Some tasks are done several times, at once or later: all but one must be refused. */
+		/* Some tasks are done several times, at once or later: all but one must be refused.
+		 */
 		struct decode_task *t = &tasks[s->side][prop_below(p, task_count[s->side])];
 		dec_ask(s, t, prop_below(p, 8) == 0);
 		if (prop_below(p, 4) == 0)
@@ -545,13 +562,15 @@ static void block_answered(void *ctx, struct err e, struct span body)
 
 	(void)body;
 	if (s->life == a->life) {
-		/* After a crash the link asks which blocks are kept; here ERR_STATE tells it the same. */
+		/* After a crash the link asks which blocks are kept; here ERR_STATE tells it the
+		 * same. */
 		const bool is_kept = !failed(e) || (e.kind == ERR_STATE && s->block_phase == 0);
 		if (is_kept && ++s->block_phase == 2) {
 			s->block_phase = 0;
 			s->block_at++;
 		}
-		sim_timer(s->sim, (size_t)s->side, 100 + prop_below(sim_prop(s->sim), 900), TAG_BLOCK);
+		sim_timer(s->sim, (size_t)s->side, 100 + prop_below(sim_prop(s->sim), 900),
+			TAG_BLOCK);
 	}
 	asked_end(a);
 }
@@ -707,8 +726,12 @@ static void crash(struct site *s)
 
 static void site_config(struct site *s)
 {
-	s->config = (struct kms_config){.key_bits = 256, .offer_ms_max = 1500, .retry_ms = 150,
-		.local_sae_count = 3, .peer_sae_count = 3, .collect_ms_max = 9000};
+	s->config = (struct kms_config){.key_bits = 256,
+		.offer_ms_max = 1500,
+		.retry_ms = 150,
+		.local_sae_count = 3,
+		.peer_sae_count = 3,
+		.collect_ms_max = 9000};
 	assert_true(kms_name_set(&s->config.site, s->side == 0 ? "core" : "radio"));
 	assert_true(kms_name_set(&s->config.peer_site, s->side == 0 ? "radio" : "core"));
 	for (size_t i = 0; i < 3; i++) {
@@ -773,13 +796,15 @@ static void test_no_key_twice_none_to_a_foreigner_and_equal_at_both_ends(void **
 				(unsigned long long)seed, seen.twice, seen.unequal, seen.foreign,
 				seen.count);
 	}
-	print_message("%zu seeds, %zu crashes, %zu keys handed out, %zu times the same at both ends\n",
+	print_message(
+		"%zu seeds, %zu crashes, %zu keys handed out, %zu times the same at both ends\n",
 		seeds(), seen.crashes, keys, seen.both);
 	assert_true(seen.crashes > seeds());
 	assert_true(seen.both > seeds());
 }
 
-/* The play above can fail: with a disk that acknowledges what it then forgets, a promise is broken. */
+/* The play above can fail: with a disk that acknowledges what it then forgets, a promise is broken.
+ */
 static void test_a_disk_that_lies_is_found_out(void **state)
 {
 	(void)state;

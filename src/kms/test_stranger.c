@@ -1,8 +1,9 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What somebody may reach who speaks on the line between the sites, whatever became of TLS, and does not
- * hold the quantum key; or who has taken over the process of a quantum link. The site under test answers exchanges: its name sorts last. All ports answer at once.
+ * What somebody may reach who speaks on the line between the sites, whatever became of TLS, and
+ * does not hold the quantum key; or who has taken over the process of a quantum link. The site
+ * under test answers exchanges: its name sorts last. All ports answer at once.
  */
 #include "kms/exchange.h"
 #include "kms/kms.h"
@@ -28,14 +29,15 @@ struct said {
 	uint8_t body[KVAULT_MESSAGE_MAX];
 };
 
-static void port_save(
-	void *ctx, const struct kms_change *changes, size_t count, kms_done_fn *done, void *done_ctx)
+static void port_save(void *ctx, const struct kms_change *changes, size_t count, kms_done_fn *done,
+	void *done_ctx)
 {
 	(void)ctx, (void)changes, (void)count;
 	done(done_ctx, OK, span_of(NULL, 0));
 }
 
-static void port_vault(void *ctx, uint16_t type, struct span body, kms_done_fn *done, void *done_ctx)
+static void port_vault(
+	void *ctx, uint16_t type, struct span body, kms_done_fn *done, void *done_ctx)
 {
 	static uint8_t out[KVAULT_MESSAGE_MAX];
 	struct writer w = writer_of(SPAN_MUT_ARRAY(out));
@@ -74,7 +76,8 @@ static struct said *ask(uint16_t type, const struct writer *w)
 
 	assert_false(w->is_full);
 	said = (struct said){.err = ERR(TIMEOUT)};
-	kms_request(kms, type, span_of(w->base, w->len), (struct moment){.mono_ms = 1000}, hear, &said);
+	kms_request(
+		kms, type, span_of(w->base, w->len), (struct moment){.mono_ms = 1000}, hear, &said);
 	return &said;
 }
 
@@ -82,7 +85,10 @@ static uint8_t text[QKD_REQUEST_MAX];
 
 static enum err_kind link_says(uint16_t type, const char *link, uint8_t block, struct span key)
 {
-	struct qkd_request m = {.block_id = {block}, .marks = {1, 1}, .state = span_of("pads", 4), .key = key,
+	struct qkd_request m = {.block_id = {block},
+		.marks = {1, 1},
+		.state = span_of("pads", 4),
+		.key = key,
 		.report = span_of("{}", 2)};
 	struct writer w = writer_of(SPAN_MUT_ARRAY(text));
 
@@ -101,8 +107,10 @@ static int open_site(void **state)
 	(void)state;
 	prop = prop_seeded(1);
 	assert_true(kms_name_set(&config.site, "radio") && kms_name_set(&config.peer_site, "core"));
-	vault = (struct kms_vault){.kek = {1, SPAN_ARRAY(kek)}, .entropy = prop_entropy(&prop),
-		.site = config.site, .peer_site = config.peer_site};
+	vault = (struct kms_vault){.kek = {1, SPAN_ARRAY(kek)},
+		.entropy = prop_entropy(&prop),
+		.site = config.site,
+		.peer_site = config.peer_site};
 	assert_false(failed(kms_open(&kms, &config, &ports, NULL)));
 	kms_start(kms, (struct moment){.mono_ms = 1});
 	memset(key, 0x51, sizeof key);
@@ -129,12 +137,15 @@ static void exchange(struct half *h)
 	struct wire_fault fault = {0};
 	struct writer w = writer_of(SPAN_MUT_ARRAY(text));
 
-	*h = (struct half){.message = {.block_id = {5}, .initiator = vault.peer_site, .responder = vault.site}};
+	*h = (struct half){
+		.message = {
+			.block_id = {5}, .initiator = vault.peer_site, .responder = vault.site}};
 	assert_false(failed(exchange_open(&vault.entropy, &h->message, &h->private)));
 	peer_exchange_write(&w, &h->message);
 	const struct said *s = ask(PEER_EXCHANGE, &w);
 	assert_false(failed(s->err));
-	assert_false(failed(peer_exchange_answer_decode(&h->answer, span_of(s->body, s->len), &fault)));
+	assert_false(
+		failed(peer_exchange_answer_decode(&h->answer, span_of(s->body, s->len), &fault)));
 }
 
 static uint32_t ready(void)
@@ -215,7 +226,8 @@ static void test_a_link_ends_its_own_unfinished_blocks_alone(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_a_transcript_is_no_proof, open_site, close_site),
+		cmocka_unit_test_setup_teardown(
+			test_a_transcript_is_no_proof, open_site, close_site),
 		cmocka_unit_test_setup_teardown(
 			test_an_offer_writes_nothing_into_the_audit_log, open_site, close_site),
 		cmocka_unit_test_setup_teardown(

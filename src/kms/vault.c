@@ -9,7 +9,8 @@
 #include <assert.h>
 
 static_assert((int)KVAULT_ENVELOPE == (int)ENVELOPE_OVERHEAD, "codec and crypt agree");
-static_assert((int)KVAULT_SEGMENT_OCTETS == (int)SEGMENT_SLOTS * (int)SLOT_OCTETS, "codec and room agree");
+static_assert((int)KVAULT_SEGMENT_OCTETS == (int)SEGMENT_SLOTS * (int)SLOT_OCTETS,
+	"codec and room agree");
 static_assert(KVAULT_SECRETS == sizeof(struct exchange_secrets) + ENVELOPE_OVERHEAD, "");
 static_assert(KVAULT_SECRETS == sizeof(struct exchange_private) + ENVELOPE_OVERHEAD, "");
 
@@ -48,8 +49,8 @@ static struct label label_segment(const char *what, const struct kvault_segment 
 	return l;
 }
 
-static struct label label_exchange(
-	const char *what, const uint8_t block_id[static PEER_ID], const uint8_t exchange_id[static PEER_ID])
+static struct label label_exchange(const char *what, const uint8_t block_id[static PEER_ID],
+	const uint8_t exchange_id[static PEER_ID])
 {
 	struct label l;
 	struct writer w = writer_of(SPAN_MUT_ARRAY(l.bytes));
@@ -111,8 +112,8 @@ static struct err serve_state_open(struct kms_vault *v, struct span body, struct
 }
 
 /* Draws a segment key, seals the plain segment under it and it under the key-encryption key. */
-static struct err segment_seal(struct kms_vault *v, const struct kvault_segment *s, struct span plain,
-	struct span_mut wrapped, struct span_mut sealed)
+static struct err segment_seal(struct kms_vault *v, const struct kvault_segment *s,
+	struct span plain, struct span_mut wrapped, struct span_mut sealed)
 {
 	uint8_t key[AEAD_KEY];
 	const struct envelope_key segment_key = {.id = s->number, .key = SPAN_ARRAY(key)};
@@ -121,7 +122,8 @@ static struct err segment_seal(struct kms_vault *v, const struct kvault_segment 
 
 	struct err e = entropy_fill(&v->entropy, SPAN_MUT_ARRAY(key));
 	if (!failed(e))
-		e = envelope_seal(&v->kek, &v->entropy, label_span(&key_label), SPAN_ARRAY(key), wrapped);
+		e = envelope_seal(
+			&v->kek, &v->entropy, label_span(&key_label), SPAN_ARRAY(key), wrapped);
 	if (!failed(e))
 		e = envelope_seal(&segment_key, &v->entropy, label_span(&label), plain, sealed);
 	secret_wipe(key, sizeof key);
@@ -141,7 +143,8 @@ static struct err segment_open(struct kms_vault *v, const struct kvault_segment 
 		s->sealed.len > KVAULT_SEALED_MAX)
 		return ERR(INPUT);
 	*len = s->sealed.len - ENVELOPE_OVERHEAD;
-	struct err e = envelope_open(&v->kek, label_span(&key_label), s->wrapped, SPAN_MUT_ARRAY(key));
+	struct err e =
+		envelope_open(&v->kek, label_span(&key_label), s->wrapped, SPAN_MUT_ARRAY(key));
 	if (!failed(e))
 		e = envelope_open(
 			&segment_key, label_span(&label), s->sealed, span_mut_of(plain, *len));
@@ -207,8 +210,8 @@ static struct err secrets_seal(struct kms_vault *v, const struct peer_exchange *
 	const struct label l = label_exchange(secrets_label, public->block_id, public->exchange_id);
 
 	memcpy(agreed->transcript, secrets->transcript, sizeof agreed->transcript);
-	return envelope_seal(&v->kek, &v->entropy, label_span(&l), span_of(secrets, sizeof *secrets),
-		SPAN_MUT_ARRAY(agreed->secrets));
+	return envelope_seal(&v->kek, &v->entropy, label_span(&l),
+		span_of(secrets, sizeof *secrets), SPAN_MUT_ARRAY(agreed->secrets));
 }
 
 /* The message is about this pair of sites and the segment about the block of the message. */
@@ -220,7 +223,8 @@ static bool is_ours(const struct peer_exchange *public, const struct kvault_segm
 	       span_equal(SPAN_ARRAY(public->block_id), SPAN_ARRAY(s->block_id));
 }
 
-static struct err serve_exchange_answer(struct kms_vault *v, struct span body, struct writer *answer)
+static struct err serve_exchange_answer(
+	struct kms_vault *v, struct span body, struct writer *answer)
 {
 	struct kvault_answer m;
 	struct kvault_answered out;
@@ -235,8 +239,8 @@ static struct err serve_exchange_answer(struct kms_vault *v, struct span body, s
 	if (!failed(e))
 		e = segment_open(v, &m.segment, plain, &len);
 	if (!failed(e))
-		e = exchange_answer(&v->entropy, &m.public, span_of(plain, SLOT_OCTETS), &out.answer,
-			&secrets, out.agreed.proof);
+		e = exchange_answer(&v->entropy, &m.public, span_of(plain, SLOT_OCTETS),
+			&out.answer, &secrets, out.agreed.proof);
 	if (!failed(e))
 		e = secrets_seal(v, &m.public, &secrets, &out.agreed);
 	if (!failed(e))
@@ -256,7 +260,8 @@ static struct err private_open(
 		span_mut_of(private, sizeof *private));
 }
 
-static struct err serve_exchange_finish(struct kms_vault *v, struct span body, struct writer *answer)
+static struct err serve_exchange_finish(
+	struct kms_vault *v, struct span body, struct writer *answer)
 {
 	struct kvault_finish m;
 	struct kvault_agreed agreed;
@@ -286,7 +291,8 @@ static struct err serve_exchange_finish(struct kms_vault *v, struct span body, s
 	return e;
 }
 
-/* Where the slot's share lies in its opened segment. Slot 0 and what is in no half are never shares. */
+/* Where the slot's share lies in its opened segment. Slot 0 and what is in no half are never
+ * shares. */
 static struct err share_find(const struct kvault_segment *s, uint32_t slot, struct span segment,
 	struct span *share, enum direction *direction)
 {
@@ -309,7 +315,8 @@ static struct err key_write(struct kms_vault *v, const struct kvault_run *run, s
 	const size_t key_octets = run->keys[at].size_bits / 8u;
 	enum direction direction;
 
-	struct err e = share_find(&run->segment, run->keys[at].slot, segment, &sources.qkd, &direction);
+	struct err e =
+		share_find(&run->segment, run->keys[at].slot, segment, &sources.qkd, &direction);
 	if (!failed(e))
 		e = key_id_derive(&context.id, SPAN_ARRAY(run->segment.block_id), direction,
 			run->keys[at].slot);
@@ -322,7 +329,8 @@ static struct err key_write(struct kms_vault *v, const struct kvault_run *run, s
 	return key.at == NULL ? ERR(LIMIT) : key_combine(&context, &sources, key);
 }
 
-static struct err run_combine(struct kms_vault *v, const struct kvault_run *run, struct writer *answer)
+static struct err run_combine(
+	struct kms_vault *v, const struct kvault_run *run, struct writer *answer)
 {
 	const struct label l =
 		label_exchange(secrets_label, run->segment.block_id, run->exchange_id);
@@ -390,7 +398,8 @@ static const struct {
 	{KVAULT_PING, serve_ping},
 };
 
-struct err kms_vault_serve(struct kms_vault *v, uint16_t type, struct span body, struct writer *answer)
+struct err kms_vault_serve(
+	struct kms_vault *v, uint16_t type, struct span body, struct writer *answer)
 {
 	for (size_t i = 0; i < ARRAY_LEN(services); i++) {
 		if (services[i].type != type)

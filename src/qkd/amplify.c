@@ -21,7 +21,9 @@ enum qkd_abort amplify_length(const struct estimate *e, const struct qkd_paramet
 	return QKD_GOES_ON;
 }
 
-enum qkd_abort amplify_key(struct span_mut out, struct span packed, uint32_t key_bits, struct span seed)
+enum qkd_abort amplify_key(
+	struct span_mut out, struct span packed, uint32_t key_bits, struct span seed)
 {
-	return failed(toeplitz_hash(out, out.len * 8, packed, key_bits, seed)) ? QKD_NO_ENTROPY : QKD_GOES_ON;
+	return failed(toeplitz_hash(out, out.len * 8, packed, key_bits, seed)) ? QKD_NO_ENTROPY
+									       : QKD_GOES_ON;
 }

@@ -3,13 +3,14 @@
 #include "base/secret.h"
 #include "collect.h"
 
-struct err collect_open(
-	struct collect *c, bool is_bob, uint32_t slots_per_block, uint32_t detections_max, struct entropy entropy)
+struct err collect_open(struct collect *c, bool is_bob, uint32_t slots_per_block,
+	uint32_t detections_max, struct entropy entropy)
 {
 	const size_t octets = is_bob ? detections_max * sizeof(struct sift_detection)
 				     : ((size_t)slots_per_block / 2 + 64) / 64 * 64;
 
-	*c = (struct collect){.is_bob = is_bob, .slots_per_block = slots_per_block, .entropy = entropy};
+	*c = (struct collect){
+		.is_bob = is_bob, .slots_per_block = slots_per_block, .entropy = entropy};
 	struct err e = secret_open(&c->memory, octets * COLLECT_BLOCKS);
 	if (failed(e))
 		return e;
@@ -17,7 +18,8 @@ struct err collect_open(
 		uint8_t *at = c->memory.bytes + i * octets;
 		if (is_bob)
 			c->blocks[i].detections = (struct sift_detections){
-				.items = (struct sift_detection *)(void *)at, .limit = detections_max};
+				.items = (struct sift_detection *)(void *)at,
+				.limit = detections_max};
 		else
 			c->blocks[i].nibbles = at;
 	}
@@ -36,7 +38,8 @@ static void forget(struct collect_block *b)
 	if (b->nibbles != NULL)
 		secret_wipe(b->nibbles, (b->filled + 1) / 2);
 	if (b->detections.items != NULL)
-		secret_wipe(b->detections.items, b->detections.count * sizeof b->detections.items[0]);
+		secret_wipe(
+			b->detections.items, b->detections.count * sizeof b->detections.items[0]);
 	b->is_used = b->is_partial = false;
 	b->filled = 0;
 	b->detections.count = 0;
@@ -84,7 +87,8 @@ struct collect_block *collect_oldest(struct collect *c)
 
 struct collect_block *collect_find(struct collect *c, uint64_t first_slot)
 {
-	return first_slot % c->slots_per_block == 0 ? find(c, first_slot / c->slots_per_block) : NULL;
+	return first_slot % c->slots_per_block == 0 ? find(c, first_slot / c->slots_per_block)
+						    : NULL;
 }
 
 void collect_drop(struct collect *c, struct collect_block *b)
@@ -142,10 +146,12 @@ static void fill_alice(struct collect_block *b, const struct driver_record *reco
 	const bool is_lost = record->type == DRIVER_LOST;
 
 	for (uint32_t i = 0; i < count; i++)
-		put_nibble(b->nibbles, offset + i, is_lost ? SIFT_LOST : driver_slot_at(record, from + i));
+		put_nibble(b->nibbles, offset + i,
+			is_lost ? SIFT_LOST : driver_slot_at(record, from + i));
 }
 
-/* A double click is a random bit [Lim §II]: dropping it would let an attacker choose when to be seen. */
+/* A double click is a random bit [Lim §II]: dropping it would let an attacker choose when to be
+ * seen. */
 static struct err bit_of(struct collect *c, uint8_t clicks, uint8_t *bit)
 {
 	*bit = clicks >> 1;
@@ -157,7 +163,8 @@ static struct err bit_of(struct collect *c, uint8_t clicks, uint8_t *bit)
 	return e;
 }
 
-static struct err fill_bob(struct collect *c, struct collect_block *b, const struct driver_record *record)
+static struct err fill_bob(
+	struct collect *c, struct collect_block *b, const struct driver_record *record)
 {
 	const uint64_t first = b->index * c->slots_per_block, end = first + c->slots_per_block;
 
@@ -212,7 +219,8 @@ static struct err spread(struct collect *c, const struct driver_record *record)
 
 struct err collect_record(struct collect *c, const struct driver_record *record)
 {
-	if (record->type != DRIVER_LOST && record->type != (c->is_bob ? DRIVER_EVENTS : DRIVER_SLOTS))
+	if (record->type != DRIVER_LOST &&
+		record->type != (c->is_bob ? DRIVER_EVENTS : DRIVER_SLOTS))
 		return ERR(INPUT);
 	if (c->has_position && record->first_slot != c->next_slot)
 		return ERR(INPUT);

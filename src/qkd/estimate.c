@@ -23,8 +23,10 @@ static double photons(const struct qkd_parameters *p, int n)
 	return sum;
 }
 
-/* n^+-_k: the count scaled to its intensity, with Hoeffding's deviation; sign +1 or -1 [Lim §II]. */
-static double bound(const struct qkd_parameters *p, const double n[QKD_INTENSITIES], size_t k, int sign)
+/* n^+-_k: the count scaled to its intensity, with Hoeffding's deviation; sign +1 or -1 [Lim §II].
+ */
+static double bound(
+	const struct qkd_parameters *p, const double n[QKD_INTENSITIES], size_t k, int sign)
 {
 	const double deviation = sqrt((n[0] + n[1] + n[2]) / 2 * log(epsilon_terms / p->eps_sec));
 
@@ -36,8 +38,8 @@ static double vacuum(const struct qkd_parameters *p, const double n[QKD_INTENSIT
 {
 	const double mu2 = p->intensity[1], mu3 = p->intensity[2];
 
-	return fmax(0,
-		photons(p, 0) * (mu2 * bound(p, n, 2, -1) - mu3 * bound(p, n, 1, +1)) / (mu2 - mu3));
+	return fmax(0, photons(p, 0) * (mu2 * bound(p, n, 2, -1) - mu3 * bound(p, n, 1, +1)) /
+			       (mu2 - mu3));
 }
 
 /* s_1 [Lim (3)] */
@@ -48,16 +50,15 @@ static double single(const struct qkd_parameters *p, const double n[QKD_INTENSIT
 	const double rest = bound(p, n, 0, +1) - vacuum(p, n) / photons(p, 0);
 
 	return photons(p, 1) * mu1 *
-		(bound(p, n, 1, -1) - bound(p, n, 2, +1) - squares / (mu1 * mu1) * rest) /
-		(mu1 * (mu2 - mu3) - squares);
+	       (bound(p, n, 1, -1) - bound(p, n, 2, +1) - squares / (mu1 * mu1) * rest) /
+	       (mu1 * (mu2 - mu3) - squares);
 }
 
 /* v_1 [Lim (4)] */
 static double single_errors(const struct qkd_parameters *p, const double m[QKD_INTENSITIES])
 {
-	return fmax(0,
-		photons(p, 1) * (bound(p, m, 1, +1) - bound(p, m, 2, -1)) /
-			(p->intensity[1] - p->intensity[2]));
+	return fmax(0, photons(p, 1) * (bound(p, m, 1, +1) - bound(p, m, 2, -1)) /
+			       (p->intensity[1] - p->intensity[2]));
 }
 
 /* gamma [Lim, below (5)] */
@@ -66,7 +67,7 @@ static double sampling_deviation(double eps_sec, double b, double c, double d)
 	const double squares = epsilon_terms * epsilon_terms / (eps_sec * eps_sec);
 
 	return sqrt((c + d) * (1 - b) * b / (c * d * M_LN2) *
-		log2((c + d) / (c * d * (1 - b) * b) * squares));
+		    log2((c + d) / (c * d * (1 - b) * b) * squares));
 }
 
 /* phi_X [Lim (5)] */
@@ -75,9 +76,10 @@ static double phase_error(const struct qkd_parameters *p, const struct estimate 
 	const double c = e->test_single, d = e->key_single;
 	const double ratio = fmax(e->test_single_errors / c, 1e-12);
 	/*
-	 * gamma is of a normal approximation and vanishes with the errors, as if none in the sample meant none at all. Of K
-	 * errors in c + d places none falls among the c with at most exp(-K c / (c + d)): where that is gamma's own
-	 * (eps_sec / 21)^2, it is the least that may be said. A bound from above may always be raised.
+	 * gamma is of a normal approximation and vanishes with the errors, as if none in the sample
+	 * meant none at all. Of K errors in c + d places none falls among the c with at most exp(-K
+	 * c / (c + d)): where that is gamma's own (eps_sec / 21)^2, it is the least that may be
+	 * said. A bound from above may always be raised.
 	 */
 	const double least = (c + d) / (c * d) * 2 * log(epsilon_terms / p->eps_sec);
 
@@ -87,7 +89,8 @@ static double phase_error(const struct qkd_parameters *p, const struct estimate 
 }
 
 void estimate_bounds(const double key[QKD_INTENSITIES], const double test[QKD_INTENSITIES],
-	const double test_errors[QKD_INTENSITIES], const struct qkd_parameters *p, struct estimate *out)
+	const double test_errors[QKD_INTENSITIES], const struct qkd_parameters *p,
+	struct estimate *out)
 {
 	out->key_vacuum = vacuum(p, key);
 	out->key_single = single(p, key);
@@ -103,7 +106,8 @@ enum qkd_abort estimate_block(
 	double n_x[QKD_INTENSITIES], n_z[QKD_INTENSITIES], m_z[QKD_INTENSITIES];
 
 	*out = (struct estimate){0};
-	/* First: an attack takes counts away too, and it is the attack that the operator must hear of. */
+	/* First: an attack takes counts away too, and it is the attack that the operator must hear
+	 * of. */
 	out->test_qber = test == 0 ? 0 : (double)qkd_sum(counts->test_errors) / test;
 	if (test >= QBER_BITS_MIN && out->test_qber > p->qber_max)
 		return QKD_QBER_TOO_HIGH;
@@ -115,15 +119,17 @@ enum qkd_abort estimate_block(
 		m_z[k] = counts->test_errors[k];
 	}
 	estimate_bounds(n_x, n_z, m_z, p, out);
-	/* Decoys that show no single photons, or more than there are bits: not what our source sent. */
-	if (out->key_single <= 0 || out->test_single <= 0 || out->key_vacuum + out->key_single > key)
+	/* Decoys that show no single photons, or more than there are bits: not what our source
+	 * sent. */
+	if (out->key_single <= 0 || out->test_single <= 0 ||
+		out->key_vacuum + out->key_single > key)
 		return QKD_DECOY_INCONSISTENT;
 	return QKD_GOES_ON;
 }
 
-double estimate_final_bits(
-	const struct estimate *e, const struct qkd_parameters *p, double parities, double verify_bits)
+double estimate_final_bits(const struct estimate *e, const struct qkd_parameters *p,
+	double parities, double verify_bits)
 {
 	return e->key_vacuum + e->key_single * (1 - estimate_entropy(e->phase_error)) - parities -
-		6 * log2(epsilon_terms / p->eps_sec) - verify_bits;
+	       6 * log2(epsilon_terms / p->eps_sec) - verify_bits;
 }

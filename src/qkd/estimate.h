@@ -1,15 +1,17 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-/* Second stage: what an eavesdropper may know, from counts alone [Lim (2)-(5)], and the key length [Lim (1)]. */
+/* Second stage: what an eavesdropper may know, from counts alone [Lim (2)-(5)], and the key length
+ * [Lim (1)]. */
 #include "qkd.h"
 
 struct estimate {
-	double key_vacuum, key_single; /* s_{X,0}, s_{X,1}: at least so many X bits from 0 and 1 photons */
-	double test_single;	       /* s_{Z,1} */
-	double test_single_errors;     /* v_{Z,1}: at most */
-	double phase_error;	       /* phi_X: at most */
-	double test_qber;	       /* observed */
+	double key_vacuum,
+		key_single; /* s_{X,0}, s_{X,1}: at least so many X bits from 0 and 1 photons */
+	double test_single; /* s_{Z,1} */
+	double test_single_errors; /* v_{Z,1}: at most */
+	double phase_error;        /* phi_X: at most */
+	double test_qber;          /* observed */
 };
 
 /* QKD_GOES_ON, or too few counts, QBER too high, decoy inconsistent. */
@@ -18,13 +20,15 @@ enum qkd_abort estimate_block(
 
 /* The bounds alone, from counts that need not be whole (a channel model's expectation). */
 void estimate_bounds(const double key[QKD_INTENSITIES], const double test[QKD_INTENSITIES],
-	const double test_errors[QKD_INTENSITIES], const struct qkd_parameters *p, struct estimate *out);
+	const double test_errors[QKD_INTENSITIES], const struct qkd_parameters *p,
+	struct estimate *out);
 
 /*
- * [Lim (1)], before rounding down: `parities` is lambda_EC, the bits published by reconciliation; `verify_bits` what verification
- * published, for which Lim has log2(2/eps_cor). May be negative: no key.
+ * [Lim (1)], before rounding down: `parities` is lambda_EC, the bits published by reconciliation;
+ * `verify_bits` what verification published, for which Lim has log2(2/eps_cor). May be negative: no
+ * key.
  */
-double estimate_final_bits(
-	const struct estimate *e, const struct qkd_parameters *p, double parities, double verify_bits);
+double estimate_final_bits(const struct estimate *e, const struct qkd_parameters *p,
+	double parities, double verify_bits);
 
 double estimate_entropy(double x); /* binary, in bits */

@@ -55,19 +55,23 @@ static struct err settings_check(const struct qkd_link_settings *s, struct compl
 	const uint32_t refill_bits = 2 * PADS_REFILL_STEP * PAD_OCTETS * 8;
 
 	if (s->shared.slots_per_block < 64 || s->shared.slots_per_block > LINK_SLOTS_MAX)
-		return complain(c, ERR(INPUT), "slots_per_block must lie between 64 and %d", LINK_SLOTS_MAX);
+		return complain(c, ERR(INPUT), "slots_per_block must lie between 64 and %d",
+			LINK_SLOTS_MAX);
 	if (s->detections_max < 1 || s->detections_max > LINK_DETECTIONS_MAX)
-		return complain(c, ERR(INPUT), "detections_max must lie between 1 and %d", LINK_DETECTIONS_MAX);
+		return complain(c, ERR(INPUT), "detections_max must lie between 1 and %d",
+			LINK_DETECTIONS_MAX);
 	if (s->key_bits_max < 64 || s->key_bits_max > s->detections_max)
-		return complain(c, ERR(INPUT), "key_bits_max must lie between 64 and detections_max");
+		return complain(
+			c, ERR(INPUT), "key_bits_max must lie between 64 and detections_max");
 	if (s->final_bits_min <= refill_bits)
-		return complain(c, ERR(INPUT), "final_bits_min must exceed %u, the pads that a block may refill",
+		return complain(c, ERR(INPUT),
+			"final_bits_min must exceed %u, the pads that a block may refill",
 			refill_bits);
 	return OK;
 }
 
-/* What amplification and state blobs take for a moment later: mapped now, while the limit on locked memory
- * may still be a privileged user's. */
+/* What amplification and state blobs take for a moment later: mapped now, while the limit on locked
+ * memory may still be a privileged user's. */
 static struct err memory_reserve(const struct qkd_link_settings *s)
 {
 	struct secret reserve;
@@ -99,7 +103,8 @@ static struct err memory_open(struct qkd_link *l, struct span bootstrap)
 	if (!failed(e))
 		e = reconcile_open(&l->reconcile, s->key_bits_max, is_bob);
 	if (!failed(e))
-		e = collect_open(&l->collect, is_bob, s->shared.slots_per_block, s->detections_max, l->entropy);
+		e = collect_open(&l->collect, is_bob, s->shared.slots_per_block, s->detections_max,
+			l->entropy);
 	l->out = calloc(1, LINK_BODY_MAX);
 	l->items = calloc(1, LINK_BODY_MAX);
 	l->held_items = calloc(1, LINK_BODY_MAX);
@@ -111,8 +116,8 @@ static struct err memory_open(struct qkd_link *l, struct span bootstrap)
 }
 
 struct err qkd_link_open(struct qkd_link **out, const struct qkd_link_settings *settings,
-	struct qkd_link_port port, struct entropy entropy, struct alarm_registry *alarms, struct span bootstrap,
-	struct complaint *c)
+	struct qkd_link_port port, struct entropy entropy, struct alarm_registry *alarms,
+	struct span bootstrap, struct complaint *c)
 {
 	struct qkd_link *l = calloc(1, sizeof *l);
 
@@ -124,9 +129,11 @@ struct err qkd_link_open(struct qkd_link **out, const struct qkd_link_settings *
 	struct err e = settings_check(settings, c);
 	if (!failed(e))
 		e = qkd_parameters_check(&l->parameters, c);
-	if (!failed(e) && (bootstrap.len < BOOTSTRAP_OCTETS_MIN || bootstrap.len > BOOTSTRAP_OCTETS_MAX ||
-				  bootstrap.len % (2 * PAD_OCTETS) != 0))
-		e = complain(c, ERR(INPUT), "the bootstrap secret must have %d to %d octets, a multiple of %d, not %zu",
+	if (!failed(e) &&
+		(bootstrap.len < BOOTSTRAP_OCTETS_MIN || bootstrap.len > BOOTSTRAP_OCTETS_MAX ||
+			bootstrap.len % (2 * PAD_OCTETS) != 0))
+		e = complain(c, ERR(INPUT),
+			"the bootstrap secret must have %d to %d octets, a multiple of %d, not %zu",
 			BOOTSTRAP_OCTETS_MIN, BOOTSTRAP_OCTETS_MAX, 2 * PAD_OCTETS, bootstrap.len);
 	if (!failed(e))
 		e = memory_open(l, bootstrap);
@@ -174,7 +181,8 @@ void link_disconnect(struct qkd_link *l)
 	l->port.disconnect(l->port.ctx);
 }
 
-void link_ask(struct qkd_link *l, uint16_t type, const struct qkd_request *request, link_after_fn *after)
+void link_ask(
+	struct qkd_link *l, uint16_t type, const struct qkd_request *request, link_after_fn *after)
 {
 	struct writer w = writer_of(secret_span_mut(&l->memory_request));
 	struct qkd_request named = *request;
@@ -190,7 +198,8 @@ void link_ask(struct qkd_link *l, uint16_t type, const struct qkd_request *reque
 	l->port.ask(l->port.ctx, type, writer_span_done(&w));
 }
 
-void link_ask_state(struct qkd_link *l, uint16_t type, const uint8_t *block_id, link_after_fn *after)
+void link_ask_state(
+	struct qkd_link *l, uint16_t type, const uint8_t *block_id, link_after_fn *after)
 {
 	static const uint8_t none[QKD_BLOCK_ID];
 	struct secret blob;
@@ -214,7 +223,8 @@ void link_ask_marks(struct qkd_link *l, struct qkd_marks marks, link_after_fn *a
 	link_ask(l, QKD_MARK, &(struct qkd_request){.marks = marks}, after);
 }
 
-void qkd_link_store_answered(struct qkd_link *l, struct moment now, struct err err, struct span body)
+void qkd_link_store_answered(
+	struct qkd_link *l, struct moment now, struct err err, struct span body)
 {
 	link_after_fn *after = l->after;
 
@@ -222,11 +232,13 @@ void qkd_link_store_answered(struct qkd_link *l, struct moment now, struct err e
 	l->is_asking = false;
 	l->after = NULL;
 	if (after == NULL) {
-		qkd_link_tick(l, now); /* a question of a connection that is gone: begin the next one */
+		qkd_link_tick(
+			l, now); /* a question of a connection that is gone: begin the next one */
 		return;
 	}
 	if (failed(err)) {
-		alarm_raise(l->alarms, &qkd_alarm_store, l->settings.link, now, "%s", err_word(err));
+		alarm_raise(
+			l->alarms, &qkd_alarm_store, l->settings.link, now, "%s", err_word(err));
 		if (link_block_runs(l))
 			link_block_abort(l, QKD_STORE_REFUSED, true);
 		link_disconnect(l);
@@ -243,8 +255,8 @@ void link_pads_watch(struct qkd_link *l)
 	l->status.pads_accept = pad_pool_left(&pads->accept, l->marks.accept);
 	if (l->status.pads_send < PADS_LOW || l->status.pads_accept < PADS_LOW)
 		alarm_raise(l->alarms, &qkd_alarm_pads_low, l->settings.link, l->now,
-			"%d to send, %d to accept, %d each are needed for a block", (int)l->status.pads_send,
-			(int)l->status.pads_accept, PADS_NEEDED);
+			"%d to send, %d to accept, %d each are needed for a block",
+			(int)l->status.pads_send, (int)l->status.pads_accept, PADS_NEEDED);
 	else
 		alarm_clear(l->alarms, &qkd_alarm_pads_low, l->settings.link);
 }
@@ -281,7 +293,8 @@ static void refuse(struct qkd_link *l, const struct alarm_kind *kind, const char
 	link_disconnect(l);
 }
 
-/* Both HELLOs are known. Marks tell whether an end was set back to an older state: it would use pads twice. */
+/* Both HELLOs are known. Marks tell whether an end was set back to an older state: it would use
+ * pads twice. */
 static void greet(struct qkd_link *l)
 {
 	const struct link_hello *peer = &l->peer;
@@ -289,7 +302,8 @@ static void greet(struct qkd_link *l)
 	if (l->stage != STAGE_GREETING || !l->has_hello)
 		return;
 	if (peer->role == l->settings.role || strcmp(peer->link, l->settings.link) != 0)
-		refuse(l, &qkd_alarm_link_down, "the peer has the same role or another link's name");
+		refuse(l, &qkd_alarm_link_down,
+			"the peer has the same role or another link's name");
 	else if (!link_parameters_equal(&peer->parameters, &l->settings.shared))
 		refuse(l, &qkd_alarm_link_down, "the peer has other protocol parameters");
 	else if (peer->marks.send < l->marks.accept)
@@ -389,9 +403,11 @@ static void opened(struct qkd_link *l, struct span body)
 		bootstrapped(l, body);
 		return;
 	}
-	/* Marks without pads: the state was lost. The bootstrap secret's pads may be used up already. */
+	/* Marks without pads: the state was lost. The bootstrap secret's pads may be used up
+	 * already. */
 	if (l->marks.send != 0 || l->marks.accept != 0 || l->opened.block_count != 0 ||
-		failed(pads_from_bootstrap(pads, l->settings.role == LINK_ALICE, secret_span(&l->bootstrap)))) {
+		failed(pads_from_bootstrap(
+			pads, l->settings.role == LINK_ALICE, secret_span(&l->bootstrap)))) {
 		refuse(l, &qkd_alarm_desynchronised, "the store lost this link's pads");
 		return;
 	}
@@ -447,7 +463,8 @@ void qkd_link_peer_down(struct qkd_link *l, struct moment now)
 	l->now = now;
 	reset(l);
 	l->is_peer_up = false;
-	alarm_raise(l->alarms, &qkd_alarm_link_down, l->settings.link, now, "the connection to the peer is down");
+	alarm_raise(l->alarms, &qkd_alarm_link_down, l->settings.link, now,
+		"the connection to the peer is down");
 }
 
 static void take_hello(struct qkd_link *l, struct span body)
@@ -467,7 +484,8 @@ static void take_ready(struct qkd_link *l, struct span body)
 	struct wire_fault fault = {0};
 	struct link_message m;
 
-	if (l->is_peer_ready || !l->has_hello || failed(link_decode(LINK_READY, body, &m, &fault))) {
+	if (l->is_peer_ready || !l->has_hello ||
+		failed(link_decode(LINK_READY, body, &m, &fault))) {
 		link_disconnect(l);
 		return;
 	}
@@ -494,9 +512,11 @@ void qkd_link_peer_message(struct qkd_link *l, struct moment now, uint16_t type,
 static struct err take_driver_hello(struct qkd_link *l, const struct driver_hello *hello)
 {
 	const struct link_parameters *p = &l->settings.shared;
-	const bool is_same = memcmp(hello->intensity_micro, p->intensity_micro, sizeof p->intensity_micro) == 0 &&
-		memcmp(hello->probability_micro, p->probability_micro, sizeof p->probability_micro) == 0 &&
-		hello->basis_x_micro == p->basis_x_micro;
+	const bool is_same = memcmp(hello->intensity_micro, p->intensity_micro,
+				     sizeof p->intensity_micro) == 0 &&
+			     memcmp(hello->probability_micro, p->probability_micro,
+				     sizeof p->probability_micro) == 0 &&
+			     hello->basis_x_micro == p->basis_x_micro;
 
 	if (hello->role != (uint8_t)l->settings.role || !is_same)
 		return ERR(INPUT);
@@ -506,7 +526,8 @@ static struct err take_driver_hello(struct qkd_link *l, const struct driver_hell
 	return OK;
 }
 
-struct err qkd_link_driver_record(struct qkd_link *l, struct moment now, const struct driver_record *record)
+struct err qkd_link_driver_record(
+	struct qkd_link *l, struct moment now, const struct driver_record *record)
 {
 	l->now = now;
 	l->driver_heard_ms = now.mono_ms;
@@ -526,7 +547,8 @@ void qkd_link_driver_down(struct qkd_link *l, struct moment now)
 {
 	l->now = now;
 	l->status.has_driver = false;
-	alarm_raise(l->alarms, &qkd_alarm_driver_silent, l->settings.link, now, "the device's connection is down");
+	alarm_raise(l->alarms, &qkd_alarm_driver_silent, l->settings.link, now,
+		"the device's connection is down");
 }
 
 bool qkd_link_driver_is_wanted(const struct qkd_link *l)
@@ -540,8 +562,10 @@ void qkd_link_tick(struct qkd_link *l, struct moment now)
 
 	l->now = now;
 	begin(l);
-	if (l->status.has_driver && driver_ms > l->settings.driver_ms_max && qkd_link_driver_is_wanted(l))
-		alarm_raise(l->alarms, &qkd_alarm_driver_silent, l->settings.link, now, "no record for %d ms", (int)driver_ms);
+	if (l->status.has_driver && driver_ms > l->settings.driver_ms_max &&
+		qkd_link_driver_is_wanted(l))
+		alarm_raise(l->alarms, &qkd_alarm_driver_silent, l->settings.link, now,
+			"no record for %d ms", (int)driver_ms);
 	if (l->stage != STAGE_AWAY && l->stage != STAGE_IDLE &&
 		now.mono_ms - l->stage_since_ms > l->settings.answer_ms_max) {
 		if (link_block_runs(l))

@@ -25,7 +25,8 @@ static double block_qber(const struct link_block *b)
 	return b->ledger.sifted == 0 ? 0 : (double)b->ledger.corrected / (double)b->ledger.sifted;
 }
 
-static void report_write(const struct qkd_link *l, enum qkd_abort reason, char out[static REPORT_MAX])
+static void report_write(
+	const struct qkd_link *l, enum qkd_abort reason, char out[static REPORT_MAX])
 {
 	const struct link_block *b = &l->block;
 	const struct qkd_ledger *g = &b->ledger;
@@ -33,13 +34,18 @@ static void report_write(const struct qkd_link *l, enum qkd_abort reason, char o
 
 	hex_from_span(id, SPAN_ARRAY(b->id));
 	snprintf(out, REPORT_MAX,
-		"{\"link\":\"%s\",\"block_id\":\"%s\",\"role\":\"%s\",\"optics\":\"%s\",\"abort\":\"%s\","
+		"{\"link\":\"%s\",\"block_id\":\"%s\",\"role\":\"%s\",\"optics\":\"%s\",\"abort\":"
+		"\"%s\","
 		"\"qber\":%.6f,\"test_qber\":%.6f,\"phase_error\":%.6f,\"detections\":%" PRIu64
-		",\"sifted\":%" PRIu64 ",\"revealed\":%" PRIu64 ",\"corrected\":%" PRIu64 ",\"parities\":%" PRIu64 ",\"answers\":%" PRIu64
-		",\"tag_bits\":%" PRIu64 ",\"seed_bits\":%" PRIu64 ",\"final_bits\":%" PRIu64 ",\"refill_bits\":%" PRIu64 "}",
-		l->settings.link, id, is_bob(l) ? "bob" : "alice", l->status.is_simulated ? "simulated" : "device",
-		qkd_abort_word(reason), block_qber(b), b->estimate.test_qber, b->estimate.phase_error, g->detections,
-		g->sifted, g->revealed, g->corrected, g->parities, g->answers, g->tag_bits, g->seed_bits, g->final_bits, g->refill_bits);
+		",\"sifted\":%" PRIu64 ",\"revealed\":%" PRIu64 ",\"corrected\":%" PRIu64
+		",\"parities\":%" PRIu64 ",\"answers\":%" PRIu64 ",\"tag_bits\":%" PRIu64
+		",\"seed_bits\":%" PRIu64 ",\"final_bits\":%" PRIu64 ",\"refill_bits\":%" PRIu64
+		"}",
+		l->settings.link, id, is_bob(l) ? "bob" : "alice",
+		l->status.is_simulated ? "simulated" : "device", qkd_abort_word(reason),
+		block_qber(b), b->estimate.test_qber, b->estimate.phase_error, g->detections,
+		g->sifted, g->revealed, g->corrected, g->parities, g->answers, g->tag_bits,
+		g->seed_bits, g->final_bits, g->refill_bits);
 }
 
 static void block_forget(struct qkd_link *l)
@@ -61,8 +67,9 @@ void link_block_abort(struct qkd_link *l, enum qkd_abort reason, bool tell_peer)
 	char report[REPORT_MAX];
 
 	if (alarm != NULL)
-		alarm_raise(l->alarms, alarm, l->settings.link, l->now, "%s; error rate of the test basis %.3f",
-			qkd_abort_word(reason), l->block.estimate.test_qber);
+		alarm_raise(l->alarms, alarm, l->settings.link, l->now,
+			"%s; error rate of the test basis %.3f", qkd_abort_word(reason),
+			l->block.estimate.test_qber);
 	if (l->block.is_estimated || reason == QKD_QBER_TOO_HIGH)
 		l->status.test_qber = l->block.estimate.test_qber;
 	l->status.blocks_aborted++;
@@ -76,7 +83,8 @@ void link_block_abort(struct qkd_link *l, enum qkd_abort reason, bool tell_peer)
 	report_write(l, reason, report);
 	block_forget(l);
 	l->port.block_done(l->port.ctx, reason, report);
-	/* The store may hold the block: only a new greeting says at both ends what becomes of it. */
+	/* The store may hold the block: only a new greeting says at both ends what becomes of it.
+	 */
 	if (is_pending)
 		link_disconnect(l);
 }
@@ -86,7 +94,8 @@ static void fail(struct qkd_link *l, enum qkd_abort reason)
 	link_block_abort(l, reason, true);
 }
 
-/* The transcript: what both ends were set to, then type, length and body of each message, under both hash keys. */
+/* The transcript: what both ends were set to, then type, length and body of each message, under
+ * both hash keys. */
 
 static void hash_message(struct polyhash *h, uint16_t type, struct span body)
 {
@@ -101,8 +110,9 @@ static void hash_message(struct polyhash *h, uint16_t type, struct span body)
 }
 
 /*
- * HELLO's parameters were compared on the word of TLS alone. Here each end says its own, so that the tags say too
- * that both bounded the eavesdropper by the same light; and a block of one link is none of another.
+ * HELLO's parameters were compared on the word of TLS alone. Here each end says its own, so that
+ * the tags say too that both bounded the eavesdropper by the same light; and a block of one link is
+ * none of another.
  */
 static void transcript_begin(struct qkd_link *l)
 {
@@ -157,7 +167,7 @@ static bool pads_suffice(struct qkd_link *l)
 
 	link_pads_watch(l);
 	return pad_pool_left(&pads->send, l->marks.send) >= PADS_NEEDED &&
-		pad_pool_left(&pads->accept, l->marks.accept) >= PADS_NEEDED;
+	       pad_pool_left(&pads->accept, l->marks.accept) >= PADS_NEEDED;
 }
 
 static void bob_begin(struct qkd_link *l)
@@ -235,7 +245,8 @@ static void alice_begin(struct qkd_link *l, const struct link_message *m, struct
 {
 	const uint32_t n = l->settings.shared.slots_per_block;
 
-	l->block = (struct link_block){.started_ms = l->now.mono_ms, .ledger = {.detections = m->count}};
+	l->block = (struct link_block){
+		.started_ms = l->now.mono_ms, .ledger = {.detections = m->count}};
 	memcpy(l->block.id, m->block_id, QKD_BLOCK_ID);
 	transcript_begin(l);
 	transcript_add(l, LINK_DETECTIONS, body);
@@ -315,8 +326,8 @@ static void bob_parities(struct qkd_link *l, const struct link_message *m)
 static void alice_answer(struct qkd_link *l, uint16_t type, const struct link_message *asked)
 {
 	struct link_message m = {.items = span_of(l->items, 0)};
-	const enum qkd_abort reason =
-		reconcile_answer(&l->reconcile, type, asked, span_mut_of(l->items, LINK_BODY_MAX), &m.count);
+	const enum qkd_abort reason = reconcile_answer(
+		&l->reconcile, type, asked, span_mut_of(l->items, LINK_BODY_MAX), &m.count);
 
 	if (reason != QKD_GOES_ON) {
 		fail(l, reason);
@@ -372,8 +383,8 @@ static bool amplify(struct qkd_link *l, struct span seed)
 {
 	struct link_block *b = &l->block;
 	const struct span packed = span_of(l->memory_packed.bytes, (l->key.count + 7) / 8);
-	const enum qkd_abort reason =
-		amplify_key(span_mut_of(l->memory_final.bytes, b->final_bits / 8), packed, l->key.count, seed);
+	const enum qkd_abort reason = amplify_key(
+		span_mut_of(l->memory_final.bytes, b->final_bits / 8), packed, l->key.count, seed);
 
 	if (reason != QKD_GOES_ON) {
 		fail(l, reason);
@@ -391,7 +402,8 @@ static void alice_verified(struct qkd_link *l)
 {
 	struct link_block *b = &l->block;
 	const uint32_t seed_bits = l->key.count - 1;
-	const enum qkd_abort reason = amplify_length(&b->estimate, &l->parameters, &b->ledger, &b->final_bits);
+	const enum qkd_abort reason =
+		amplify_length(&b->estimate, &l->parameters, &b->ledger, &b->final_bits);
 
 	if (reason != QKD_GOES_ON) {
 		fail(l, reason);
@@ -403,8 +415,10 @@ static void alice_verified(struct qkd_link *l)
 	if (seed_bits % 8 != 0)
 		seed.at[seed.len - 1] &= (uint8_t)((1 << seed_bits % 8) - 1);
 	b->refill = pads_refill_wanted(&l->secrets->pads, l->marks);
-	struct link_message m = {
-		.final_bits = b->final_bits, .refill = b->refill, .count = seed_bits, .items = span_read(seed)};
+	struct link_message m = {.final_bits = b->final_bits,
+		.refill = b->refill,
+		.count = seed_bits,
+		.items = span_read(seed)};
 	say(l, LINK_AMPLIFY, &m);
 	if (!amplify(l, span_read(seed)))
 		return;
@@ -416,7 +430,8 @@ static void bob_amplify(struct qkd_link *l, const struct link_message *m)
 {
 	struct link_block *b = &l->block;
 	uint32_t most;
-	const enum qkd_abort reason = amplify_length(&b->estimate, &l->parameters, &b->ledger, &most);
+	const enum qkd_abort reason =
+		amplify_length(&b->estimate, &l->parameters, &b->ledger, &most);
 
 	if (reason != QKD_GOES_ON) {
 		fail(l, reason);
@@ -485,7 +500,8 @@ static void tag_check(struct qkd_link *l, struct span unused)
 
 	(void)unused;
 	if (pad == NULL || !wc_verify(l->held.tag, transcript, pad)) {
-		link_stage_enter(l, is_bob(l) ? STAGE_B_TAG : STAGE_A_TAG); /* nothing is stored yet */
+		link_stage_enter(
+			l, is_bob(l) ? STAGE_B_TAG : STAGE_A_TAG); /* nothing is stored yet */
 		fail(l, QKD_TAG_WRONG);
 		return;
 	}
@@ -495,7 +511,8 @@ static void tag_check(struct qkd_link *l, struct span unused)
 		transcript_add(l, LINK_TAG, writer_span_done(&w));
 	}
 	/* The refill waits in the durable state until the block is final, here or after a crash. */
-	pads_refill_note(&l->secrets->pads, l->settings.role, b->id, b->refill, l->memory_final.bytes);
+	pads_refill_note(
+		&l->secrets->pads, l->settings.role, b->id, b->refill, l->memory_final.bytes);
 	link_ask_state(l, QKD_STATE, NULL, store_pending);
 }
 
@@ -542,8 +559,8 @@ static void pending_done(struct qkd_link *l, struct span unused)
 /* Final: the alarms of earlier blocks no longer describe the link. */
 static void block_final(struct qkd_link *l, struct span unused)
 {
-	static const struct alarm_kind *const over[] = {&qkd_alarm_eavesdropping, &qkd_alarm_block_aborted,
-		&qkd_alarm_authentication, &qkd_alarm_store};
+	static const struct alarm_kind *const over[] = {&qkd_alarm_eavesdropping,
+		&qkd_alarm_block_aborted, &qkd_alarm_authentication, &qkd_alarm_store};
 	const struct link_block *b = &l->block;
 	const uint64_t secret_bits = b->ledger.final_bits - b->ledger.refill_bits;
 	struct link_message m = {0};
@@ -561,7 +578,8 @@ static void block_final(struct qkd_link *l, struct span unused)
 	l->status.test_qber = b->estimate.test_qber;
 	l->status.block_seconds = (double)(l->now.mono_ms - b->started_ms) * 1e-3;
 	if (l->last_final_ms != 0 && l->now.mono_ms > l->last_final_ms)
-		l->status.bits_per_second = (double)secret_bits * 1e3 / (double)(l->now.mono_ms - l->last_final_ms);
+		l->status.bits_per_second =
+			(double)secret_bits * 1e3 / (double)(l->now.mono_ms - l->last_final_ms);
 	l->last_final_ms = l->now.mono_ms;
 	link_pads_watch(l);
 	report_write(l, QKD_GOES_ON, report);

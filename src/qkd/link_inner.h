@@ -1,7 +1,8 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-/* The inside of qkd/link.h: link.c keeps connection, store and reconciliation of blocks; link_block.c the way of one block. */
+/* The inside of qkd/link.h: link.c keeps connection, store and reconciliation of blocks;
+ * link_block.c the way of one block. */
 #include "amplify.h"
 #include "base/secret.h"
 #include "codec/qkd_pads.h"
@@ -13,7 +14,7 @@
 #include "sift.h"
 
 enum link_stage {
-	STAGE_AWAY,	/* no connection, or the store is being asked */
+	STAGE_AWAY,     /* no connection, or the store is being asked */
 	STAGE_GREETING, /* HELLO sent; the peer's is awaited */
 	STAGE_SETTLING, /* pending blocks become final or void; READY on both sides */
 	STAGE_IDLE,
@@ -73,10 +74,12 @@ struct qkd_link {
 	struct reconcile reconcile;
 	struct key_bits key;
 	struct link_block block;
-	struct secret memory_key, memory_packed, memory_final, memory_request, memory_secrets, bootstrap;
+	struct secret memory_key, memory_packed, memory_final, memory_request, memory_secrets,
+		bootstrap;
 	struct link_secrets *secrets;
 	uint8_t *out, *items; /* LINK_BODY_MAX each */
-	struct link_message held; /* DETECTIONS that came before the slots; its items are in `held_items` */
+	struct link_message
+		held; /* DETECTIONS that came before the slots; its items are in `held_items` */
 	uint8_t *held_items;
 	struct qkd_link_status status;
 };
@@ -85,10 +88,13 @@ struct qkd_link {
 void link_stage_enter(struct qkd_link *l, enum link_stage stage);
 void link_send(struct qkd_link *l, uint16_t type, const struct link_message *m);
 void link_disconnect(struct qkd_link *l);
-/* Asks the store; `after` is called when it is durable. A refusal aborts the block and the connection. */
-void link_ask(struct qkd_link *l, uint16_t type, const struct qkd_request *request, link_after_fn *after);
+/* Asks the store; `after` is called when it is durable. A refusal aborts the block and the
+ * connection. */
+void link_ask(
+	struct qkd_link *l, uint16_t type, const struct qkd_request *request, link_after_fn *after);
 /* QKD_STATE or QKD_BLOCK_FINAL with the pads as they are now. */
-void link_ask_state(struct qkd_link *l, uint16_t type, const uint8_t *block_id, link_after_fn *after);
+void link_ask_state(
+	struct qkd_link *l, uint16_t type, const uint8_t *block_id, link_after_fn *after);
 void link_ask_marks(struct qkd_link *l, struct qkd_marks marks, link_after_fn *after);
 void link_pads_watch(struct qkd_link *l);
 

@@ -28,22 +28,28 @@ static bool is_fraction(double v)
 
 static struct err check(const struct optics_settings *s, struct complaint *c)
 {
-	if (!is_fraction(s->detector_efficiency) || !is_fraction(s->dark_count) || !is_fraction(s->misalignment) ||
-		!is_fraction(s->intercepted) || !is_fraction(s->basis_x))
+	if (!is_fraction(s->detector_efficiency) || !is_fraction(s->dark_count) ||
+		!is_fraction(s->misalignment) || !is_fraction(s->intercepted) ||
+		!is_fraction(s->basis_x))
 		return complain(c, ERR(INPUT),
-			"efficiency, dark counts, misalignment, basis and interception are fractions from 0 to 1");
-	if (!(s->distance_km >= 0 && s->distance_km <= 1000 && s->attenuation_db_km >= 0 && s->attenuation_db_km <= 10))
-		return complain(c, ERR(INPUT), "distance is 0 to 1000 km, attenuation 0 to 10 dB/km");
+			"efficiency, dark counts, misalignment, basis and interception are "
+			"fractions from 0 to 1");
+	if (!(s->distance_km >= 0 && s->distance_km <= 1000 && s->attenuation_db_km >= 0 &&
+		    s->attenuation_db_km <= 10))
+		return complain(
+			c, ERR(INPUT), "distance is 0 to 1000 km, attenuation 0 to 10 dB/km");
 	for (size_t k = 0; k < 3; k++)
-		if (!(s->intensity[k] >= 0 && s->intensity[k] <= 4) || !is_fraction(s->probability[k]))
-			return complain(c, ERR(INPUT), "intensities are 0 to 4 photons, their probabilities 0 to 1");
+		if (!(s->intensity[k] >= 0 && s->intensity[k] <= 4) ||
+			!is_fraction(s->probability[k]))
+			return complain(c, ERR(INPUT),
+				"intensities are 0 to 4 photons, their probabilities 0 to 1");
 	if (fabs(s->probability[0] + s->probability[1] + s->probability[2] - 1) > 1e-6)
 		return complain(c, ERR(INPUT), "probabilities of the intensities must sum to 1");
 	return OK;
 }
 
-struct err optics_open(
-	struct optics *o, const struct optics_settings *settings, struct entropy choices, struct complaint *c)
+struct err optics_open(struct optics *o, const struct optics_settings *settings,
+	struct entropy choices, struct complaint *c)
 {
 	*o = (struct optics){.settings = *settings, .choices = choices};
 	struct err e = check(settings, c);
@@ -112,9 +118,14 @@ static uint8_t detect(struct optics *o, struct pulse p, uint8_t basis)
 {
 	uint64_t at[2];
 
-	at[p.bit] = p.is_dark ? o->dark : p.basis == basis ? o->right[p.intensity] : o->other[p.intensity];
-	at[p.bit ^ 1] = p.is_dark ? o->dark : p.basis == basis ? o->wrong[p.intensity] : o->other[p.intensity];
-	const unsigned clicks = (draw(o->nature) < at[0]) | (unsigned)(draw(o->nature) < at[1]) << 1;
+	at[p.bit] = p.is_dark          ? o->dark
+		    : p.basis == basis ? o->right[p.intensity]
+				       : o->other[p.intensity];
+	at[p.bit ^ 1] = p.is_dark          ? o->dark
+			: p.basis == basis ? o->wrong[p.intensity]
+					   : o->other[p.intensity];
+	const unsigned clicks = (draw(o->nature) < at[0]) | (unsigned)(draw(o->nature) < at[1])
+								    << 1;
 	return (uint8_t)(basis == 0 ? clicks : clicks << 2);
 }
 
@@ -133,7 +144,8 @@ static uint8_t slot_run(struct optics *o, const uint8_t *choice, uint8_t *mask)
 	struct pulse p = {
 		.bit = choice[8] & 1,
 		.basis = basis >= o->basis_x,
-		.intensity = (uint8_t)((intensity >= o->intensity_0) + (intensity >= o->intensity_01)),
+		.intensity =
+			(uint8_t)((intensity >= o->intensity_0) + (intensity >= o->intensity_01)),
 	};
 	const uint8_t sent = (uint8_t)(p.bit | p.basis << 1 | p.intensity << 2);
 	/* The lowest octet went to the bit; 24 bits are fine enough for Bob's basis. */
@@ -145,8 +157,8 @@ static uint8_t slot_run(struct optics *o, const uint8_t *choice, uint8_t *mask)
 	return sent;
 }
 
-struct err optics_run(struct optics *o, uint32_t count, uint8_t *nibbles, struct driver_event *events,
-	uint32_t *event_count)
+struct err optics_run(struct optics *o, uint32_t count, uint8_t *nibbles,
+	struct driver_event *events, uint32_t *event_count)
 {
 	uint8_t choices[CHOICES * CHOICE_OCTETS];
 
@@ -167,8 +179,10 @@ struct err optics_run(struct optics *o, uint32_t count, uint8_t *nibbles, struct
 	return OK;
 }
 
-/* Expected detections a pulse of intensity k, and errors among them, with `share` of the light going astray. */
-static void expect(const struct optics_settings *s, size_t k, double share, double *gain, double *errors)
+/* Expected detections a pulse of intensity k, and errors among them, with `share` of the light
+ * going astray. */
+static void expect(
+	const struct optics_settings *s, size_t k, double share, double *gain, double *errors)
 {
 	const double right = click(s, k, 1 - share), wrong = click(s, k, share);
 
@@ -184,11 +198,13 @@ static void expect_all(const struct optics_settings *s, double *gain, double *er
 		double g, e, g_other, e_other;
 		expect(s, k, s->misalignment, &g, &e);
 		expect(s, k, 0.5, &g_other, &e_other);
-		/* Intercepted: half in the right basis, half in the other; nothing seen, nothing sent. */
+		/* Intercepted: half in the right basis, half in the other; nothing seen, nothing
+		 * sent. */
 		const double g_resent = seen * (g + g_other) / 2 + (1 - seen) * dark;
 		const double e_resent = seen * (e + e_other) / 2 + (1 - seen) * dark / 2;
 		*gain += s->probability[k] * ((1 - s->intercepted) * g + s->intercepted * g_resent);
-		*errors += s->probability[k] * ((1 - s->intercepted) * e + s->intercepted * e_resent);
+		*errors +=
+			s->probability[k] * ((1 - s->intercepted) * e + s->intercepted * e_resent);
 	}
 }
 

@@ -12,7 +12,8 @@ uint64_t pad_pool_left(const struct pad_pool *pool, uint64_t mark)
 
 const uint8_t *pad_pool_at(const struct pad_pool *pool, uint64_t index)
 {
-	return index >= pool->first && index < pad_pool_end(pool) ? pool->pads[index - pool->first] : NULL;
+	return index >= pool->first && index < pad_pool_end(pool) ? pool->pads[index - pool->first]
+								  : NULL;
 }
 
 uint16_t pads_refill_wanted(const struct pads *pads, struct qkd_marks marks)
@@ -24,11 +25,12 @@ uint16_t pads_refill_wanted(const struct pads *pads, struct qkd_marks marks)
 	/* Both pools grow alike, so the fuller one must have room as well. */
 	if (least >= PADS_HIGH || most + PADS_REFILL_STEP > PADS_MAX)
 		return 0;
-	return PADS_HIGH - least < PADS_REFILL_STEP ? (uint16_t)(PADS_HIGH - least) : PADS_REFILL_STEP;
+	return PADS_HIGH - least < PADS_REFILL_STEP ? (uint16_t)(PADS_HIGH - least)
+						    : PADS_REFILL_STEP;
 }
 
-void pads_refill_note(struct pads *pads, enum link_role role, const uint8_t block_id[static QKD_BLOCK_ID],
-	uint16_t count, const uint8_t *octets)
+void pads_refill_note(struct pads *pads, enum link_role role,
+	const uint8_t block_id[static QKD_BLOCK_ID], uint16_t count, const uint8_t *octets)
 {
 	const size_t half = (size_t)count * PAD_OCTETS;
 	const bool is_alice = role == LINK_ALICE;
@@ -59,7 +61,8 @@ struct err pads_refill_apply(struct pads *pads, struct qkd_marks marks)
 {
 	pool_trim(&pads->send, marks.send);
 	pool_trim(&pads->accept, marks.accept);
-	if (pads->send.count + pads->refill > PADS_MAX || pads->accept.count + pads->refill > PADS_MAX)
+	if (pads->send.count + pads->refill > PADS_MAX ||
+		pads->accept.count + pads->refill > PADS_MAX)
 		return ERR(LIMIT);
 	pool_append(&pads->send, pads->refill_send, pads->refill);
 	pool_append(&pads->accept, pads->refill_accept, pads->refill);

@@ -3,22 +3,27 @@
 #include "qkd.h"
 
 const struct alarm_kind qkd_alarm_eavesdropping = {"qkd_eavesdropping_suspected", ALARM_CRITICAL,
-	"The errors or counts on the quantum channel are those of an attack. No key leaves such a block. "
+	"The errors or counts on the quantum channel are those of an attack. No key leaves such a "
+	"block. "
 	"Inspect the fibre."};
 const struct alarm_kind qkd_alarm_pads_low = {"qkd_pads_low", ALARM_MAJOR,
-	"Few authentication pads are left. At none the link stops and needs a new bootstrap secret."};
+	"Few authentication pads are left. At none the link stops and needs a new bootstrap "
+	"secret."};
 const struct alarm_kind qkd_alarm_link_down = {"qkd_link_down", ALARM_MAJOR,
-	"The other end of the quantum link cannot be reached. Check its process, the route and the certificates."};
+	"The other end of the quantum link cannot be reached. Check its process, the route and the "
+	"certificates."};
 const struct alarm_kind qkd_alarm_driver_silent = {"qkd_driver_silent", ALARM_MAJOR,
 	"The optical device sends nothing. Check the device, its driver and the socket."};
 const struct alarm_kind qkd_alarm_authentication = {"qkd_tag_wrong", ALARM_CRITICAL,
-	"A block's authentication tag does not verify: somebody changed the classical channel, or the ends' pads differ."};
+	"A block's authentication tag does not verify: somebody changed the classical channel, or "
+	"the ends' pads differ."};
 const struct alarm_kind qkd_alarm_block_aborted = {"qkd_block_aborted", ALARM_WARNING,
 	"The last block gave no key. One is ordinary; many in a row mean a badly adjusted link."};
-const struct alarm_kind qkd_alarm_store = {
-	"qkd_store_refused", ALARM_MAJOR, "The key store does not take blocks or pad marks: no key is made."};
+const struct alarm_kind qkd_alarm_store = {"qkd_store_refused", ALARM_MAJOR,
+	"The key store does not take blocks or pad marks: no key is made."};
 const struct alarm_kind qkd_alarm_desynchronised = {"qkd_pads_desynchronised", ALARM_CRITICAL,
-	"The ends do not agree on their authentication pads (restored backup, or different bootstrap secrets). "
+	"The ends do not agree on their authentication pads (restored backup, or different "
+	"bootstrap secrets). "
 	"The link stays closed until both ends get a new bootstrap secret."};
 
 static const struct {
@@ -63,13 +68,17 @@ struct err qkd_parameters_check(const struct qkd_parameters *p, struct complaint
 
 	if (!(mu[0] > mu[1] + mu[2] && mu[1] > mu[2] && mu[2] >= 0 && mu[0] < 2))
 		return complain(c, ERR(INPUT),
-			"intensities must satisfy mu1 > mu2 + mu3 and mu2 > mu3 >= 0, not %g %g %g", mu[0], mu[1], mu[2]);
-	if (!is_probability(q[0]) || !is_probability(q[1]) || !is_probability(q[2]) || sum < 0.999999 ||
-		sum > 1.000001)
-		return complain(c, ERR(INPUT), "probabilities of the intensities must be positive and sum to 1, not %g %g %g",
+			"intensities must satisfy mu1 > mu2 + mu3 and mu2 > mu3 >= 0, not %g %g %g",
+			mu[0], mu[1], mu[2]);
+	if (!is_probability(q[0]) || !is_probability(q[1]) || !is_probability(q[2]) ||
+		sum < 0.999999 || sum > 1.000001)
+		return complain(c, ERR(INPUT),
+			"probabilities of the intensities must be positive and sum to 1, not %g %g "
+			"%g",
 			q[0], q[1], q[2]);
 	if (!is_probability(p->basis_x))
-		return complain(c, ERR(INPUT), "the probability of the key basis must lie between 0 and 1");
+		return complain(
+			c, ERR(INPUT), "the probability of the key basis must lie between 0 and 1");
 	if (!is_probability(p->eps_sec) || !is_probability(p->eps_cor))
 		return complain(c, ERR(INPUT), "eps_sec and eps_cor must lie between 0 and 1");
 	if (!(p->qber_max > 0 && p->qber_max <= 0.25))

@@ -6,7 +6,8 @@
 /* Block sizes: the first about 0.8/QBER, then 4 and 64 times as long, then halves of the key. */
 enum { SECOND_FACTOR = 4, THIRD_FACTOR = 64, BLOCK_BITS_MIN = 4 };
 
-static struct err pass_open(struct reconcile_pass *p, uint32_t key_limit, bool is_first, bool is_bob)
+static struct err pass_open(
+	struct reconcile_pass *p, uint32_t key_limit, bool is_first, bool is_bob)
 {
 	if (!is_first)
 		p->from = calloc(key_limit, sizeof *p->from);
@@ -14,8 +15,9 @@ static struct err pass_open(struct reconcile_pass *p, uint32_t key_limit, bool i
 		p->to = calloc(key_limit, sizeof *p->to);
 	if (is_bob)
 		p->is_odd = calloc(key_limit / BLOCK_BITS_MIN + 2, 1);
-	const bool is_there = (is_first || p->from != NULL) && (is_first || !is_bob || p->to != NULL) &&
-		(!is_bob || p->is_odd != NULL);
+	const bool is_there = (is_first || p->from != NULL) &&
+			      (is_first || !is_bob || p->to != NULL) &&
+			      (!is_bob || p->is_odd != NULL);
 	return is_there ? OK : ERR(LIMIT);
 }
 
@@ -57,7 +59,8 @@ void reconcile_begin(struct reconcile *r, struct key_bits *key, double qber)
 	r->search_count = 0;
 }
 
-/* The permutation's generator: splitmix64 (public domain). Public and seeded by the peer: spread is all it is for. */
+/* The permutation's generator: splitmix64 (public domain). Public and seeded by the peer: spread is
+ * all it is for. */
 static uint64_t next(uint64_t *state)
 {
 	uint64_t z = *state += 0x9e3779b97f4a7c15u;
@@ -109,11 +112,12 @@ static struct reconcile_search block_range(const struct reconcile *r, uint32_t p
 	const struct reconcile_pass *p = &r->passes[pass];
 	const uint32_t start = block * p->block_bits, left = r->key->count - start;
 
-	return (struct reconcile_search){.start = start, .len = left < p->block_bits ? left : p->block_bits};
+	return (struct reconcile_search){
+		.start = start, .len = left < p->block_bits ? left : p->block_bits};
 }
 
-static enum qkd_abort answer_pass(struct reconcile *r, const struct link_message *asked, struct span_mut bits,
-	uint32_t *count)
+static enum qkd_abort answer_pass(struct reconcile *r, const struct link_message *asked,
+	struct span_mut bits, uint32_t *count)
 {
 	const uint32_t n = r->key->count;
 
@@ -127,12 +131,14 @@ static enum qkd_abort answer_pass(struct reconcile *r, const struct link_message
 	memset(bits.at, 0, (*count + 7) / 8);
 	for (uint32_t i = 0; i < *count; i++) {
 		const struct reconcile_search range = block_range(r, asked->pass, i);
-		bits.at[i / 8] |= (uint8_t)(range_parity(r, asked->pass, range.start, range.len) << i % 8);
+		bits.at[i / 8] |=
+			(uint8_t)(range_parity(r, asked->pass, range.start, range.len) << i % 8);
 	}
 	return QKD_GOES_ON;
 }
 
-static enum qkd_abort answer_ranges(struct reconcile *r, const struct link_message *asked, struct span_mut bits)
+static enum qkd_abort answer_ranges(
+	struct reconcile *r, const struct link_message *asked, struct span_mut bits)
 {
 	const uint32_t n = r->key->count;
 
@@ -141,15 +147,17 @@ static enum qkd_abort answer_ranges(struct reconcile *r, const struct link_messa
 	memset(bits.at, 0, (asked->count + 7) / 8);
 	for (uint32_t i = 0; i < asked->count; i++) {
 		const struct link_range range = link_range_at(asked, i);
-		if (range.pass >= r->pass_count || range.len == 0 || range.start >= n || range.len > n - range.start)
+		if (range.pass >= r->pass_count || range.len == 0 || range.start >= n ||
+			range.len > n - range.start)
 			return QKD_PROTOCOL;
-		bits.at[i / 8] |= (uint8_t)(range_parity(r, range.pass, range.start, range.len) << i % 8);
+		bits.at[i / 8] |=
+			(uint8_t)(range_parity(r, range.pass, range.start, range.len) << i % 8);
 	}
 	return QKD_GOES_ON;
 }
 
-enum qkd_abort reconcile_answer(struct reconcile *r, uint16_t type, const struct link_message *asked,
-	struct span_mut bits, uint32_t *count)
+enum qkd_abort reconcile_answer(struct reconcile *r, uint16_t type,
+	const struct link_message *asked, struct span_mut bits, uint32_t *count)
 {
 	*count = asked->count;
 	const enum qkd_abort reason = type == LINK_PASS ? answer_pass(r, asked, bits, count)
@@ -157,7 +165,8 @@ enum qkd_abort reconcile_answer(struct reconcile *r, uint16_t type, const struct
 	if (reason != QKD_GOES_ON)
 		return reason;
 	r->parities += *count;
-	/* More than the key has: nothing can be left of it, and a peer may not keep us busy for ever. */
+	/* More than the key has: nothing can be left of it, and a peer may not keep us busy for
+	 * ever. */
 	return r->parities > r->key->count ? QKD_NOT_CORRECTED : QKD_GOES_ON;
 }
 
@@ -244,15 +253,15 @@ static void ask_ranges(struct reconcile *r, struct link_message *m, struct write
 {
 	for (uint32_t i = 0; i < r->search_count; i++) {
 		const struct reconcile_search s = r->searches[i];
-		link_range_put(items,
-			(struct link_range){(uint8_t)r->search_pass, s.start, left_half(s)});
+		link_range_put(
+			items, (struct link_range){(uint8_t)r->search_pass, s.start, left_half(s)});
 	}
 	m->count = r->search_count;
 	m->items = writer_span_done(items);
 }
 
-void reconcile_ask(struct reconcile *r, uint64_t permutation, uint16_t *type, struct link_message *m,
-	struct writer *items)
+void reconcile_ask(struct reconcile *r, uint64_t permutation, uint16_t *type,
+	struct link_message *m, struct writer *items)
 {
 	if (r->search_count == 0)
 		searches_choose(r);
@@ -306,7 +315,8 @@ static void learn_ranges(struct reconcile *r, const struct link_message *m)
 
 enum qkd_abort reconcile_learn(struct reconcile *r, const struct link_message *m)
 {
-	const uint32_t expected = r->is_top_asked ? r->passes[r->pass_count - 1].block_count : r->search_count;
+	const uint32_t expected =
+		r->is_top_asked ? r->passes[r->pass_count - 1].block_count : r->search_count;
 
 	if (expected == 0 || m->count != expected)
 		return QKD_PROTOCOL;

@@ -8,10 +8,9 @@ void sift_announce(const struct sift_detections *detections, struct writer *item
 
 	for (uint32_t i = 0; i < detections->count; i++) {
 		const struct sift_detection *d = &detections->items[i];
-		link_detection_put(items,
-			(struct link_detection){.gap = d->slot - before,
-				.is_test_basis = d->basis == 1,
-				.test_bit = d->basis == 1 ? d->bit : 0});
+		link_detection_put(items, (struct link_detection){.gap = d->slot - before,
+						  .is_test_basis = d->basis == 1,
+						  .test_bit = d->basis == 1 ? d->bit : 0});
 		before = d->slot;
 	}
 }
@@ -46,7 +45,8 @@ static bool answer_one(const struct sift_log *log, uint32_t slot, struct link_de
 	*answer = (struct link_sifted){0};
 	if (intensity >= QKD_INTENSITIES || is_test != d.is_test_basis)
 		return true;
-	*answer = (struct link_sifted){.is_kept = true, .intensity = intensity, .test_bit = is_test ? bit : 0};
+	*answer = (struct link_sifted){
+		.is_kept = true, .intensity = intensity, .test_bit = is_test ? bit : 0};
 	if (is_test) {
 		count_test(counts, intensity, bit, d.test_bit);
 		return true;
@@ -55,8 +55,8 @@ static bool answer_one(const struct sift_log *log, uint32_t slot, struct link_de
 	return key_append(key, bit);
 }
 
-enum qkd_abort sift_answer(const struct sift_log *log, const struct link_message *announced, struct writer *items,
-	struct key_bits *key, struct qkd_counts *counts)
+enum qkd_abort sift_answer(const struct sift_log *log, const struct link_message *announced,
+	struct writer *items, struct key_bits *key, struct qkd_counts *counts)
 {
 	uint64_t slot = 0;
 
@@ -76,8 +76,8 @@ enum qkd_abort sift_answer(const struct sift_log *log, const struct link_message
 	return QKD_GOES_ON;
 }
 
-enum qkd_abort sift_finish(const struct sift_detections *detections, const struct link_message *answer,
-	struct key_bits *key, struct qkd_counts *counts)
+enum qkd_abort sift_finish(const struct sift_detections *detections,
+	const struct link_message *answer, struct key_bits *key, struct qkd_counts *counts)
 {
 	key->count = 0;
 	*counts = (struct qkd_counts){0};

@@ -1,11 +1,13 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Both ends of a link in one simulation: simulated optics, a modelled key store, a channel that loses nothing but may break, and
- * crashes wherever something leaves an end: before or after it left, before or after the store kept it.
+ * Both ends of a link in one simulation: simulated optics, a modelled key store, a channel that
+ * loses nothing but may break, and crashes wherever something leaves an end: before or after it
+ * left, before or after the store kept it.
  *
- * The store is a model of what kms-store promises (codec/qkd_msg.h). In its dishonest mode it answers "durable" and then
- * forgets in a crash: the properties below must then break, or they prove nothing.
+ * The store is a model of what kms-store promises (codec/qkd_msg.h). In its dishonest mode it
+ * answers "durable" and then forgets in a crash: the properties below must then break, or they
+ * prove nothing.
  */
 #include "base/secret.h"
 #include "codec/qkd_pads.h"
@@ -21,7 +23,14 @@
 
 enum { ALICE, BOB, WORLD }; /* nodes of the simulation */
 enum { CHUNK = 8192, SLOTS = 98304, PADS_SEEN = 4096 };
-enum { TIMER_OPTICS = 1, TIMER_CONNECT, TIMER_RESTART_ALICE, TIMER_RESTART_BOB, TIMER_STORE, TIMER_TICK };
+enum {
+	TIMER_OPTICS = 1,
+	TIMER_CONNECT,
+	TIMER_RESTART_ALICE,
+	TIMER_RESTART_BOB,
+	TIMER_STORE,
+	TIMER_TICK
+};
 
 struct world;
 
@@ -87,7 +96,8 @@ static bool dies(struct end *e)
 	return e->is_crashing;
 }
 
-/* Counts each pad that leaves an end; one number with two different tags is the end of all security. */
+/* Counts each pad that leaves an end; one number with two different tags is the end of all
+ * security. */
 static void watch_tag(struct end *e, struct span body)
 {
 	struct link_message m;
@@ -178,7 +188,8 @@ static void store_commit(struct end *e)
 	const uint16_t type = e->request_type;
 	const bool is_last = dies(e);
 
-	assert_false(failed(qkd_request_decode(type, span_of(e->request, e->request_len), &q, &fault)));
+	assert_false(
+		failed(qkd_request_decode(type, span_of(e->request, e->request_len), &q, &fault)));
 	if (is_last && prop_below(e->world->prop, 2) == 0)
 		return; /* the power went before the disk had it */
 	struct err err = stored_apply(e->kept, type, &q);
@@ -231,8 +242,8 @@ static void end_start(struct end *e)
 	e->crash_in = 0;
 	if (w->crash_spread > 0 && w->crashes < w->crashes_wanted)
 		e->crash_in = 1 + (uint32_t)prop_below(w->prop, w->crash_spread);
-	assert_false(failed(qkd_link_open(
-		&e->link, &settings, port, prop_entropy(w->prop), &e->alarms, SPAN_ARRAY(bootstrap), NULL)));
+	assert_false(failed(qkd_link_open(&e->link, &settings, port, prop_entropy(w->prop),
+		&e->alarms, SPAN_ARRAY(bootstrap), NULL)));
 	sim_node_set(w->sim, e->node, (struct sim_node){e, on_message, on_timer});
 	sim_timer(w->sim, e->node, 500, TIMER_TICK);
 	qkd_link_store_up(e->link, sim_now(w->sim));
@@ -250,7 +261,8 @@ static void end_die(struct end *e)
 	if (!w->is_honest)
 		*e->kept = *e->durable;
 	w->crashes++;
-	sim_timer(w->sim, WORLD, 20 + prop_below(w->prop, 50), e->node == ALICE ? TIMER_RESTART_ALICE : TIMER_RESTART_BOB);
+	sim_timer(w->sim, WORLD, 20 + prop_below(w->prop, 50),
+		e->node == ALICE ? TIMER_RESTART_ALICE : TIMER_RESTART_BOB);
 }
 
 static void connection_break(struct world *w)
@@ -375,7 +387,8 @@ static struct err fill_quickly(void *ctx, struct span_mut out)
 	return OK;
 }
 
-static struct world *world_open(uint64_t seed, bool is_honest, uint32_t crash_spread, uint64_t crashes_wanted)
+static struct world *world_open(
+	uint64_t seed, bool is_honest, uint32_t crash_spread, uint64_t crashes_wanted)
 {
 	struct world *w = calloc(1, sizeof *w);
 	const struct optics_settings optics = {.attenuation_db_km = 0.2,
@@ -394,7 +407,8 @@ static struct world *world_open(uint64_t seed, bool is_honest, uint32_t crash_sp
 	w->crash_spread = crash_spread;
 	w->crashes_wanted = crashes_wanted;
 	prop_fill(w->prop, SPAN_MUT_ARRAY(bootstrap));
-	assert_false(failed(optics_open(&w->optics, &optics, (struct entropy){w->prop, fill_quickly}, NULL)));
+	assert_false(failed(
+		optics_open(&w->optics, &optics, (struct entropy){w->prop, fill_quickly}, NULL)));
 	for (size_t i = 0; i < 2; i++) {
 		struct end *e = &w->ends[i];
 		*e = (struct end){.world = w, .node = i};
@@ -443,8 +457,10 @@ static void test_both_ends_get_the_same_keys_and_account_for_every_bit(void **st
 	run_for(w, 2000);
 	w->is_light_on = false;
 	run_for(w, 2000);
-	const struct qkd_link_status a = qkd_link_status(w->ends[ALICE].link), b = qkd_link_status(w->ends[BOB].link);
-	print_message("%d blocks, %d bits; last: %s\n", (int)a.blocks_final, (int)a.secret_bits, w->ends[ALICE].report);
+	const struct qkd_link_status a = qkd_link_status(w->ends[ALICE].link),
+				     b = qkd_link_status(w->ends[BOB].link);
+	print_message("%d blocks, %d bits; last: %s\n", (int)a.blocks_final, (int)a.secret_bits,
+		w->ends[ALICE].report);
 	assert_true(a.blocks_final >= 5);
 	assert_int_equal(a.blocks_final, b.blocks_final);
 	assert_int_equal(a.secret_bits, b.secret_bits);
@@ -453,9 +469,11 @@ static void test_both_ends_get_the_same_keys_and_account_for_every_bit(void **st
 	assert_memory_equal(&a.ledger, &b.ledger, sizeof a.ledger);
 	/* Both directions of Cascade are leak [arXiv:2307.00576]. */
 	assert_true(a.ledger.answers == a.ledger.parities);
-	assert_true(a.ledger.parities > 0 && a.ledger.tag_bits == 64 && a.ledger.seed_bits == a.ledger.sifted - 1);
+	assert_true(a.ledger.parities > 0 && a.ledger.tag_bits == 64 &&
+		    a.ledger.seed_bits == a.ledger.sifted - 1);
 	assert_true(a.qber > 0.0005 && a.qber < 0.006);
-	assert_true(a.is_simulated && strstr(w->ends[ALICE].report, "\"optics\":\"simulated\"") != NULL);
+	assert_true(a.is_simulated &&
+		    strstr(w->ends[ALICE].report, "\"optics\":\"simulated\"") != NULL);
 	assert_int_equal(w->reused, 0);
 	/* Pools are refilled from the blocks themselves. */
 	assert_true(a.pads_send >= 32 && a.pads_accept >= 32);
@@ -566,7 +584,7 @@ static void test_an_end_set_back_to_a_backup_is_refused(void **state)
 	run_for(w, 2000);
 	/* Whoever reads the other's greeting first hangs up. */
 	assert_true(alarm_stands(&w->ends[ALICE].alarms, &qkd_alarm_desynchronised, "test") ||
-		alarm_stands(&w->ends[BOB].alarms, &qkd_alarm_desynchronised, "test"));
+		    alarm_stands(&w->ends[BOB].alarms, &qkd_alarm_desynchronised, "test"));
 	assert_int_equal(w->reused, 0);
 	free(backup);
 	world_close(w);
@@ -588,13 +606,17 @@ static struct tally crash_many(uint64_t seeds, uint64_t crashes_each, bool is_ho
 		t.finals += stored_finals(w->ends[ALICE].kept);
 		t.unequal += stored_unequal(w->ends[0].kept, w->ends[1].kept);
 		t.reused += w->reused;
-		if (is_honest && (stored_unequal(w->ends[0].kept, w->ends[1].kept) > 0 || w->reused > 0 || stored_finals(w->ends[ALICE].kept) == 0))
-			print_message("seed %d: %d unequal, %d reused, %d final\n", (int)(100 + seed),
-				(int)stored_unequal(w->ends[0].kept, w->ends[1].kept), (int)w->reused, (int)stored_finals(w->ends[ALICE].kept));
+		if (is_honest && (stored_unequal(w->ends[0].kept, w->ends[1].kept) > 0 ||
+					 w->reused > 0 || stored_finals(w->ends[ALICE].kept) == 0))
+			print_message("seed %d: %d unequal, %d reused, %d final\n",
+				(int)(100 + seed),
+				(int)stored_unequal(w->ends[0].kept, w->ends[1].kept),
+				(int)w->reused, (int)stored_finals(w->ends[ALICE].kept));
 		world_close(w);
 	}
 	print_message("%s store: %d crashes, %d final blocks, %d unequal, %d pads used twice\n",
-		is_honest ? "honest" : "dishonest", (int)t.crashes, (int)t.finals, (int)t.unequal, (int)t.reused);
+		is_honest ? "honest" : "dishonest", (int)t.crashes, (int)t.finals, (int)t.unequal,
+		(int)t.reused);
 	return t;
 }
 
@@ -628,7 +650,8 @@ int main(void)
 		cmocka_unit_test(test_a_forged_hello_is_caught_by_the_tag),
 		cmocka_unit_test(test_other_bootstrap_secrets_or_parameters_never_make_key),
 		cmocka_unit_test(test_an_end_set_back_to_a_backup_is_refused),
-		cmocka_unit_test(test_over_a_thousand_crashes_keys_are_equal_and_no_pad_is_used_twice),
+		cmocka_unit_test(
+			test_over_a_thousand_crashes_keys_are_equal_and_no_pad_is_used_twice),
 		cmocka_unit_test(test_with_a_store_that_lies_pads_are_used_twice),
 	};
 

@@ -29,7 +29,8 @@ struct expected {
 /* Expected counts of n_X = 1e7 at a distance [Lim §III: InGaAs detectors]. */
 static struct expected lim_counts(double km)
 {
-	const double eta = pow(10, -0.2 * km / 10) * 0.1, dark = 6e-7, afterpulse = 0.04, misalignment = 0.005;
+	const double eta = pow(10, -0.2 * km / 10) * 0.1, dark = 6e-7, afterpulse = 0.04,
+		     misalignment = 0.005;
 	const double x = lim.basis_x * lim.basis_x, z = (1 - lim.basis_x) * (1 - lim.basis_x);
 	double gain[3], error[3], total = 0, errors = 0;
 	struct expected out;
@@ -38,7 +39,8 @@ static struct expected lim_counts(double km)
 		const double d = 1 - (1 - 2 * dark) * exp(-eta * lim.intensity[k]);
 		gain[k] = lim.probability[k] * d * (1 + afterpulse);
 		error[k] = lim.probability[k] *
-			(dark + misalignment * (1 - exp(-eta * lim.intensity[k])) + afterpulse * d / 2);
+			   (dark + misalignment * (1 - exp(-eta * lim.intensity[k])) +
+				   afterpulse * d / 2);
 		total += gain[k];
 		errors += error[k];
 	}
@@ -77,12 +79,14 @@ static void test_key_lengths_are_those_of_lim_2014(void **state)
 		estimate_bounds(x.key, x.test, x.errors, &lim, &e);
 		const double rate =
 			estimate_final_bits(&e, &lim, parities, log2(2 / lim.eps_cor)) / x.pulses;
-		print_message("%3.0f km: %.6e bit/pulse (expected %.6e)\n", points[i][0], rate, points[i][1]);
+		print_message("%3.0f km: %.6e bit/pulse (expected %.6e)\n", points[i][0], rate,
+			points[i][1]);
 		assert_true(fabs(rate / points[i][1] - 1) < 1e-6);
 	}
 }
 
-/* No error among n test bits leaves room for some 2 ln(21 / eps) / n: a spy who takes few bits is seen in none of them. */
+/* No error among n test bits leaves room for some 2 ln(21 / eps) / n: a spy who takes few bits is
+ * seen in none of them. */
 static void test_no_error_seen_is_not_no_error(void **state)
 {
 	const struct expected x = lim_counts(0);
@@ -174,7 +178,8 @@ static struct outcome cascade(struct prop *p, struct key_bits *a, struct key_bit
 		if (type == LINK_CORRECTED)
 			break;
 		assert_false(w.is_full);
-		out.reason = reconcile_answer(&alice, type, &asked, SPAN_MUT_ARRAY(answer_items), &answer.count);
+		out.reason = reconcile_answer(
+			&alice, type, &asked, SPAN_MUT_ARRAY(answer_items), &answer.count);
 		if (out.reason != QKD_GOES_ON)
 			return out;
 		answer.items = span_of(answer_items, (answer.count + 7) / 8);
@@ -222,9 +227,11 @@ static void test_cascade_corrects_and_never_leaks_less_than_shannon(void **state
 			entropy += out.entropy;
 			rounds += out.rounds;
 		}
-		print_message("QBER %.3f: leak / log2 C(n, errors) = %.3f, %.0f rounds, %d of %d blocks left unequal\n",
+		print_message("QBER %.3f: leak / log2 C(n, errors) = %.3f, %.0f rounds, %d of %d "
+			      "blocks left unequal\n",
 			qbers[q], leak / entropy, rounds / (double)BLOCKS, wrong, BLOCKS);
-		/* Parities name the error pattern, so on average they carry at least its entropy. */
+		/* Parities name the error pattern, so on average they carry at least its entropy.
+		 */
 		assert_true(leak >= entropy);
 		assert_true(leak <= 1.35 * entropy);
 		assert_true(wrong <= 1);
@@ -249,24 +256,29 @@ static void test_alice_refuses_questions_that_cannot_be(void **state)
 {
 	struct key_bits a = {alice_bits, 1000, KEY_LIMIT};
 	struct link_message pass = {.pass = 1, .pass_block_bits = 64}, ranges = {.count = 1};
-	static const struct link_range bad[] = {{0, 990, 11}, {0, 1000, 1}, {0, 0, 0}, {1, 0, 5}, {0, 5, 0xffffff}};
+	static const struct link_range bad[] = {
+		{0, 990, 11}, {0, 1000, 1}, {0, 0, 0}, {1, 0, 5}, {0, 5, 0xffffff}};
 	uint8_t bits[200], range[7];
 	uint32_t count;
 
 	(void)state;
 	reconcile_begin(&alice, &a, 0);
-	assert_int_equal(reconcile_answer(&alice, LINK_PASS, &pass, SPAN_MUT_ARRAY(bits), &count), QKD_PROTOCOL);
+	assert_int_equal(reconcile_answer(&alice, LINK_PASS, &pass, SPAN_MUT_ARRAY(bits), &count),
+		QKD_PROTOCOL);
 	pass.pass = 0;
 	pass.pass_block_bits = 1; /* would hand over the key bit by bit */
-	assert_int_equal(reconcile_answer(&alice, LINK_PASS, &pass, SPAN_MUT_ARRAY(bits), &count), QKD_PROTOCOL);
+	assert_int_equal(reconcile_answer(&alice, LINK_PASS, &pass, SPAN_MUT_ARRAY(bits), &count),
+		QKD_PROTOCOL);
 	pass.pass_block_bits = 64;
-	assert_int_equal(reconcile_answer(&alice, LINK_PASS, &pass, SPAN_MUT_ARRAY(bits), &count), QKD_GOES_ON);
+	assert_int_equal(reconcile_answer(&alice, LINK_PASS, &pass, SPAN_MUT_ARRAY(bits), &count),
+		QKD_GOES_ON);
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		struct writer w = writer_of(SPAN_MUT_ARRAY(range));
 		link_range_put(&w, bad[i]);
 		ranges.items = writer_span_done(&w);
-		assert_int_equal(
-			reconcile_answer(&alice, LINK_RANGES, &ranges, SPAN_MUT_ARRAY(bits), &count), QKD_PROTOCOL);
+		assert_int_equal(reconcile_answer(&alice, LINK_RANGES, &ranges,
+					 SPAN_MUT_ARRAY(bits), &count),
+			QKD_PROTOCOL);
 	}
 }
 
@@ -280,7 +292,8 @@ static void test_a_slot_announced_twice_or_out_of_the_block_is_refused(void **st
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(gaps); i++) {
-		struct writer w = writer_of(SPAN_MUT_ARRAY(items)), answer = writer_of(SPAN_MUT_ARRAY(answer_items));
+		struct writer w = writer_of(SPAN_MUT_ARRAY(items)),
+			      answer = writer_of(SPAN_MUT_ARRAY(answer_items));
 		for (size_t d = 0; d < 2; d++)
 			link_detection_put(&w, (struct link_detection){.gap = gaps[i][d]});
 		const struct link_message m = {.count = 2, .items = writer_span_done(&w)};
@@ -297,7 +310,8 @@ static void test_lost_slots_and_foreign_bases_are_dropped(void **state)
 	const struct sift_detections detections = {detected, 4, 4};
 	struct key_bits a = {alice_bits, 0, KEY_LIMIT}, b = {bob_bits, 0, KEY_LIMIT};
 	struct qkd_counts ca, cb;
-	struct writer w = writer_of(SPAN_MUT_ARRAY(items)), answer = writer_of(SPAN_MUT_ARRAY(answer_items));
+	struct writer w = writer_of(SPAN_MUT_ARRAY(items)),
+		      answer = writer_of(SPAN_MUT_ARRAY(answer_items));
 
 	(void)state;
 	sift_announce(&detections, &w);
@@ -366,7 +380,8 @@ static void test_key_length_falls_bit_for_bit_with_the_leak(void **state)
 
 	(void)state;
 	assert_int_equal(estimate_block(&c, &p, &e), QKD_GOES_ON);
-	assert_int_equal(amplify_length(&e, &p, &ledger, &before), QKD_NO_SECRET); /* 1e7 / 2^64 > eps_cor */
+	assert_int_equal(
+		amplify_length(&e, &p, &ledger, &before), QKD_NO_SECRET); /* 1e7 / 2^64 > eps_cor */
 	p.eps_cor = 1e-14;
 	assert_int_equal(amplify_length(&e, &p, &ledger, &before), QKD_GOES_ON);
 	ledger.parities += 5000;
@@ -405,7 +420,8 @@ static void test_the_model_shows_its_expected_gain_and_errors(void **state)
 		assert_false(failed(optics_open(&o, &s, prop_entropy(&p), NULL)));
 		for (int i = 0; i < 10; i++) {
 			const uint64_t first = o.next_slot;
-			assert_false(failed(optics_run(&o, OPTICS_SLOTS_MAX, nibbles, events, &count)));
+			assert_false(
+				failed(optics_run(&o, OPTICS_SLOTS_MAX, nibbles, events, &count)));
 			detections += count;
 			for (uint32_t n = 0; n < count; n++) {
 				const uint64_t at = events[n].slot - first;
@@ -418,9 +434,11 @@ static void test_the_model_shows_its_expected_gain_and_errors(void **state)
 				errors += clicks == 3 ? 0.5 : clicks != 1u + (sent & 1);
 			}
 		}
-		const double gain = detections / (10.0 * (double)OPTICS_SLOTS_MAX), qber = errors / sifted;
-		print_message("intercepted %.1f: gain %.4f (%.4f), QBER %.4f (%.4f)\n", intercepted[f], gain,
-			optics_expected_gain(&o), qber, optics_expected_qber(&o));
+		const double gain = detections / (10.0 * (double)OPTICS_SLOTS_MAX),
+			     qber = errors / sifted;
+		print_message("intercepted %.1f: gain %.4f (%.4f), QBER %.4f (%.4f)\n",
+			intercepted[f], gain, optics_expected_gain(&o), qber,
+			optics_expected_qber(&o));
 		assert_true(fabs(gain / optics_expected_gain(&o) - 1) < 0.02);
 		assert_true(fabs(qber - optics_expected_qber(&o)) < 4 * sqrt(qber / sifted) + 1e-4);
 	}
@@ -444,7 +462,8 @@ int main(void)
 		cmocka_unit_test(test_the_model_shows_its_expected_gain_and_errors),
 	};
 
-	if (failed(reconcile_open(&alice, KEY_LIMIT, false)) || failed(reconcile_open(&bob, KEY_LIMIT, true)))
+	if (failed(reconcile_open(&alice, KEY_LIMIT, false)) ||
+		failed(reconcile_open(&bob, KEY_LIMIT, true)))
 		return 1;
 	const int result = cmocka_run_group_tests(tests, NULL, NULL);
 	reconcile_close(&alice);

@@ -11,7 +11,8 @@ void key_bits_pack(const struct key_bits *key, uint8_t *packed)
 		packed[i / 8] |= (uint8_t)(key->bits[i] << i % 8);
 }
 
-void verify_tag(uint8_t tag[static VERIFY_TAG], struct span packed, const uint8_t hash_key[static VERIFY_KEY])
+void verify_tag(uint8_t tag[static VERIFY_TAG], struct span packed,
+	const uint8_t hash_key[static VERIFY_KEY])
 {
 	struct polyhash h;
 	uint8_t whole[GF128_OCTETS];

@@ -128,7 +128,8 @@ static void test_length_too_long_for_its_mark_is_full(void **state)
 	assert_false(failed(writer_result(&w, &message)));
 	assert_int_equal(buffer[0], 255);
 	w = writer_of(SPAN_MUT_ARRAY(buffer));
-	writer_close(&w, (writer_mark(&w, 1), writer_span(&w, span_of(content, 256)), (size_t)0), 1);
+	writer_close(
+		&w, (writer_mark(&w, 1), writer_span(&w, span_of(content, 256)), (size_t)0), 1);
 	assert_true(failed(writer_result(&w, &message)));
 }
 
@@ -147,8 +148,20 @@ static void take_b(struct reader *value, void *out)
 }
 
 static const struct tlv_rule pair_rules[] = {
-	{.type = 1, .presence = TLV_MANDATORY, .min = 1, .max = 1, .repeat_max = 1, .name = "a", .take = take_a},
-	{.type = 2, .presence = TLV_OPTIONAL, .min = 1, .max = 2, .repeat_max = 2, .name = "b", .take = take_b},
+	{.type = 1,
+		.presence = TLV_MANDATORY,
+		.min = 1,
+		.max = 1,
+		.repeat_max = 1,
+		.name = "a",
+		.take = take_a},
+	{.type = 2,
+		.presence = TLV_OPTIONAL,
+		.min = 1,
+		.max = 2,
+		.repeat_max = 2,
+		.name = "b",
+		.take = take_b},
 };
 
 static struct wire_fault walk(const uint8_t *bytes, size_t len, struct pair *out, bool strict)
@@ -166,8 +179,9 @@ static struct wire_fault walk(const uint8_t *bytes, size_t len, struct pair *out
 	return fault;
 }
 
-#define WALK(out, strict, ...) \
-	walk((const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}), (out), (strict))
+#define WALK(out, strict, ...)                                                                     \
+	walk((const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}), (out),        \
+		(strict))
 
 static void test_tlv_rules_decide(void **state)
 {
@@ -177,11 +191,11 @@ static void test_tlv_rules_decide(void **state)
 	assert_false(failed(WALK(&out, true, 1, 1, 7, 2, 1, 8, 2, 1, 9).err));
 	assert_int_equal(out.a, 7);
 	assert_int_equal(out.b, 9);
-	assert_string_equal(WALK(&out, false, 2, 1, 8, 1, 1, 7).field, "b"); /* not first */
-	assert_string_equal(WALK(&out, false, 1, 1, 7, 1, 1, 7).field, "a"); /* twice */
-	assert_string_equal(WALK(&out, false, 1, 2, 7, 7).field, "a");	     /* too long */
+	assert_string_equal(WALK(&out, false, 2, 1, 8, 1, 1, 7).field, "b");    /* not first */
+	assert_string_equal(WALK(&out, false, 1, 1, 7, 1, 1, 7).field, "a");    /* twice */
+	assert_string_equal(WALK(&out, false, 1, 2, 7, 7).field, "a");          /* too long */
 	assert_string_equal(WALK(&out, false, 1, 1, 7, 2, 2, 8, 8).field, "b"); /* left over */
-	assert_string_equal(WALK(&out, false, 1, 1).field, "a");		/* cut off */
+	assert_string_equal(WALK(&out, false, 1, 1).field, "a");                /* cut off */
 	assert_string_equal(WALK(&out, true, 1, 1, 7, 9, 0).field, "unknown element");
 	assert_false(failed(WALK(&out, false, 1, 1, 7, 9, 0).err));
 	assert_string_equal(WALK(&out, false, 9, 0).field, "a"); /* missing */

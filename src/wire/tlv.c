@@ -33,7 +33,8 @@ static void take_element(
 	const size_t at = (size_t)(rule - shape->rules);
 	census->seen[at]++;
 	if (!reader_require(r, !first_is_due || at == 0, rule->name, rule->clause) ||
-		!reader_require(r, len >= rule->min && len <= rule->max, rule->name, rule->clause) ||
+		!reader_require(
+			r, len >= rule->min && len <= rule->max, rule->name, rule->clause) ||
 		!reader_require(r, census->seen[at] <= rule->repeat_max, rule->name, rule->clause))
 		return;
 	struct reader value = reader_cut(r, len, rule->name);
@@ -43,8 +44,7 @@ static void take_element(
 	reader_end(&value, rule->name);
 }
 
-void tlv_walk(
-	struct reader *r, const struct tlv_shape *shape, void *out, struct tlv_census *census)
+void tlv_walk(struct reader *r, const struct tlv_shape *shape, void *out, struct tlv_census *census)
 {
 	struct tlv_census own = {0};
 

@@ -26,7 +26,7 @@ struct tlv_rule {
 
 struct tlv_shape {
 	uint8_t type_octets, length_octets; /* 1 or 2 each */
-	bool first_is_first;		    /* the first rule's element must come first */
+	bool first_is_first;                /* the first rule's element must come first */
 	bool refuse_unknown;
 	const struct tlv_rule *rules;
 	size_t rule_count; /* at most TLV_RULES_MAX */

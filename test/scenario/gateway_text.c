@@ -11,7 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static struct err render(int argc, char **argv, struct span_mut out, size_t *len, struct complaint *c)
+static struct err render(
+	int argc, char **argv, struct span_mut out, size_t *len, struct complaint *c)
 {
 	if (argc == 5 && strcmp(argv[1], "conf") == 0) {
 		const struct gateway_conf conf = {
@@ -20,8 +21,12 @@ static struct err render(int argc, char **argv, struct span_mut out, size_t *len
 	}
 	if (argc != 9)
 		return complain(c, ERR(INPUT), "see the source for its arguments");
-	struct gateway_fence fence = {.backhaul = argv[2], .tunnel = "ipsec0", .local_address = argv[3],
-		.peer_address = argv[4], .local_prefix = argv[5], .remote_prefix = argv[6]};
+	struct gateway_fence fence = {.backhaul = argv[2],
+		.tunnel = "ipsec0",
+		.local_address = argv[3],
+		.peer_address = argv[4],
+		.local_prefix = argv[5],
+		.remote_prefix = argv[6]};
 	const bool listens = strcmp(argv[7], "listen") == 0;
 	*(listens ? &fence.listen_count : &fence.connect_count) = 1;
 	*(listens ? fence.listen_ports : fence.connect_ports) = (uint16_t)atoi(argv[8]);

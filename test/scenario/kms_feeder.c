@@ -1,8 +1,9 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Stands where merlon-qkd stands: brings a site's key store blocks, the same at both sites, as a quantum link would. The octets
- * come from a seeded generator: there is nothing quantum here. For the scenario test alone.
+ * Stands where merlon-qkd stands: brings a site's key store blocks, the same at both sites, as a
+ * quantum link would. The octets come from a seeded generator: there is nothing quantum here. For
+ * the scenario test alone.
  *
  * Settings: blocks, block_octets, seed.
  */
@@ -36,7 +37,8 @@ static void ask(uint16_t type, const struct qkd_request *m, channel_answered_fn 
 	struct writer w = writer_of(SPAN_MUT_ARRAY(out));
 
 	qkd_request_encode(&w, type, m);
-	if (state.store == NULL || failed(channel_ask(state.store, type, writer_span_done(&w), 5000, answered, NULL)))
+	if (state.store == NULL ||
+		failed(channel_ask(state.store, type, writer_span_done(&w), 5000, answered, NULL)))
 		loop_timer_once(&state.next, 500);
 }
 

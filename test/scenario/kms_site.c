@@ -1,14 +1,27 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 /*
- * kms_site BUILD FEEDER FOLDER SITE PEER ROLE PEER_PORT API_PORT BLOCKS BLOCK_OCTETS: the key management of one site, as
- * `merlon run` would start it, with the feeder in place of a quantum link. In the foreground.
+ * kms_site BUILD FEEDER FOLDER SITE PEER ROLE PEER_PORT API_PORT BLOCKS BLOCK_OCTETS: the key
+ * management of one site, as `merlon run` would start it, with the feeder in place of a quantum
+ * link. In the foreground.
  */
 #include "host/supervisor.h"
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { BUILD = 1, FEEDER, FOLDER, SITE, PEER, ROLE, PEER_PORT, API_PORT, BLOCKS, BLOCK_OCTETS, ARGUMENTS };
+enum {
+	BUILD = 1,
+	FEEDER,
+	FOLDER,
+	SITE,
+	PEER,
+	ROLE,
+	PEER_PORT,
+	API_PORT,
+	BLOCKS,
+	BLOCK_OCTETS,
+	ARGUMENTS
+};
 
 static char **arguments;
 static struct supervisor_plan *plan;
@@ -32,7 +45,8 @@ static struct process_row *row_add(const char *name, unsigned flags, const char 
 	struct process_row *row = &plan->rows[plan->count++];
 
 	snprintf(row->name, sizeof row->name, "%s", name);
-	snprintf(row->executable, sizeof row->executable, "%.200s/merlon-%s", arguments[BUILD], name);
+	snprintf(row->executable, sizeof row->executable, "%.200s/merlon-%s", arguments[BUILD],
+		name);
 	row->flags = flags;
 	if (neighbour != NULL)
 		snprintf(row->neighbours[row->neighbour_count++], PROC_NAME_MAX, "%s", neighbour);

@@ -1,12 +1,14 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A whole quantum link of real processes on this machine: merlon-optics, merlon-qkd as Alice and as Bob, TLS between them on
- * loopback. This program is their supervisor and, by the model, their key store.
+ * A whole quantum link of real processes on this machine: merlon-optics, merlon-qkd as Alice and as
+ * Bob, TLS between them on loopback. This program is their supervisor and, by the model, their key
+ * store.
  *
  *     qkd_link BUILD_ROOT
  *
- * Key flows and is equal; a killed end comes back and goes on; an eavesdropper ends it, with the alarm and no bit more.
+ * Key flows and is equal; a killed end comes back and goes on; an eavesdropper ends it, with the
+ * alarm and no bit more.
  */
 #include "base/log.h"
 #include "cmd/lab/pki.h"
@@ -40,7 +42,8 @@ struct end {
 	bool is_ready, eavesdropping;
 };
 
-static struct end ends[2] = {{.role = "alice", .site = "radio", .peer = "core"}, {.role = "bob", .site = "core", .peer = "radio"}};
+static struct end ends[2] = {{.role = "alice", .site = "radio", .peer = "core"},
+	{.role = "bob", .site = "core", .peer = "radio"}};
 static const char *build;
 static char folder[] = "/tmp/merlon-qkd-XXXXXX";
 static pid_t optics;
@@ -60,14 +63,14 @@ static void clean(void)
 		fprintf(stderr, "could not remove %s\n", folder);
 }
 
-#define MUST(holds, ...) \
-	do { \
-		if (!(holds)) { \
-			fprintf(stderr, "line %d: ", __LINE__); \
-			fprintf(stderr, __VA_ARGS__); \
-			fprintf(stderr, "\n"); \
-			exit(1); \
-		} \
+#define MUST(holds, ...)                                                                           \
+	do {                                                                                       \
+		if (!(holds)) {                                                                    \
+			fprintf(stderr, "line %d: ", __LINE__);                                    \
+			fprintf(stderr, __VA_ARGS__);                                              \
+			fprintf(stderr, "\n");                                                     \
+			exit(1);                                                                   \
+		}                                                                                  \
 	} while (0)
 
 static double seconds(void)
@@ -86,14 +89,17 @@ static void settings_write(const struct end *e, struct settings *s)
 	err = failed(err) ? err : settings_set(s, "role", "%s", e->role);
 	err = failed(err) ? err : settings_set(s, "driver.socket", "%s/%s.sock", folder, e->role);
 	err = failed(err) ? err : settings_set(s, "bootstrap_file", "%s/bootstrap", folder);
-	err = failed(err) ? err : settings_set(s, "channel.role", "%s", e == &ends[BOB] ? "listen" : "connect");
+	err = failed(err) ? err
+			  : settings_set(s, "channel.role", "%s",
+				    e == &ends[BOB] ? "listen" : "connect");
 	err = failed(err) ? err : settings_set(s, "channel.address", "127.0.0.1");
 	err = failed(err) ? err : settings_set(s, "channel.port", "%d", 20000 + getpid() % 20000);
 	err = failed(err) ? err : settings_set(s, "peer.name", "%s.merlon.test", e->peer);
 	for (size_t i = 0; i < 3 && !failed(err); i++) {
 		char name[32];
 		snprintf(name, sizeof name, "tls.%s", names[i]);
-		err = settings_set(s, name, "%s/%s.%s", folder, i == 2 ? "ca" : e->site, i == 1 ? "key" : "crt");
+		err = settings_set(s, name, "%s/%s.%s", folder, i == 2 ? "ca" : e->site,
+			i == 1 ? "key" : "crt");
 	}
 	MUST(!failed(err), "settings");
 }
@@ -125,7 +131,9 @@ static void setup_send(struct end *e)
 	settings_encode(&settings, SPAN_MUT_ARRAY(encoded), &setup.settings);
 	snprintf(setup.site, sizeof setup.site, "%s", e->site);
 	proc_setup_encode(&w, &setup);
-	frame_send(e->control.fd, &(struct ipc_frame){.kind = IPC_NOTICE, .type = PROC_SETUP, .body = writer_span_done(&w)});
+	frame_send(e->control.fd,
+		&(struct ipc_frame){
+			.kind = IPC_NOTICE, .type = PROC_SETUP, .body = writer_span_done(&w)});
 }
 
 static pid_t spawn(const char *program, const char *const *argv, const int fds[3], const char *log)
@@ -146,14 +154,17 @@ static pid_t spawn(const char *program, const char *const *argv, const int fds[3
 	_exit(127);
 }
 
-/* fd 3 control, 4 handover, 5 the key store. High numbers at our side, so that dup2 harms none of them. */
+/* fd 3 control, 4 handover, 5 the key store. High numbers at our side, so that dup2 harms none of
+ * them. */
 static void end_start(struct end *e)
 {
 	int pairs[3][2], theirs[3];
 	const char *argv[] = {"merlon-qkd", "--channel", "kms-store=5", NULL};
 
 	for (int i = 0; i < 3; i++) {
-		MUST(socketpair(AF_UNIX, (i == 1 ? SOCK_SEQPACKET : SOCK_STREAM) | SOCK_CLOEXEC, 0, pairs[i]) == 0, "socketpair");
+		MUST(socketpair(AF_UNIX, (i == 1 ? SOCK_SEQPACKET : SOCK_STREAM) | SOCK_CLOEXEC, 0,
+			     pairs[i]) == 0,
+			"socketpair");
 		for (int side = 0; side < 2; side++) {
 			const int high = fcntl(pairs[i][side], F_DUPFD_CLOEXEC, FIRST_FD);
 			close(pairs[i][side]);
@@ -187,12 +198,14 @@ static void on_control(struct end *e, const struct ipc_frame *frame)
 
 	if (frame->type == PROC_READY) {
 		MUST(!failed(proc_outcome_decode(frame->body, &outcome, &fault)), "outcome");
-		MUST(!failed(outcome.err), "%s does not start: %.*s", e->role, (int)outcome.text.len, (const char *)outcome.text.at);
+		MUST(!failed(outcome.err), "%s does not start: %.*s", e->role,
+			(int)outcome.text.len, (const char *)outcome.text.at);
 		e->is_ready = true;
 	}
 	if (frame->type == PROC_ALARM) {
 		MUST(!failed(proc_alarm_decode(frame->body, &alarm, &fault)), "alarm");
-		printf("%s: alarm %s %s: %s\n", e->role, alarm.kind, alarm.is_raised ? "raised" : "cleared", alarm.text);
+		printf("%s: alarm %s %s: %s\n", e->role, alarm.kind,
+			alarm.is_raised ? "raised" : "cleared", alarm.text);
 		if (strcmp(alarm.kind, "qkd_eavesdropping_suspected") == 0)
 			e->eavesdropping = alarm.is_raised;
 	}
@@ -203,7 +216,8 @@ static void on_store(struct end *e, const struct ipc_frame *frame)
 	static uint8_t answer[QKD_REQUEST_MAX];
 	struct wire_fault fault = {0};
 	struct qkd_request q;
-	struct ipc_frame out = {.kind = IPC_ANSWER, .type = frame->type, .request_id = frame->request_id};
+	struct ipc_frame out = {
+		.kind = IPC_ANSWER, .type = frame->type, .request_id = frame->request_id};
 
 	MUST(!failed(qkd_request_decode(frame->type, frame->body, &q, &fault)), "request");
 	out.err = stored_apply(&e->kept, frame->type, &q);
@@ -214,13 +228,15 @@ static void on_store(struct end *e, const struct ipc_frame *frame)
 	frame_send(e->store.fd, &out);
 }
 
-static void pipe_read(struct end *e, struct pipe_end *p, void (*take)(struct end *, const struct ipc_frame *))
+static void pipe_read(
+	struct end *e, struct pipe_end *p, void (*take)(struct end *, const struct ipc_frame *))
 {
 	const ssize_t n = read(p->fd, p->bytes + p->len, sizeof p->bytes - p->len);
 
 	MUST(n > 0, "%s ended by itself; see its log:", e->role);
 	p->len += (size_t)n;
-	for (size_t size; !failed(ipc_frame_size(span_of(p->bytes, p->len), &size)) && size > 0 && size <= p->len;) {
+	for (size_t size; !failed(ipc_frame_size(span_of(p->bytes, p->len), &size)) && size > 0 &&
+			  size <= p->len;) {
 		struct wire_fault fault = {0};
 		struct ipc_frame frame;
 		MUST(!failed(ipc_decode(span_of(p->bytes, size), &frame, &fault)), "frame");
@@ -257,7 +273,8 @@ static size_t blocks(void)
 static void wait_blocks(size_t wanted, double limit)
 {
 	for (const double end = seconds() + limit; blocks() < wanted; turn())
-		MUST(seconds() < end, "only %zu of %zu blocks after %.0f s", blocks(), wanted, limit);
+		MUST(seconds() < end, "only %zu of %zu blocks after %.0f s", blocks(), wanted,
+			limit);
 }
 
 static void run_for(double duration)
@@ -269,7 +286,8 @@ static void run_for(double duration)
 static void optics_start(void)
 {
 	static char alice[64], bob[64];
-	const char *argv[] = {"merlon-optics", "--alice", alice, "--bob", bob, "--rate", "3e6", NULL};
+	const char *argv[] = {
+		"merlon-optics", "--alice", alice, "--bob", bob, "--rate", "3e6", NULL};
 
 	snprintf(alice, sizeof alice, "%s/alice.sock", folder);
 	snprintf(bob, sizeof bob, "%s/bob.sock", folder);
@@ -302,8 +320,9 @@ int main(int argc, char **argv)
 	const double first = seconds();
 	wait_blocks(4, 40);
 	const size_t bits = ends[BOB].kept.blocks[0].len * 8;
-	printf("simulated optics: first block after %.1f s, then one in %.2f s, about %zu bits each\n", first - begin,
-		(seconds() - first) / 3, bits);
+	printf("simulated optics: first block after %.1f s, then one in %.2f s, about %zu bits "
+	       "each\n",
+		first - begin, (seconds() - first) / 3, bits);
 
 	for (size_t i = 0; i < 2; i++) {
 		const size_t before = blocks();
@@ -322,13 +341,15 @@ int main(int argc, char **argv)
 	kill(optics, SIGUSR2);
 	wait_blocks(at_attack + 1, 40);
 	run_for(1);
-	MUST(!ends[ALICE].eavesdropping && !ends[BOB].eavesdropping, "the alarm stands after the attack");
+	MUST(!ends[ALICE].eavesdropping && !ends[BOB].eavesdropping,
+		"the alarm stands after the attack");
 
 	kill(optics, SIGKILL);
 	waitpid(optics, NULL, 0);
 	optics = 0;
 	run_for(2);
-	MUST(stored_unequal(&ends[ALICE].kept, &ends[BOB].kept) == 0, "the ends hold different blocks");
+	MUST(stored_unequal(&ends[ALICE].kept, &ends[BOB].kept) == 0,
+		"the ends hold different blocks");
 	printf("%zu blocks, equal at both ends\n", blocks());
 	return 0;
 }

@@ -57,7 +57,8 @@ struct entropy inject_entropy(struct entropy *inner)
 	return (struct entropy){.ctx = inner, .fill = fill};
 }
 
-/* -------- what the linker calls instead: declared here, since no header knows these names -------- */
+/* -------- what the linker calls instead: declared here, since no header knows these names --------
+ */
 
 void *__real_malloc(size_t octets);
 void *__real_calloc(size_t count, size_t octets);
@@ -124,8 +125,7 @@ ssize_t __wrap_write(int fd, const void *bytes, size_t len)
 
 ssize_t __wrap_pwrite(int fd, const void *bytes, size_t len, off_t offset)
 {
-	return fails(INJECT_WRITE, ENOSPC) ? -1
-					   : __real_pwrite(fd, bytes, shortened(len), offset);
+	return fails(INJECT_WRITE, ENOSPC) ? -1 : __real_pwrite(fd, bytes, shortened(len), offset);
 }
 
 ssize_t __wrap_writev(int fd, const struct iovec *parts, int count)

@@ -4,8 +4,9 @@
 /*
  * Failures at call n: allocation, randomness, writing, syncing.
  *
- * Each test executable is linked so that the calls our own code makes pass here first (ld --wrap; libraries'
- * own calls do not: for SQLite's memory see inject_sqlite()). Nothing fails until a test asks for it:
+ * Each test executable is linked so that the calls our own code makes pass here first (ld --wrap;
+ * libraries' own calls do not: for SQLite's memory see inject_sqlite()). Nothing fails until a test
+ * asks for it:
  *
  *     for (uint64_t n = 1;; n++) {
  *             inject_fail_at(INJECT_ALLOC, n);
@@ -20,11 +21,11 @@
 #include "base/env.h"
 
 enum inject_call {
-	INJECT_ALLOC,	    /* malloc, calloc, realloc: NULL */
-	INJECT_RANDOM,	    /* getrandom: EIO; and a wrapped entropy port: ERR_CRYPTO */
-	INJECT_WRITE,	    /* write, pwrite, writev: ENOSPC */
+	INJECT_ALLOC,       /* malloc, calloc, realloc: NULL */
+	INJECT_RANDOM,      /* getrandom: EIO; and a wrapped entropy port: ERR_CRYPTO */
+	INJECT_WRITE,       /* write, pwrite, writev: ENOSPC */
 	INJECT_WRITE_SHORT, /* write, pwrite: half of it is written and answered */
-	INJECT_SYNC,	    /* fsync, fdatasync: EIO */
+	INJECT_SYNC,        /* fsync, fdatasync: EIO */
 	INJECT_CALLS
 };
 

@@ -113,8 +113,8 @@ static void apply_torn(struct powerloss *p, struct image *image, const struct ch
 }
 
 /*
- * Changes survive by chance. Where the making, replacing or removing of a name is lost, later changes
- * were of a file that no name leads to.
+ * Changes survive by chance. Where the making, replacing or removing of a name is lost, later
+ * changes were of a file that no name leads to.
  */
 static void survive(struct powerloss *p, struct file *f, uint64_t permille)
 {
@@ -310,7 +310,8 @@ enum verdict file_sync(struct powerloss *p, struct file *f)
 	if (v == VERDICT_POWER_OFF)
 		powerloss_crash(p);
 	else if (v == VERDICT_PASS && !p->is_lying)
-		for (const struct change *change = f->changes; change != NULL; change = change->next)
+		for (const struct change *change = f->changes; change != NULL;
+			change = change->next)
 			apply(&f->durable, change);
 	else if (v != VERDICT_PASS)
 		survive(p, f, 500); /* and the rest is forgotten: no later sync saves it */

@@ -1,6 +1,7 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
-/* The SQLite face of a powerloss disk. A handle belongs to one life: after a crash it reaches nothing. */
+/* The SQLite face of a powerloss disk. A handle belongs to one life: after a crash it reaches
+ * nothing. */
 #include "powerloss_disk.h"
 #include <assert.h>
 #include <stdio.h>
@@ -78,8 +79,7 @@ static int on_write(sqlite3_file *base, const void *bytes, int octets, sqlite3_i
 
 	if (is_stale(h))
 		return leave(h, SQLITE_IOERR_WRITE);
-	const enum verdict v =
-		file_write(h->disk, h->file, (size_t)offset, bytes, (size_t)octets);
+	const enum verdict v = file_write(h->disk, h->file, (size_t)offset, bytes, (size_t)octets);
 	return leave(h, rc_of(v, SQLITE_IOERR_WRITE));
 }
 
@@ -89,7 +89,8 @@ static int on_truncate(sqlite3_file *base, sqlite3_int64 octets)
 
 	if (is_stale(h))
 		return leave(h, SQLITE_IOERR_TRUNCATE);
-	return leave(h, rc_of(file_truncate(h->disk, h->file, (size_t)octets), SQLITE_IOERR_TRUNCATE));
+	return leave(
+		h, rc_of(file_truncate(h->disk, h->file, (size_t)octets), SQLITE_IOERR_TRUNCATE));
 }
 
 static int on_sync(sqlite3_file *base, int flags)

@@ -2,8 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * A model of what kms-store promises to qkd (codec/qkd_msg.h), for tests of the qkd side alone: what is applied is kept,
- * marks never fall, a block goes PENDING -> FINAL or VOID and nowhere else.
+ * A model of what kms-store promises to qkd (codec/qkd_msg.h), for tests of the qkd side alone:
+ * what is applied is kept, marks never fall, a block goes PENDING -> FINAL or VOID and nowhere
+ * else.
  */
 #include "codec/qkd_msg.h"
 #include "codec/qkd_pads.h"
@@ -101,7 +102,8 @@ static inline size_t stored_finals(const struct stored *s)
 	return n;
 }
 
-/* Blocks that two ends do not hold alike: final here and not there, pending anywhere, or with other keys. */
+/* Blocks that two ends do not hold alike: final here and not there, pending anywhere, or with other
+ * keys. */
 static inline size_t stored_unequal(struct stored *one, struct stored *other)
 {
 	struct stored *const pair[2] = {one, other};
@@ -109,9 +111,11 @@ static inline size_t stored_unequal(struct stored *one, struct stored *other)
 
 	for (size_t i = 0; i < 2; i++)
 		for (size_t n = 0; n < pair[i]->count; n++) {
-			const struct stored_block *a = &pair[i]->blocks[n], *b = stored_find(pair[1 - i], a->id);
-			if (!a->is_void && (a->state != QKD_FINAL || b == NULL || b->is_void || b->state != QKD_FINAL ||
-						   a->len != b->len || memcmp(a->key, b->key, a->len) != 0))
+			const struct stored_block *a = &pair[i]->blocks[n],
+						  *b = stored_find(pair[1 - i], a->id);
+			if (!a->is_void && (a->state != QKD_FINAL || b == NULL || b->is_void ||
+						   b->state != QKD_FINAL || a->len != b->len ||
+						   memcmp(a->key, b->key, a->len) != 0))
 				unequal++;
 		}
 	return unequal;

@@ -5,7 +5,8 @@
 #include <stdlib.h>
 
 struct event {
-	uint64_t at_ms, order; /* order breaks ties, so a run does not depend on the queue's shape */
+	uint64_t at_ms,
+		order; /* order breaks ties, so a run does not depend on the queue's shape */
 	size_t node, from;
 	uint32_t life; /* of the node when the event was made */
 	bool is_timer;
@@ -120,7 +121,8 @@ void sim_crash(struct sim *s, size_t node)
 static void deliver_later(struct sim *s, size_t from, size_t to, struct span bytes)
 {
 	const uint64_t spread = s->network.delay_ms_max - s->network.delay_ms_min + 1;
-	struct event e = {.at_ms = s->now_ms + s->network.delay_ms_min + prop_below(&s->prop, spread),
+	struct event e = {
+		.at_ms = s->now_ms + s->network.delay_ms_min + prop_below(&s->prop, spread),
 		.node = to,
 		.from = from,
 		.bytes = malloc(bytes.len + 1),

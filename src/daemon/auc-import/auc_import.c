@@ -247,7 +247,8 @@ static void on_committed(void *ctx, struct err err, struct span body)
 	if (the.is_over)
 		return;
 	if (err.kind == ERR_IO || err.kind == ERR_TIMEOUT) {
-		finish(err, span_str("the store ended while it took the subscribers: whether they are there, "
+		finish(err, span_str("the store ended while it took the subscribers: whether they "
+				     "are there, "
 				     "`merlon status` tells (process auc-store)"));
 		return;
 	}

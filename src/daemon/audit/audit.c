@@ -3,9 +3,9 @@
 /*
  * merlon-audit: appends events to FOLDER/audit.jsonl and answers each when it is durable.
  *
- * What arrives within one turn of the loop is one group: one write and one sync, then all answers. While the disk
- * syncs the process does nothing else; the next group gathers in its sockets meanwhile. An error of the
- * disk ends the process: what was not answered did not count.
+ * What arrives within one turn of the loop is one group: one write and one sync, then all answers.
+ * While the disk syncs the process does nothing else; the next group gathers in its sockets
+ * meanwhile. An error of the disk ends the process: what was not answered did not count.
  *
  * Settings: folder (where audit.jsonl lies).
  */
@@ -112,8 +112,8 @@ static void on_append(struct neighbour *n, struct channel *c, const struct ipc_f
 		channel_answer(c, frame->request_id, frame->type, e, span_of(NULL, 0));
 		return;
 	}
-	a->pending[a->pending_count++] = (struct pending){
-		.neighbour = n, .request_id = frame->request_id, .answer = answer};
+	a->pending[a->pending_count++] =
+		(struct pending){.neighbour = n, .request_id = frame->request_id, .answer = answer};
 	loop_flush_later(&a->process->loop, &a->flush);
 }
 
@@ -182,8 +182,7 @@ static struct err audit_start(struct process *p, struct complaint *c)
 
 	*a = (struct audit){.process = p, .flush = {.flush = on_flush, .ctx = a}};
 	p->state = a;
-	const struct err e =
-		settings_read(&p->settings, rows, ARRAY_LEN(rows), &a->settings, c);
+	const struct err e = settings_read(&p->settings, rows, ARRAY_LEN(rows), &a->settings, c);
 	p->sandbox_folder = a->settings.folder;
 	return e;
 }
@@ -217,7 +216,8 @@ static void cut_report(struct audit *a)
 		(unsigned long)a->log.chain.next_seq);
 }
 
-/* Inside the sandbox: what reads a file that somebody may have changed has no more rights than needed. */
+/* Inside the sandbox: what reads a file that somebody may have changed has no more rights than
+ * needed. */
 static struct err audit_begin(struct process *p, struct complaint *c)
 {
 	struct audit *a = p->state;

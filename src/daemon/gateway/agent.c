@@ -6,13 +6,16 @@
 #include <stdlib.h>
 
 const struct alarm_kind alarm_tunnel_down = {"gateway_tunnel_down", ALARM_CRITICAL,
-	"There is no tunnel to the other site. Traffic between the sites is stopped; nothing leaves in clear. "
+	"There is no tunnel to the other site. Traffic between the sites is stopped; nothing "
+	"leaves in clear. "
 	"Look at charon, at the link between the agents and at the other alarms."};
 const struct alarm_kind alarm_no_key = {"gateway_no_key", ALARM_CRITICAL,
-	"The key store has no key for the tunnel. It is not brought up without one; an old SA serves until its lifetime "
+	"The key store has no key for the tunnel. It is not brought up without one; an old SA "
+	"serves until its lifetime "
 	"ends. Look at the quantum link."};
 const struct alarm_kind alarm_rotation_failed = {"gateway_rotation_failed", ALARM_MAJOR,
-	"The tunnel could not be re-authenticated under a fresh key; the old SA, if there is one, stays. It is "
+	"The tunnel could not be re-authenticated under a fresh key; the old SA, if there is one, "
+	"stays. It is "
 	"tried again."};
 
 /* ---- Key store ---- */
@@ -32,7 +35,8 @@ static enum rotate_event key_take(struct agent *a, struct span body)
 	if (failed(kms_keys_decode(&keys, body, &fault)) || keys.count != 1 ||
 		failed(secret_copy(&a->now.key, keys.items[0].key)))
 		return ROTATE_ON_REFUSED;
-	if (is_offered && memcmp(keys.items[0].id.octets, a->now.which.key_id, GATEWAY_KEY_ID_OCTETS) != 0)
+	if (is_offered &&
+		memcmp(keys.items[0].id.octets, a->now.which.key_id, GATEWAY_KEY_ID_OCTETS) != 0)
 		return ROTATE_ON_REFUSED;
 	memcpy(a->now.which.key_id, keys.items[0].id.octets, GATEWAY_KEY_ID_OCTETS);
 	rotate_ppk_id(a->now.ppk_id, a->now.which.key_id);
@@ -45,7 +49,7 @@ static enum rotate_event key_refusal(struct agent *a, struct err err)
 	struct log_record r;
 	/* For a key that the other site has, "absent" is out of step, not out of keys. */
 	const bool is_empty = err.kind == ERR_LIMIT ||
-		(err.kind == ERR_ABSENT && a->rotate.role == ROTATE_INITIATOR);
+			      (err.kind == ERR_ABSENT && a->rotate.role == ROTATE_INITIATOR);
 
 	log_begin(&r, &a->process->log, LOG_WARN, "gateway", "key_refused");
 	log_text(&r, "cause", err_word(err));
@@ -87,8 +91,8 @@ static struct err key_ask_send(struct agent *a, struct key_ticket *ticket)
 	const struct err e = writer_result(&w, &body);
 	if (failed(e))
 		return e;
-	return channel_ask(a->kms, a->rotate.role == ROTATE_INITIATOR ? KMS_ENC_KEYS : KMS_DEC_KEYS, body,
-		AGENT_KMS_ASK_MS, on_key, ticket);
+	return channel_ask(a->kms, a->rotate.role == ROTATE_INITIATOR ? KMS_ENC_KEYS : KMS_DEC_KEYS,
+		body, AGENT_KMS_ASK_MS, on_key, ticket);
 }
 
 static void key_ask(struct agent *a)
@@ -115,11 +119,13 @@ void agent_tunnel_set(struct agent *a, bool is_up, const char *why)
 	if (is_up)
 		alarm_clear(&p->alarms, &alarm_tunnel_down, a->settings.peer_name);
 	else
-		alarm_raise(&p->alarms, &alarm_tunnel_down, a->settings.peer_name, clock_now(&p->clock), "%s", why);
+		alarm_raise(&p->alarms, &alarm_tunnel_down, a->settings.peer_name,
+			clock_now(&p->clock), "%s", why);
 	if (is_up == a->is_up)
 		return;
 	a->is_up = is_up;
-	log_begin(&r, &p->log, is_up ? LOG_NOTICE : LOG_WARN, "gateway", is_up ? "tunnel_up" : "tunnel_down");
+	log_begin(&r, &p->log, is_up ? LOG_NOTICE : LOG_WARN, "gateway",
+		is_up ? "tunnel_up" : "tunnel_down");
 	log_text(&r, "why", why);
 	log_end(&r);
 }
@@ -151,10 +157,12 @@ static void outcome_note(struct agent *a, uint32_t effects)
 	log_u64(&r, "rotation", a->now.which.rotation);
 	log_end(&r);
 	if (effects & ROTATE_NO_KEY)
-		alarm_raise(&p->alarms, &alarm_no_key, a->settings.peer_sae, now, "no key for %s", a->settings.peer_sae);
+		alarm_raise(&p->alarms, &alarm_no_key, a->settings.peer_sae, now, "no key for %s",
+			a->settings.peer_sae);
 	if (effects & ROTATE_FAILED)
-		alarm_raise(&p->alarms, &alarm_rotation_failed, a->settings.peer_name, now, "%s in a row: %u",
-			a->now.ppk_id[0] == '\0' ? "no PPK" : a->now.ppk_id, a->rotate.failed_in_row);
+		alarm_raise(&p->alarms, &alarm_rotation_failed, a->settings.peer_name, now,
+			"%s in a row: %u", a->now.ppk_id[0] == '\0' ? "no PPK" : a->now.ppk_id,
+			a->rotate.failed_in_row);
 	if (effects & ROTATE_DONE) {
 		alarm_clear(&p->alarms, &alarm_no_key, a->settings.peer_sae);
 		alarm_clear(&p->alarms, &alarm_rotation_failed, a->settings.peer_name);
@@ -164,7 +172,8 @@ static void outcome_note(struct agent *a, uint32_t effects)
 
 /* ---- Effects ---- */
 
-/* A rotation begins: what the one before left is not seen again. The responder has read the offer already. */
+/* A rotation begins: what the one before left is not seen again. The responder has read the offer
+ * already. */
 static void rotation_begin(struct agent *a)
 {
 	const uint32_t serial = a->now.serial + 1;
@@ -204,7 +213,8 @@ static void do_tell_up(struct agent *a)
 	agent_peer_tell(a, GATEWAY_ACTIVATED);
 }
 
-/* In the order of enum rotate_effect. The last of a transition may step on: nothing is done after it. */
+/* In the order of enum rotate_effect. The last of a transition may step on: nothing is done after
+ * it. */
 static const struct {
 	enum rotate_effect effect;
 	void (*run)(struct agent *a);
@@ -234,7 +244,8 @@ static void effects_run(struct agent *a, uint32_t effects)
 
 static void timer_set(struct agent *a)
 {
-	const uint64_t next = rotate_next_ms(&a->rotate), now = clock_now(&a->process->clock).mono_ms;
+	const uint64_t next = rotate_next_ms(&a->rotate),
+		       now = clock_now(&a->process->clock).mono_ms;
 
 	if (next == UINT64_MAX)
 		loop_timer_stop(&a->tick);

@@ -17,18 +17,24 @@
 #include "gateway/tunnel.h"
 #include "host/process.h"
 
-enum { AGENT_SAS_MAX = 16, AGENT_POLL_MS = 2000, AGENT_PEER_RETRY_MS = 500, AGENT_KMS_ASK_MS = 7000 };
+enum {
+	AGENT_SAS_MAX = 16,
+	AGENT_POLL_MS = 2000,
+	AGENT_PEER_RETRY_MS = 500,
+	AGENT_KMS_ASK_MS = 7000
+};
 
 struct agent_settings {
 	char role[16]; /* initiator | responder */
 	char sae[128], peer_sae[128];
 	char vici[108];
 	char local_address[64], peer_address[64], local_subnet[64], remote_subnet[64];
-	char local_id[128], peer_id[128]; /* of IKE; absent: the certificate's first DNS name, peer_name */
+	char local_id[128],
+		peer_id[128]; /* of IKE; absent: the certificate's first DNS name, peer_name */
 	char certificate[256], key[256], ca[256];
 	char ike_proposal[128], esp_proposal[128];
 	uint64_t rotate_s, lifetime_s;
-	char peer_role[16]; /* of the agents' TLS: listen | connect */
+	char peer_role[16];     /* of the agents' TLS: listen | connect */
 	char agent_address[64]; /* to listen on, or to connect to */
 	uint64_t peer_port;
 	char peer_name[128];
@@ -41,7 +47,7 @@ struct agent_rotation {
 	struct gateway_rotation which;
 	struct secret key;
 	char ppk_id[ROTATE_NAME_MAX], connection[ROTATE_NAME_MAX];
-	bool is_loaded; /* charon was asked to take it */
+	bool is_loaded;                        /* charon was asked to take it */
 	uint64_t spi_initiator, spi_responder; /* responder: of the SA that the peer says is up */
 	struct channel *asker; /* responder: who waits for an answer, and for which request */
 	uint64_t request_id;
@@ -68,21 +74,22 @@ struct agent {
 	struct loop_timer tick, poll;
 	struct process_query *waiting; /* the operator's "rotate" */
 
-	struct tunnel_sa sas[AGENT_SAS_MAX], reading[AGENT_SAS_MAX]; /* the last list; the one being read */
+	struct tunnel_sa sas[AGENT_SAS_MAX],
+		reading[AGENT_SAS_MAX]; /* the last list; the one being read */
 	size_t sa_count, reading_count;
 	bool has_setup_failed;
 
 	bool is_up;
 	struct tunnel_sa current; /* the SA of the last rotation that was confirmed */
 	char current_ppk_id[ROTATE_NAME_MAX];
-	uint64_t unique_id_seen;  /* the highest before the rotation that runs */
+	uint64_t unique_id_seen; /* the highest before the rotation that runs */
 };
 
 extern const struct alarm_kind alarm_tunnel_down, alarm_no_key, alarm_rotation_failed;
 
 /* agent.c */
 void agent_event(struct agent *a, enum rotate_event event);
-void agent_tick(struct agent *a); /* what is due, then the timer for what comes next */
+void agent_tick(struct agent *a);       /* what is due, then the timer for what comes next */
 void agent_ready_note(struct agent *a); /* charon or the peer came or went */
 void agent_tunnel_set(struct agent *a, bool is_up, const char *why);
 

@@ -4,7 +4,8 @@
 
 static void on_opened(void *ctx, struct stream *s, const struct peer_identity *id);
 static void on_bytes(void *ctx, struct stream *s, struct span bytes);
-static void on_closed(void *ctx, struct stream *s, struct err why, const struct complaint *complaint);
+static void on_closed(
+	void *ctx, struct stream *s, struct err why, const struct complaint *complaint);
 static const struct stream_events stream_events = {
 	.opened = on_opened, .bytes = on_bytes, .closed = on_closed};
 
@@ -32,7 +33,8 @@ static void ask_send_first(struct charon *c)
 		stream_abort(c->stream);
 }
 
-/* The first leaves the ring, and the next is sent, before it is answered: its answer may ask again. */
+/* The first leaves the ring, and the next is sent, before it is answered: its answer may ask again.
+ */
 static void ask_answer(struct charon *c, struct err err, struct span message)
 {
 	struct charon_ask ask = *ask_first(c);
@@ -54,7 +56,8 @@ static void on_deadline(void *ctx)
 	stream_abort(c->stream);
 }
 
-struct err charon_draft(struct charon_draft *d, enum vici_type type, const char *command, size_t size)
+struct err charon_draft(
+	struct charon_draft *d, enum vici_type type, const char *command, size_t size)
 {
 	*d = (struct charon_draft){.command = command};
 	const struct err e = secret_open(&d->memory, size);
@@ -65,7 +68,8 @@ struct err charon_draft(struct charon_draft *d, enum vici_type type, const char 
 	return OK;
 }
 
-struct err charon_ask(struct charon *c, struct charon_draft *d, charon_answer_fn *answer, uint32_t tag)
+struct err charon_ask(
+	struct charon *c, struct charon_draft *d, charon_answer_fn *answer, uint32_t tag)
 {
 	struct span packet;
 	struct err e;
@@ -179,7 +183,8 @@ static void on_opened(void *ctx, struct stream *s, const struct peer_identity *i
 	c->events->connected(c->ctx);
 }
 
-static void on_closed(void *ctx, struct stream *s, struct err why, const struct complaint *complaint)
+static void on_closed(
+	void *ctx, struct stream *s, struct err why, const struct complaint *complaint)
 {
 	struct charon *c = ctx;
 	const bool was_connected = c->is_connected;

@@ -9,9 +9,10 @@
 
 enum { PEM_OCTETS_MAX = 60000 };
 
-#define TEXT(name, optional, field) \
+#define TEXT(name, optional, field)                                                                \
 	SETTING_ROW(name, SETTING_TEXT, optional, struct agent_settings, field)
-#define NUMBER(name, optional, field) SETTING_ROW(name, SETTING_U64, optional, struct agent_settings, field)
+#define NUMBER(name, optional, field)                                                              \
+	SETTING_ROW(name, SETTING_U64, optional, struct agent_settings, field)
 
 static const struct setting_row rows[] = {
 	TEXT("role", false, role),
@@ -45,13 +46,16 @@ static const struct setting_row rows[] = {
 static struct err words_check(const struct agent_settings *s, struct complaint *c)
 {
 	if (strcmp(s->role, "initiator") != 0 && strcmp(s->role, "responder") != 0)
-		return complain(c, ERR(INPUT), "role is \"%s\": initiator or responder expected", s->role);
+		return complain(
+			c, ERR(INPUT), "role is \"%s\": initiator or responder expected", s->role);
 	if (strcmp(s->peer_role, "listen") != 0 && strcmp(s->peer_role, "connect") != 0)
-		return complain(c, ERR(INPUT), "agent.role is \"%s\": listen or connect expected", s->peer_role);
+		return complain(c, ERR(INPUT), "agent.role is \"%s\": listen or connect expected",
+			s->peer_role);
 	if (s->rotate_s == 0 || s->rotate_s > 86400)
 		return complain(c, ERR(INPUT), "rotate_s must be 1 to 86400");
 	if (s->lifetime_s <= s->rotate_s || s->lifetime_s > 7 * 86400)
-		return complain(c, ERR(INPUT), "lifetime_s must be more than rotate_s, at most 604800");
+		return complain(
+			c, ERR(INPUT), "lifetime_s must be more than rotate_s, at most 604800");
 	if (s->peer_port == 0 || s->peer_port > 65535)
 		return complain(c, ERR(INPUT), "agent.port must be 1 to 65535");
 	return OK;
@@ -87,7 +91,8 @@ static struct err file_load(struct secret *out, const char *path, struct complai
 	fclose(file);
 	struct err e = OK;
 	if (len == 0 || len == sizeof(buffer))
-		e = complain(c, ERR(INPUT), "%s: empty, or longer than %d octets", path, PEM_OCTETS_MAX);
+		e = complain(
+			c, ERR(INPUT), "%s: empty, or longer than %d octets", path, PEM_OCTETS_MAX);
 	else
 		e = secret_copy(out, span_of(buffer, len));
 	secret_wipe(buffer, sizeof(buffer));
@@ -101,14 +106,16 @@ static struct err local_id_take(struct agent *a, struct complaint *c)
 	X509 *certificate = bio == NULL ? NULL : PEM_read_bio_X509(bio, NULL, NULL, NULL);
 	struct peer_identity own = {0};
 	struct agent_settings *s = &a->settings;
-	const struct err e = certificate == NULL ? ERR(INPUT) : identity_from_certificate(&own, certificate, c);
+	const struct err e =
+		certificate == NULL ? ERR(INPUT) : identity_from_certificate(&own, certificate, c);
 
 	X509_free(certificate);
 	BIO_free(bio);
 	if (!failed(e))
 		memcpy(s->local_id, own.dns_name, sizeof(s->local_id));
 	if (s->local_id[0] == '\0')
-		return complain(c, ERR(INPUT), "%s: no certificate with a DNS name, and no local_id", s->certificate);
+		return complain(c, ERR(INPUT),
+			"%s: no certificate with a DNS name, and no local_id", s->certificate);
 	return OK;
 }
 
@@ -210,7 +217,8 @@ static void on_kms_closed(void *ctx, struct channel *c, struct err why)
 
 static void channel(struct process *p, const char *peer, int fd)
 {
-	static const struct channel_events events = {.frame = on_kms_frame, .closed = on_kms_closed};
+	static const struct channel_events events = {
+		.frame = on_kms_frame, .closed = on_kms_closed};
 	struct agent *a = p->state;
 	struct channel *c;
 
@@ -234,7 +242,8 @@ static void status(struct process *p, struct json_writer *json)
 	/* The first PPK brings the tunnel up; each further one is a rotation. */
 	json_u64(json, "ppk_rotations", r->done > 0 ? r->done - 1 : 0);
 	if (r->done > 0)
-		json_u64(json, "last_rotation_s_ago", (clock_now(&p->clock).mono_ms - r->done_ms) / 1000);
+		json_u64(json, "last_rotation_s_ago",
+			(clock_now(&p->clock).mono_ms - r->done_ms) / 1000);
 	json_u64(json, "rotate_s", a->settings.rotate_s);
 	json_u64(json, "failed_rotations", r->failed);
 	json_u64(json, "bytes_in", a->current.bytes_in);
@@ -247,7 +256,8 @@ static void status(struct process *p, struct json_writer *json)
 	json_u64(json, "malformed", a->malformed);
 }
 
-static struct err reload_prepare(struct process *p, const struct settings *next, struct complaint *c)
+static struct err reload_prepare(
+	struct process *p, const struct settings *next, struct complaint *c)
 {
 	static const char *const taken[] = {"rotate_s", "lifetime_s"};
 	struct agent *a = p->state;
@@ -268,17 +278,21 @@ static void reload_commit(struct process *p)
 	agent_tick(a);
 }
 
-static void query(struct process *p, const char *verb, const char *argument, struct process_query *q)
+static void query(
+	struct process *p, const char *verb, const char *argument, struct process_query *q)
 {
 	struct agent *a = p->state;
 
 	(void)argument;
 	if (strcmp(verb, "rotate") != 0)
-		process_query_answer(q, ERR(INPUT), span_str("the gateway answers \"rotate\" alone"));
+		process_query_answer(
+			q, ERR(INPUT), span_str("the gateway answers \"rotate\" alone"));
 	else if (a->rotate.role != ROTATE_INITIATOR)
-		process_query_answer(q, ERR(STATE), span_str("the other site is the initiator: ask there"));
+		process_query_answer(
+			q, ERR(STATE), span_str("the other site is the initiator: ask there"));
 	else if (a->waiting != NULL || a->rotate.state != ROTATE_IDLE || a->rotate.is_held)
-		process_query_answer(q, ERR(STATE), span_str("a rotation runs, or charon or the other site is away"));
+		process_query_answer(q, ERR(STATE),
+			span_str("a rotation runs, or charon or the other site is away"));
 	else {
 		a->waiting = q;
 		agent_event(a, ROTATE_ON_START);

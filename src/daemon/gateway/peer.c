@@ -8,7 +8,7 @@
 static bool peer_is_expected(const struct agent *a, const struct peer_identity *id)
 {
 	return id->is_authenticated && (strcmp(id->common_name, a->settings.peer_name) == 0 ||
-		strcmp(id->dns_name, a->settings.peer_name) == 0);
+					       strcmp(id->dns_name, a->settings.peer_name) == 0);
 }
 
 /* ---- The responder hears ---- */
@@ -23,20 +23,23 @@ static void offer_take(struct agent *a, struct channel *c, const struct ipc_fram
 	const bool can = a->rotate.role == ROTATE_RESPONDER && a->is_charon_ready && is_free;
 
 	if (failed(e) || !can) {
-		channel_answer(c, frame->request_id, frame->type, failed(e) ? e : ERR(STATE), span_of(NULL, 0));
+		channel_answer(c, frame->request_id, frame->type, failed(e) ? e : ERR(STATE),
+			span_of(NULL, 0));
 		return;
 	}
 	agent_abandon(a);
-	a->now = (struct agent_rotation){
-		.serial = a->now.serial, .which = which, .asker = c, .request_id = frame->request_id};
+	a->now = (struct agent_rotation){.serial = a->now.serial,
+		.which = which,
+		.asker = c,
+		.request_id = frame->request_id};
 	agent_event(a, ROTATE_ON_OFFERED);
 }
 
 static bool is_about_this(const struct agent *a, const struct gateway_rotation *which)
 {
 	return a->rotate.role == ROTATE_RESPONDER && a->rotate.state != ROTATE_IDLE &&
-		which->rotation == a->now.which.rotation &&
-		memcmp(which->key_id, a->now.which.key_id, GATEWAY_KEY_ID_OCTETS) == 0;
+	       which->rotation == a->now.which.rotation &&
+	       memcmp(which->key_id, a->now.which.key_id, GATEWAY_KEY_ID_OCTETS) == 0;
 }
 
 static void activated_take(struct agent *a, struct span body)
@@ -109,7 +112,8 @@ static void on_offer_answered(void *ctx, struct err err, struct span body)
 	log_text(&r, "cause", err_word(err));
 	log_end(&r);
 	/* Without an answer the peer may hold the PPK all the same. */
-	agent_event(a, err.kind == ERR_TIMEOUT || err.kind == ERR_IO ? ROTATE_ON_TIMEOUT : ROTATE_ON_REFUSED);
+	agent_event(a, err.kind == ERR_TIMEOUT || err.kind == ERR_IO ? ROTATE_ON_TIMEOUT
+								     : ROTATE_ON_REFUSED);
 }
 
 void agent_peer_offer(struct agent *a)
@@ -122,7 +126,8 @@ void agent_peer_offer(struct agent *a)
 	if (ticket != NULL)
 		*ticket = (struct offer_ticket){a, a->now.serial};
 	if (ticket != NULL && a->peer != NULL &&
-		!failed(channel_ask(a->peer, GATEWAY_OFFER, writer_span_done(&w), 14000, on_offer_answered, ticket)))
+		!failed(channel_ask(a->peer, GATEWAY_OFFER, writer_span_done(&w), 14000,
+			on_offer_answered, ticket)))
 		return;
 	free(ticket);
 	agent_event(a, ROTATE_ON_REFUSED);
@@ -134,7 +139,8 @@ void agent_peer_tell(struct agent *a, enum gateway_msg_type type)
 	uint8_t buffer[GATEWAY_MSG_MAX];
 	struct writer w = writer_of(SPAN_MUT_ARRAY(buffer));
 	const struct gateway_activated activated = {.which = a->now.which,
-		.spi_initiator = a->current.spi_initiator, .spi_responder = a->current.spi_responder};
+		.spi_initiator = a->current.spi_initiator,
+		.spi_responder = a->current.spi_responder};
 
 	if (a->peer == NULL)
 		return;
@@ -148,7 +154,8 @@ void agent_peer_tell(struct agent *a, enum gateway_msg_type type)
 void agent_peer_answer(struct agent *a, struct err err)
 {
 	if (a->now.asker != NULL)
-		channel_answer(a->now.asker, a->now.request_id, GATEWAY_OFFER, err, span_of(NULL, 0));
+		channel_answer(
+			a->now.asker, a->now.request_id, GATEWAY_OFFER, err, span_of(NULL, 0));
 	a->now.asker = NULL;
 }
 
@@ -186,9 +193,11 @@ static void on_channel_closed(void *ctx, struct channel *c, struct err why)
 		loop_timer_once(&a->peer_retry, AGENT_PEER_RETRY_MS);
 }
 
-static const struct channel_events channel_events = {.frame = on_frame, .closed = on_channel_closed};
+static const struct channel_events channel_events = {
+	.frame = on_frame, .closed = on_channel_closed};
 
-/* A new link takes the place of the old: the peer opened it because the old one is dead on its side. */
+/* A new link takes the place of the old: the peer opened it because the old one is dead on its
+ * side. */
 static void on_stream_opened(void *ctx, struct stream *s, const struct peer_identity *id)
 {
 	struct agent *a = ctx;
@@ -215,7 +224,8 @@ static void on_stream_opened(void *ctx, struct stream *s, const struct peer_iden
 	agent_ready_note(a);
 }
 
-static void on_stream_closed(void *ctx, struct stream *s, struct err why, const struct complaint *complaint)
+static void on_stream_closed(
+	void *ctx, struct stream *s, struct err why, const struct complaint *complaint)
 {
 	struct agent *a = ctx;
 	struct log_record r;
@@ -231,7 +241,8 @@ static void on_stream_closed(void *ctx, struct stream *s, struct err why, const 
 		loop_timer_once(&a->peer_retry, AGENT_PEER_RETRY_MS);
 }
 
-static const struct stream_events stream_events = {.opened = on_stream_opened, .closed = on_stream_closed};
+static const struct stream_events stream_events = {
+	.opened = on_stream_opened, .closed = on_stream_closed};
 
 static void on_accepted(void *ctx, struct stream *s)
 {
@@ -256,8 +267,10 @@ static void on_retry(void *ctx)
 struct err agent_peer_open(struct agent *a, struct complaint *c)
 {
 	const struct agent_settings *s = &a->settings;
-	const struct tls_settings tls = {.certificate_file = s->tls_certificate, .key_file = s->tls_key,
-		.ca_file = s->tls_ca, .require_hybrid = true};
+	const struct tls_settings tls = {.certificate_file = s->tls_certificate,
+		.key_file = s->tls_key,
+		.ca_file = s->tls_ca,
+		.require_hybrid = true};
 	const struct err e = tls_profile_open(&a->tls, &tls, c);
 
 	if (failed(e))
@@ -265,7 +278,10 @@ struct err agent_peer_open(struct agent *a, struct complaint *c)
 	loop_timer_open(&a->process->loop, &a->peer_retry, on_retry, a);
 	if (strcmp(s->peer_role, "connect") == 0)
 		return OK;
-	const struct listener_settings listen = {.address = s->agent_address, .port = (uint16_t)s->peer_port,
-		.tls = a->tls, .streams_max = 4, .handshake_ms_max = 5000};
+	const struct listener_settings listen = {.address = s->agent_address,
+		.port = (uint16_t)s->peer_port,
+		.tls = a->tls,
+		.streams_max = 4,
+		.handshake_ms_max = 5000};
 	return listener_open(&a->listener, &a->process->loop, &listen, on_accepted, a, c);
 }

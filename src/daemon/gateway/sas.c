@@ -5,7 +5,8 @@
 
 enum { DRAFT_SMALL = 1024, DRAFT_LARGE = 128 << 10 };
 
-/* A command whose one argument is a text; `name` NULL: none. An answer that nobody waits for is only logged. */
+/* A command whose one argument is a text; `name` NULL: none. An answer that nobody waits for is
+ * only logged. */
 static void command_send(struct agent *a, const char *command, const char *name, const char *text,
 	charon_answer_fn *answer, uint32_t tag)
 {
@@ -50,7 +51,8 @@ static void on_step_answer(void *ctx, uint32_t tag, struct err err, struct span 
 	struct agent *a = ctx;
 
 	(void)message;
-	if (tag != a->now.serial || (a->rotate.state != ROTATE_LOAD && a->rotate.state != ROTATE_UP))
+	if (tag != a->now.serial ||
+		(a->rotate.state != ROTATE_LOAD && a->rotate.state != ROTATE_UP))
 		return;
 	if (failed(err))
 		agent_event(a, ROTATE_ON_REFUSED);
@@ -180,7 +182,8 @@ static bool sa_is_the_new_one(const struct agent *a, const struct tunnel_sa *sa)
 	if (a->rotate.role == ROTATE_INITIATOR)
 		return strcmp(sa->connection, a->now.connection) == 0;
 	if (a->now.spi_initiator != 0)
-		return sa->spi_initiator == a->now.spi_initiator && sa->spi_responder == a->now.spi_responder;
+		return sa->spi_initiator == a->now.spi_initiator &&
+		       sa->spi_responder == a->now.spi_responder;
 	/* No word from the peer: one that was not there before the only PPK was loaded. */
 	return sa->unique_id > a->unique_id_seen;
 }
@@ -281,7 +284,8 @@ static void event_register(struct agent *a, const char *event)
 		setup_send(a, &d);
 }
 
-static void pem_load(struct agent *a, const char *command, const char *type, const char *flag, struct span pem)
+static void pem_load(
+	struct agent *a, const char *command, const char *type, const char *flag, struct span pem)
 {
 	struct charon_draft d;
 
@@ -375,11 +379,12 @@ static void updown_take(struct agent *a, bool is_ike, struct span message)
 
 	if (!tunnel_sa_read(message, &sa))
 		return;
-	const bool is_ours = a->rotate.role == ROTATE_INITIATOR && strcmp(sa.connection, a->now.connection) == 0;
+	const bool is_ours =
+		a->rotate.role == ROTATE_INITIATOR && strcmp(sa.connection, a->now.connection) == 0;
 	if (is_ours && is_up && !is_ike && a->rotate.state == ROTATE_UP)
 		agent_event(a, ROTATE_ON_UP);
 	else if (is_ours && !is_up && is_ike &&
-		(a->rotate.state == ROTATE_UP || a->rotate.state == ROTATE_CONFIRM))
+		 (a->rotate.state == ROTATE_UP || a->rotate.state == ROTATE_CONFIRM))
 		agent_event(a, ROTATE_ON_DOWN);
 	else if (!is_up && sa.unique_id == a->current.unique_id && a->rotate.state == ROTATE_IDLE)
 		agent_list(a);
@@ -390,7 +395,8 @@ static void on_event(void *ctx, struct span name, struct span message)
 	struct agent *a = ctx;
 
 	if (span_equal(name, span_str("list-sa"))) {
-		if (a->reading_count < AGENT_SAS_MAX && tunnel_sa_read(message, &a->reading[a->reading_count]))
+		if (a->reading_count < AGENT_SAS_MAX &&
+			tunnel_sa_read(message, &a->reading[a->reading_count]))
 			a->reading_count++;
 	} else {
 		updown_take(a, span_equal(name, span_str("ike-updown")), message);

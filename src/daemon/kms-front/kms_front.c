@@ -1,13 +1,15 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 /*
- * merlon-kms-front: ETSI GS QKD 014 over HTTPS with mutual TLS, HTTP/1.1 and HTTP/2, for the SAEs of this site.
- * Who calls is what `sae_identity` says of the client's certificate: its common name, first DNS name or
- * first URI. The answers have the three codes of the standard: 400 and 503 with an Error object, 401
- * without a body [ETSI GS QKD 014 Tables 4, 6, 8]. Keys pass through; what held them is wiped.
+ * merlon-kms-front: ETSI GS QKD 014 over HTTPS with mutual TLS, HTTP/1.1 and HTTP/2, for the SAEs
+ * of this site. Who calls is what `sae_identity` says of the client's certificate: its common name,
+ * first DNS name or first URI. The answers have the three codes of the standard: 400 and 503 with
+ * an Error object, 401 without a body [ETSI GS QKD 014 Tables 4, 6, 8]. Keys pass through; what
+ * held them is wiped.
  *
- * Settings: listen.address, listen.port, tls.certificate, tls.key, tls.ca, sae_identity (cn|dns|uri), kme_id (for
- * the log), rate_per_s (optional: requests a second and SAE, twice that at once; default 5000).
+ * Settings: listen.address, listen.port, tls.certificate, tls.key, tls.ca, sae_identity
+ * (cn|dns|uri), kme_id (for the log), rate_per_s (optional: requests a second and SAE, twice that
+ * at once; default 5000).
  */
 #include "base/secret.h"
 #include "codec/qkd014.h"
@@ -17,7 +19,8 @@
 enum { REQUESTS_MAX = 4096, ASK_MS_MAX = 8000, SAES_MAX = 256, RATE_PER_S = 5000 };
 
 struct front_settings {
-	char address[64], certificate[SETTING_TEXT_MAX], key[SETTING_TEXT_MAX], ca[SETTING_TEXT_MAX];
+	char address[64], certificate[SETTING_TEXT_MAX], key[SETTING_TEXT_MAX],
+		ca[SETTING_TEXT_MAX];
 	char sae_identity[8], kme_id[KMS_SAE_MAX + 1];
 	uint64_t port, rate_per_s;
 };
@@ -169,7 +172,8 @@ static struct bucket *bucket_find(const struct kms_name *sae, uint64_t now_ms)
 		if (b->filled_ms < oldest->filled_ms)
 			oldest = b;
 	}
-	*oldest = (struct bucket){.sae = *sae, .tokens = 2000 * state.settings.rate_per_s, .filled_ms = now_ms};
+	*oldest = (struct bucket){
+		.sae = *sae, .tokens = 2000 * state.settings.rate_per_s, .filled_ms = now_ms};
 	return oldest;
 }
 
@@ -190,7 +194,8 @@ static bool rate_allows(const struct kms_name *sae)
 
 /* --- calls --- */
 
-static void call_status(const struct http_request *r, const struct kms_name *caller, const struct kms_name *slave)
+static void call_status(
+	const struct http_request *r, const struct kms_name *caller, const struct kms_name *slave)
 {
 	const struct kms_status_request m = {.caller = *caller, .slave = *slave};
 	uint8_t out[512];
@@ -200,8 +205,8 @@ static void call_status(const struct http_request *r, const struct kms_name *cal
 	ask(r->handle, KMS_STATUS, &w);
 }
 
-static void call_enc(
-	const struct http_request *r, bool is_post, const struct kms_name *caller, const struct kms_name *slave)
+static void call_enc(const struct http_request *r, bool is_post, const struct kms_name *caller,
+	const struct kms_name *slave)
 {
 	struct qkd014_enc_request q;
 	struct qkd014_fault fault = {0};
@@ -223,8 +228,8 @@ static void call_enc(
 	ask(r->handle, KMS_ENC_KEYS, &w);
 }
 
-static void call_dec(
-	const struct http_request *r, bool is_post, const struct kms_name *caller, const struct kms_name *master)
+static void call_dec(const struct http_request *r, bool is_post, const struct kms_name *caller,
+	const struct kms_name *master)
 {
 	struct qkd014_dec_request q;
 	struct qkd014_fault fault = {0};
@@ -276,7 +281,8 @@ static void on_request(void *ctx, struct http_server *server, const struct http_
 	const struct err e = qkd014_path_decode(&path, r->path);
 	if (failed(e))
 		answer_text(r->handle, 400,
-			e.kind == ERR_INPUT ? "the SAE ID in the path is malformed" : "no such call");
+			e.kind == ERR_INPUT ? "the SAE ID in the path is malformed"
+					    : "no such call");
 	else if (!is_get && (!is_post || path.call == QKD014_STATUS))
 		answer_text(r->handle, 400, "this call has no such method");
 	else if (path.call == QKD014_STATUS)
@@ -307,7 +313,8 @@ static const struct channel_events events = {.frame = on_frame, .closed = on_clo
 
 static void channel(struct process *p, const char *peer, int fd)
 {
-	if (strcmp(peer, "kms-store") == 0 && failed(channel_open_fd(&state.store, &p->loop, fd, &events, NULL)))
+	if (strcmp(peer, "kms-store") == 0 &&
+		failed(channel_open_fd(&state.store, &p->loop, fd, &events, NULL)))
 		state.store = NULL;
 }
 
@@ -320,9 +327,11 @@ static struct err settings_take(
 		return e;
 	if (strcmp(s->sae_identity, "cn") != 0 && strcmp(s->sae_identity, "dns") != 0 &&
 		strcmp(s->sae_identity, "uri") != 0)
-		return complain(c, ERR(INPUT), "sae_identity is cn, dns or uri: '%s'", s->sae_identity);
+		return complain(
+			c, ERR(INPUT), "sae_identity is cn, dns or uri: '%s'", s->sae_identity);
 	if (s->port > 65535 || s->rate_per_s == 0 || s->rate_per_s > 1000000)
-		return complain(c, ERR(INPUT), "listen.port is at most 65535, rate_per_s 1 to 1000000");
+		return complain(
+			c, ERR(INPUT), "listen.port is at most 65535, rate_per_s 1 to 1000000");
 	return OK;
 }
 
@@ -354,7 +363,8 @@ static struct err start(struct process *p, struct complaint *c)
 			 : http_server_open(&state.server, &p->loop, &http, on_request, NULL, c);
 }
 
-static struct err reload_prepare(struct process *p, const struct settings *next, struct complaint *c)
+static struct err reload_prepare(
+	struct process *p, const struct settings *next, struct complaint *c)
 {
 	static const char *const taken[] = {"rate_per_s"};
 	const struct err e = settings_equal_but(&p->settings, next, taken, ARRAY_LEN(taken), c);

@@ -1,10 +1,10 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 /*
- * merlon-kms-peer: carries the frames of block PEER between kms-store here and kms-peer at the other site, inside
- * mutual TLS with X25519MLKEM768. One side connects, and connects again when the connection is lost; the
- * other listens, and a newer connection replaces an older one. Who is not `peer.name` by certificate
- * gets nothing. It understands none of what it carries; it holds no key.
+ * merlon-kms-peer: carries the frames of block PEER between kms-store here and kms-peer at the
+ * other site, inside mutual TLS with X25519MLKEM768. One side connects, and connects again when the
+ * connection is lost; the other listens, and a newer connection replaces an older one. Who is not
+ * `peer.name` by certificate gets nothing. It understands none of what it carries; it holds no key.
  *
  * A peer may vanish without a word: the power is cut, the path swallows packets, the process is
  * frozen. So each side asks the other for a sign of life, and gives up the connection where none
@@ -45,7 +45,7 @@ static const struct setting_row rows[] = {
 
 struct side {
 	struct channel *channel; /* NULL: not there */
-	uint64_t life;		 /* answers for an older channel are dropped */
+	uint64_t life;           /* answers for an older channel are dropped */
 };
 
 struct relay {
@@ -81,7 +81,8 @@ static void relay_answered(void *ctx, struct err e, struct span body)
 
 static bool is_relayed(const struct ipc_frame *frame)
 {
-	return frame->kind == IPC_REQUEST && frame->type >= PEER_EXCHANGE && frame->type <= PEER_RECONCILE;
+	return frame->kind == IPC_REQUEST && frame->type >= PEER_EXCHANGE &&
+	       frame->type <= PEER_RECONCILE;
 }
 
 static void relay(struct side *from, struct side *to, const struct ipc_frame *frame)
@@ -95,7 +96,8 @@ static void relay(struct side *from, struct side *to, const struct ipc_frame *fr
 	if (!failed(e)) {
 		struct relay *r = item;
 		*r = (struct relay){handle, from, from->life, frame->request_id, frame->type};
-		e = channel_ask(to->channel, frame->type, frame->body, ASK_MS_MAX, relay_answered, r);
+		e = channel_ask(
+			to->channel, frame->type, frame->body, ASK_MS_MAX, relay_answered, r);
 		if (failed(e))
 			pool_give(&state.relays, handle);
 	}
@@ -219,7 +221,8 @@ static void remote_take(struct stream *s, const struct peer_identity *id)
 	state.remote.channel = NULL;
 	if (older != NULL)
 		channel_close(older);
-	if (failed(channel_open_stream(&state.remote.channel, &state.process->loop, s, &remote_events, NULL))) {
+	if (failed(channel_open_stream(
+		    &state.remote.channel, &state.process->loop, s, &remote_events, NULL))) {
 		state.remote.channel = NULL;
 		stream_abort(s);
 		return;
@@ -246,7 +249,8 @@ static void on_opened(void *ctx, struct stream *s, const struct peer_identity *i
 	const char *name = state.settings.peer_name;
 
 	(void)ctx;
-	if (id->is_authenticated && (strcmp(id->common_name, name) == 0 || strcmp(id->dns_name, name) == 0)) {
+	if (id->is_authenticated &&
+		(strcmp(id->common_name, name) == 0 || strcmp(id->dns_name, name) == 0)) {
 		remote_take(s, id);
 		return;
 	}
@@ -288,8 +292,8 @@ static void connect_again(void *ctx)
 	struct stream *s;
 
 	(void)ctx;
-	if (failed(stream_connect_tcp(&s, &state.process->loop, p->address, (uint16_t)p->port, state.tls,
-		    p->peer_name, &waiting_events, NULL)))
+	if (failed(stream_connect_tcp(&s, &state.process->loop, p->address, (uint16_t)p->port,
+		    state.tls, p->peer_name, &waiting_events, NULL)))
 		loop_timer_once(&state.reconnect, RECONNECT_MS);
 }
 
@@ -345,7 +349,8 @@ static void status(struct process *p, struct json_writer *json)
 	json_bool(json, "connected", state.remote.channel != NULL);
 	json_text(json, "peer", state.settings.peer_name);
 	json_text(json, "tls_group",
-		state.remote.channel == NULL ? NULL : channel_peer(state.remote.channel)->tls_group);
+		state.remote.channel == NULL ? NULL
+					     : channel_peer(state.remote.channel)->tls_group);
 	json_u64(json, "connections", state.connections);
 	json_u64(json, "relayed", state.relayed);
 	json_u64(json, "refused", state.refused);

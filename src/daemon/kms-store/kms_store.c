@@ -1,13 +1,13 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 /*
- * merlon-kms-store: the key store (kms/kms.h) in its world: SQLite, the vault, the other site by kms-peer,
- * the audit log; and who may ask what: kms-front and the gateway for keys, qkd for its link, kms-peer
- * for the other site.
+ * merlon-kms-store: the key store (kms/kms.h) in its world: SQLite, the vault, the other site by
+ * kms-peer, the audit log; and who may ask what: kms-front and the gateway for keys, qkd for its
+ * link, kms-peer for the other site.
  *
- * Settings: database, site, peer.site, kme_id; optional: peer.kme_id, gateway.sae and gateway.peer_sae, key_bits (256),
- * offer_ms (3000), collect_s (3600; 0: never), low_keys (64), saes.0 … and peer_saes.0 … (none: whoever the
- * front lets in, for any name).
+ * Settings: database, site, peer.site, kme_id; optional: peer.kme_id, gateway.sae and
+ * gateway.peer_sae, key_bits (256), offer_ms (3000), collect_s (3600; 0: never), low_keys (64),
+ * saes.0 … and peer_saes.0 … (none: whoever the front lets in, for any name).
  */
 #include "kms_store.h"
 #include "base/secret.h"
@@ -15,7 +15,13 @@
 #include "host/vault_watch.h"
 #include <stdio.h>
 
-enum { TICK_MS = 100, VAULT_MS_MAX = 5000, PEER_MS_MAX = 2000, AUDIT_MS_MAX = 5000, ASKERS_MAX = 8192 };
+enum {
+	TICK_MS = 100,
+	VAULT_MS_MAX = 5000,
+	PEER_MS_MAX = 2000,
+	AUDIT_MS_MAX = 5000,
+	ASKERS_MAX = 8192
+};
 
 static const struct alarm_kind keys_low = {"kms_keys_low", ALARM_WARNING,
 	"Few keys are left to issue: the quantum link makes less than is used."};
@@ -26,7 +32,8 @@ static const struct alarm_kind vault_away = {"kms_vault_away", ALARM_CRITICAL,
 static struct vault_watch vault_watch;
 
 static const struct alarm_kind peer_down = {"kms_peer_down", ALARM_MAJOR,
-	"The other site's key store cannot be reached: no key can be issued. Check the link and kms-peer."};
+	"The other site's key store cannot be reached: no key can be issued. Check the link and "
+	"kms-peer."};
 
 static struct kms_store state;
 
@@ -47,7 +54,8 @@ static const struct setting_row rows[] = {
 	SETTING_ROW("collect_s", SETTING_U64, true, struct store_options, collect_s),
 	SETTING_ROW("low_keys", SETTING_U64, true, struct store_options, low_keys),
 	SETTING_LIST_ROW("saes", true, struct store_options, saes, sae_count, name_rows),
-	SETTING_LIST_ROW("peer_saes", true, struct store_options, peer_saes, peer_sae_count, name_rows),
+	SETTING_LIST_ROW(
+		"peer_saes", true, struct store_options, peer_saes, peer_sae_count, name_rows),
 };
 
 /* --- ports --- */
@@ -69,8 +77,8 @@ static void on_saved(void *ctx, struct err e, const struct store_result *result)
 	s.done(s.ctx, e, span_of(NULL, 0));
 }
 
-static void port_save(
-	void *ctx, const struct kms_change *changes, size_t count, kms_done_fn *done, void *done_ctx)
+static void port_save(void *ctx, const struct kms_change *changes, size_t count, kms_done_fn *done,
+	void *done_ctx)
 {
 	struct pool_handle handle;
 	void *item;
@@ -80,8 +88,10 @@ static void port_save(
 		process_fail(state.process, "more batches wait for the disk than can be");
 	struct saving *s = item;
 	*s = (struct saving){handle, done, done_ctx};
-	struct store_batch *b = rows_batch(changes, count, clock_now(&state.process->clock).unix_ms);
-	/* What memory says and the disk does not is a lie: a batch that cannot even wait ends the process. */
+	struct store_batch *b =
+		rows_batch(changes, count, clock_now(&state.process->clock).unix_ms);
+	/* What memory says and the disk does not is a lie: a batch that cannot even wait ends the
+	 * process. */
 	if (failed(store_submit(state.store, b, on_saved, s)))
 		process_fail(state.process, "the database takes no more work");
 }
@@ -97,7 +107,8 @@ static void ask(struct neighbour *to, uint16_t type, struct span body, uint32_t 
 		done(done_ctx, ERR(IO), span_of(NULL, 0));
 }
 
-static void port_vault(void *ctx, uint16_t type, struct span body, kms_done_fn *done, void *done_ctx)
+static void port_vault(
+	void *ctx, uint16_t type, struct span body, kms_done_fn *done, void *done_ctx)
 {
 	(void)ctx;
 	ask(&state.neighbours[NEIGHBOUR_VAULT], type, body, VAULT_MS_MAX, done, done_ctx);
@@ -116,8 +127,8 @@ static void port_audit(void *ctx, struct span json, kms_done_fn *done, void *don
 
 	(void)ctx;
 	audit_append_encode(&w, &(struct audit_append){.event = json});
-	ask(&state.neighbours[NEIGHBOUR_AUDIT], AUDIT_APPEND, writer_span_done(&w), AUDIT_MS_MAX, done,
-		done_ctx);
+	ask(&state.neighbours[NEIGHBOUR_AUDIT], AUDIT_APPEND, writer_span_done(&w), AUDIT_MS_MAX,
+		done, done_ctx);
 }
 
 /* --- requests --- */
@@ -211,8 +222,8 @@ static void on_frame(void *ctx, struct channel *c, const struct ipc_frame *frame
 }
 
 /*
- * A channel says that its other end was there once. Before a key is put at stake, vault and audit log have to
- * answer on it: else the key would be burnt for nothing.
+ * A channel says that its other end was there once. Before a key is put at stake, vault and audit
+ * log have to answer on it: else the key would be burnt for nothing.
  */
 static void delivery_check(void)
 {
@@ -238,7 +249,8 @@ static void probe(struct neighbour *n)
 	if (n == &state.neighbours[NEIGHBOUR_VAULT])
 		port_vault(NULL, KVAULT_PING, span_of(NULL, 0), on_probed, n);
 	else
-		port_audit(NULL, span_str("{\"event\":\"audit_joined\",\"process\":\"kms-store\"}"), on_probed, n);
+		port_audit(NULL, span_str("{\"event\":\"audit_joined\",\"process\":\"kms-store\"}"),
+			on_probed, n);
 }
 
 static void on_vault(void *ctx, bool answers, const char *why)
@@ -299,8 +311,8 @@ static void alarm_set(const struct alarm_kind *kind, bool holds, const char *wha
 	if (!holds)
 		alarm_clear(&p->alarms, kind, state.options.peer_site);
 	else if (!alarm_stands(&p->alarms, kind, state.options.peer_site))
-		alarm_raise(&p->alarms, kind, state.options.peer_site, clock_now(&p->clock), "%s: %u", what,
-			(unsigned)number);
+		alarm_raise(&p->alarms, kind, state.options.peer_site, clock_now(&p->clock),
+			"%s: %u", what, (unsigned)number);
 }
 
 static void on_tick(void *ctx)
@@ -313,7 +325,8 @@ static void on_tick(void *ctx)
 	kms_tick(state.kms, clock_now(&state.process->clock));
 	kms_summarise(state.kms, &s);
 	alarm_set(&peer_down, !s.is_peer_up, "keys in stock", s.available);
-	alarm_set(&keys_empty, s.available == 0, "blocks on their way", s.blocks_pending + s.blocks_final + s.blocks_agreed);
+	alarm_set(&keys_empty, s.available == 0, "blocks on their way",
+		s.blocks_pending + s.blocks_final + s.blocks_agreed);
 	alarm_set(&keys_low, s.available > 0 && s.available < state.options.low_keys, "keys left",
 		s.available);
 	state.summary = s;
@@ -321,8 +334,8 @@ static void on_tick(void *ctx)
 
 /* --- life --- */
 
-static struct err config_names(
-	struct kms_name *out, const char (*names)[KMS_SAE_MAX + 1], size_t count, struct complaint *c)
+static struct err config_names(struct kms_name *out, const char (*names)[KMS_SAE_MAX + 1],
+	size_t count, struct complaint *c)
 {
 	for (size_t i = 0; i < count; i++)
 		if (!kms_name_set(&out[i], names[i]) || out[i].len == 0)
@@ -330,7 +343,8 @@ static struct err config_names(
 	return OK;
 }
 
-static struct err config_make(struct kms_config *out, const struct store_options *o, struct complaint *c)
+static struct err config_make(
+	struct kms_config *out, const struct store_options *o, struct complaint *c)
 {
 	*out = (struct kms_config){.local_sae_count = o->sae_count,
 		.peer_sae_count = o->peer_sae_count,
@@ -339,9 +353,11 @@ static struct err config_make(struct kms_config *out, const struct store_options
 		.retry_ms = 250,
 		.collect_ms_max = o->collect_s * 1000};
 	if (o->key_bits > SLOT_BITS || o->offer_ms < 100 || o->offer_ms > 60000)
-		return complain(c, ERR(INPUT), "key_bits is at most %d, offer_ms 100 to 60000", SLOT_BITS);
+		return complain(
+			c, ERR(INPUT), "key_bits is at most %d, offer_ms 100 to 60000", SLOT_BITS);
 	if (!kms_name_set(&out->site, o->site) || !kms_name_set(&out->peer_site, o->peer_site) ||
-		!kms_name_set(&out->kme_id, o->kme_id) || !kms_name_set(&out->peer_kme_id, o->peer_kme_id))
+		!kms_name_set(&out->kme_id, o->kme_id) ||
+		!kms_name_set(&out->peer_kme_id, o->peer_kme_id))
 		return complain(c, ERR(INPUT), "a name is too long");
 	const struct err e = config_names(out->local_saes, o->saes, o->sae_count, c);
 	return failed(e) ? e : config_names(out->peer_saes, o->peer_saes, o->peer_sae_count, c);
@@ -374,7 +390,8 @@ static struct err start(struct process *p, struct complaint *c)
 	snprintf(state.folder, sizeof state.folder, "%s", o->database);
 	char *slash = strrchr(state.folder, '/');
 	if (slash == NULL)
-		return complain(c, ERR(INPUT), "database: a whole path is expected: '%s'", o->database);
+		return complain(
+			c, ERR(INPUT), "database: a whole path is expected: '%s'", o->database);
 	*slash = '\0';
 	p->sandbox_folder = state.folder;
 	return OK;
@@ -382,7 +399,8 @@ static struct err start(struct process *p, struct complaint *c)
 
 static struct err begin(struct process *p, struct complaint *c)
 {
-	const struct store_settings settings = {.path = state.options.database, .schema = &rows_schema};
+	const struct store_settings settings = {
+		.path = state.options.database, .schema = &rows_schema};
 
 	struct err e = store_open(&state.store, &p->loop, &settings, c);
 	if (!failed(e))
@@ -417,16 +435,20 @@ static void stop(struct process *p)
 	process_stopped(p);
 }
 
-static struct kms_store state = {.neighbours = {
-	[NEIGHBOUR_VAULT] = {.name = "kms-vault"},
-	[NEIGHBOUR_FRONT] = {.name = "kms-front", .block = IPC_BLOCK_KMS},
-	[NEIGHBOUR_PEER] = {.name = "kms-peer", .block = IPC_BLOCK_PEER},
-	[NEIGHBOUR_QKD] = {.name = "qkd", .block = IPC_BLOCK_QKD},
-	[NEIGHBOUR_GATEWAY] = {.name = "gateway", .block = IPC_BLOCK_KMS, .is_gateway = true},
-	[NEIGHBOUR_AUDIT] = {.name = "audit"},
-}};
+static struct kms_store state = {
+	.neighbours = {
+		[NEIGHBOUR_VAULT] = {.name = "kms-vault"},
+		[NEIGHBOUR_FRONT] = {.name = "kms-front", .block = IPC_BLOCK_KMS},
+		[NEIGHBOUR_PEER] = {.name = "kms-peer", .block = IPC_BLOCK_PEER},
+		[NEIGHBOUR_QKD] = {.name = "qkd", .block = IPC_BLOCK_QKD},
+		[NEIGHBOUR_GATEWAY] = {.name = "gateway",
+			.block = IPC_BLOCK_KMS,
+			.is_gateway = true},
+		[NEIGHBOUR_AUDIT] = {.name = "audit"},
+	}};
 
-static void query(struct process *p, const char *verb, const char *argument, struct process_query *q)
+static void query(
+	struct process *p, const char *verb, const char *argument, struct process_query *q)
 {
 	(void)p;
 	store_query(&state, verb, argument, q);

@@ -29,7 +29,7 @@ struct neighbour {
 	const char *name;
 	uint16_t block; /* it may ask of this block alone; 0: it asks nothing */
 	bool is_gateway;
-	struct channel *channel; /* NULL: not there */
+	struct channel *channel;    /* NULL: not there */
 	bool is_probed, is_probing; /* vault and audit: it has answered on this channel */
 	uint64_t life;
 };

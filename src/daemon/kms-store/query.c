@@ -1,8 +1,9 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The operator's questions: ("trace", KEY_ID) leads from a key to its quantum block and its exchange, ("list", "")
- * shows the stock and the newest keys. Identifiers and reports alone: nothing secret is in these rows.
+ * The operator's questions: ("trace", KEY_ID) leads from a key to its quantum block and its
+ * exchange, ("list", "") shows the stock and the newest keys. Identifiers and reports alone:
+ * nothing secret is in these rows.
  */
 #include "kms_store.h"
 #include "codec/qkd014.h"
@@ -169,14 +170,16 @@ static struct listing *listing_new(struct kms_store *s, struct process_query *q)
 	return NULL;
 }
 
-void store_query(struct kms_store *s, const char *verb, const char *argument, struct process_query *q)
+void store_query(
+	struct kms_store *s, const char *verb, const char *argument, struct process_query *q)
 {
 	struct kms_key_id id;
 	struct listing *l;
 	struct err e = ERR(INPUT);
 
 	if (strcmp(verb, "trace") == 0) {
-		if (!qkd014_uuid_read(&id, argument) && !hex_to_span(SPAN_MUT_ARRAY(id.octets), argument))
+		if (!qkd014_uuid_read(&id, argument) &&
+			!hex_to_span(SPAN_MUT_ARRAY(id.octets), argument))
 			query_fail(q, e, "a key ID is a UUID");
 		else if (failed(e = store_submit(s->store, rows_query(ROWS_TRACE, &id), traced, q)))
 			query_fail(q, e, "the database is busy");
@@ -187,7 +190,8 @@ void store_query(struct kms_store *s, const char *verb, const char *argument, st
 		return;
 	}
 	l = listing_new(s, q);
-	e = l == NULL ? ERR(LIMIT) : store_submit(s->store, rows_query(ROWS_RECENT, NULL), listed, l);
+	e = l == NULL ? ERR(LIMIT)
+		      : store_submit(s->store, rows_query(ROWS_RECENT, NULL), listed, l);
 	if (failed(e)) {
 		if (l != NULL)
 			l->query = NULL;

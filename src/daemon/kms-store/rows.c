@@ -21,54 +21,63 @@ enum statement {
 
 /* `shard` and `epoch` are for sites of several stores; one store has shard 0 and epoch 1. */
 static const char *const create[] = {
-	"CREATE TABLE link (name TEXT PRIMARY KEY, mark_send INTEGER NOT NULL, mark_accept INTEGER NOT NULL, "
+	"CREATE TABLE link (name TEXT PRIMARY KEY, mark_send INTEGER NOT NULL, mark_accept INTEGER "
+	"NOT NULL, "
 	"state BLOB)",
 	"CREATE TABLE block (seq INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, link TEXT NOT NULL, "
-	"state INTEGER NOT NULL, slots INTEGER NOT NULL, exchange_id BLOB, transcript BLOB, proof BLOB, "
+	"state INTEGER NOT NULL, slots INTEGER NOT NULL, exchange_id BLOB, transcript BLOB, proof "
+	"BLOB, "
 	"secrets BLOB, report TEXT NOT NULL, unix_ms INTEGER NOT NULL, "
 	"shard INTEGER NOT NULL DEFAULT 0, epoch INTEGER NOT NULL DEFAULT 1)",
-	"CREATE TABLE segment (block_id BLOB NOT NULL, number INTEGER NOT NULL, wrapped BLOB NOT NULL, "
+	"CREATE TABLE segment (block_id BLOB NOT NULL, number INTEGER NOT NULL, wrapped BLOB NOT "
+	"NULL, "
 	"sealed BLOB NOT NULL, PRIMARY KEY (block_id, number))",
 	"CREATE TABLE issued (id BLOB PRIMARY KEY, block_id BLOB NOT NULL, slot INTEGER NOT NULL, "
-	"is_ours INTEGER NOT NULL, state INTEGER NOT NULL, size_bits INTEGER NOT NULL, master TEXT NOT NULL, "
+	"is_ours INTEGER NOT NULL, state INTEGER NOT NULL, size_bits INTEGER NOT NULL, master TEXT "
+	"NOT NULL, "
 	"slaves TEXT NOT NULL, waiting INTEGER NOT NULL, unix_ms INTEGER NOT NULL)",
 	"CREATE INDEX issued_block ON issued (block_id)",
 	"CREATE INDEX issued_time ON issued (unix_ms)",
 	NULL,
 };
 
-#define KEY_COLUMNS \
-	"i.id, i.block_id, b.exchange_id, b.transcript, i.is_ours, i.state, i.slot, i.size_bits, i.waiting, " \
+#define KEY_COLUMNS                                                                                \
+	"i.id, i.block_id, b.exchange_id, b.transcript, i.is_ours, i.state, i.slot, i.size_bits, " \
+	"i.waiting, "                                                                              \
 	"i.master, i.slaves, b.link, b.report FROM issued i JOIN block b ON b.id = i.block_id "
 
-/* States in numbers are those of kms/shelf.h: blocks 0 to 3 are alive; keys 4 and 6 are delivered and void. */
+/* States in numbers are those of kms/shelf.h: blocks 0 to 3 are alive; keys 4 and 6 are delivered
+ * and void. */
 static const struct store_statement statements[STATEMENTS] = {
 	[LINK_PUT] = {"link_put",
 		"INSERT INTO link (name, mark_send, mark_accept, state) VALUES ($1, $2, $3, $4) "
 		"ON CONFLICT (name) DO UPDATE SET mark_send = excluded.mark_send, "
 		"mark_accept = excluded.mark_accept, state = excluded.state"},
-	[BLOCK_NEW] = {"block_new",
-		"INSERT INTO block (id, link, state, slots, report, unix_ms) VALUES ($1, $2, $3, $4, $5, $6)"},
-	[BLOCK_STATE] = {"block_state",
-		"UPDATE block SET state = $2, exchange_id = $3, transcript = $4, proof = $5, secrets = $6 "
-		"WHERE id = $1"},
+	[BLOCK_NEW] = {"block_new", "INSERT INTO block (id, link, state, slots, report, unix_ms) "
+				    "VALUES ($1, $2, $3, $4, $5, $6)"},
+	[BLOCK_STATE] = {"block_state", "UPDATE block SET state = $2, exchange_id = $3, transcript "
+					"= $4, proof = $5, secrets = $6 "
+					"WHERE id = $1"},
 	[SEGMENT_NEW] = {"segment_new",
 		"INSERT INTO segment (block_id, number, wrapped, sealed) VALUES ($1, $2, $3, $4)"},
-	[SEGMENT_ERASE] = {"segment_erase", "DELETE FROM segment WHERE block_id = $1 AND number = $2"},
+	[SEGMENT_ERASE] = {"segment_erase",
+		"DELETE FROM segment WHERE block_id = $1 AND number = $2"},
 	/* What is delivered or void stays so, whatever a mistake of ours would write. */
 	[KEY_PUT] = {"key_put",
-		"INSERT INTO issued (id, block_id, slot, is_ours, state, size_bits, master, slaves, waiting, "
+		"INSERT INTO issued (id, block_id, slot, is_ours, state, size_bits, master, "
+		"slaves, waiting, "
 		"unix_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) "
 		"ON CONFLICT (id) DO UPDATE SET state = excluded.state, waiting = excluded.waiting "
 		"WHERE issued.state NOT IN (4, 6)"},
 	[LOAD_LINKS] = {"load_links", "SELECT name, mark_send, mark_accept, state FROM link"},
-	[LOAD_BLOCKS] = {"load_blocks",
-		"SELECT id, link, state, slots, exchange_id, transcript, proof, secrets FROM block ORDER BY seq"},
+	[LOAD_BLOCKS] = {"load_blocks", "SELECT id, link, state, slots, exchange_id, transcript, "
+					"proof, secrets FROM block ORDER BY seq"},
 	[LOAD_SEGMENTS] = {"load_segments",
 		"SELECT s.block_id, s.number, s.wrapped, s.sealed FROM segment s "
 		"JOIN block b ON b.id = s.block_id WHERE b.state <= 3"},
 	[LOAD_KEYS] = {"load_keys",
-		"SELECT i.id, i.block_id, i.slot, i.is_ours, i.state, i.size_bits, i.master, i.slaves, i.waiting "
+		"SELECT i.id, i.block_id, i.slot, i.is_ours, i.state, i.size_bits, i.master, "
+		"i.slaves, i.waiting "
 		"FROM issued i JOIN block b ON b.id = i.block_id WHERE b.state <= 3"},
 	[TRACE] = {"trace", "SELECT " KEY_COLUMNS "WHERE i.id = $1"},
 	[RECENT] = {"recent", "SELECT " KEY_COLUMNS "ORDER BY i.unix_ms DESC LIMIT 64"},
@@ -96,8 +105,9 @@ static struct store_value text_of(struct span text)
 
 static void add_link(struct store_batch *b, const struct kms_link_row *row)
 {
-	const struct store_value values[] = {STORE_TEXT_VALUE(row->link), STORE_I64_VALUE(row->marks.send),
-		STORE_I64_VALUE(row->marks.accept), blob(row->state.at, row->state.len)};
+	const struct store_value values[] = {STORE_TEXT_VALUE(row->link),
+		STORE_I64_VALUE(row->marks.send), STORE_I64_VALUE(row->marks.accept),
+		blob(row->state.at, row->state.len)};
 
 	store_batch_add(b, LINK_PUT, values, ARRAY_LEN(values));
 }
@@ -122,15 +132,17 @@ static void add_block_state(struct store_batch *b, const struct kms_block_row *r
 
 static void add_segment(struct store_batch *b, const struct kms_segment_row *row)
 {
-	const struct store_value values[] = {blob(row->block_id, PEER_ID), STORE_I64_VALUE(row->number),
-		STORE_BLOB_VALUE(row->wrapped), STORE_BLOB_VALUE(row->sealed)};
+	const struct store_value values[] = {blob(row->block_id, PEER_ID),
+		STORE_I64_VALUE(row->number), STORE_BLOB_VALUE(row->wrapped),
+		STORE_BLOB_VALUE(row->sealed)};
 
 	store_batch_add(b, SEGMENT_NEW, values, ARRAY_LEN(values));
 }
 
 static void add_segment_erase(struct store_batch *b, const struct kms_segment_row *row)
 {
-	const struct store_value values[] = {blob(row->block_id, PEER_ID), STORE_I64_VALUE(row->number)};
+	const struct store_value values[] = {
+		blob(row->block_id, PEER_ID), STORE_I64_VALUE(row->number)};
 
 	store_batch_add(b, SEGMENT_ERASE, values, ARRAY_LEN(values));
 }
@@ -146,10 +158,11 @@ static void add_key(struct store_batch *b, const struct kms_key_row *row, int64_
 		writer_span(&w, span_of(row->slaves[i].text, row->slaves[i].len));
 	}
 	const struct store_value values[] = {blob(row->id.octets, KMS_KEY_ID_OCTETS),
-		blob(row->block_id, PEER_ID), STORE_I64_VALUE(row->slot), STORE_I64_VALUE(row->is_ours),
-		STORE_I64_VALUE(row->state), STORE_I64_VALUE(row->size_bits),
-		STORE_TEXT_VALUE(row->master.text), text_of(span_of(slaves, w.len)),
-		STORE_I64_VALUE(row->waiting), STORE_I64_VALUE(unix_ms)};
+		blob(row->block_id, PEER_ID), STORE_I64_VALUE(row->slot),
+		STORE_I64_VALUE(row->is_ours), STORE_I64_VALUE(row->state),
+		STORE_I64_VALUE(row->size_bits), STORE_TEXT_VALUE(row->master.text),
+		text_of(span_of(slaves, w.len)), STORE_I64_VALUE(row->waiting),
+		STORE_I64_VALUE(unix_ms)};
 	store_batch_add(b, KEY_PUT, values, ARRAY_LEN(values));
 }
 
@@ -277,8 +290,8 @@ struct err rows_load(struct store *s, struct kms *k, struct complaint *c)
 	static const struct {
 		enum statement statement;
 		void (*read)(const struct store_value *values, struct kms_change *c);
-	} steps[] = {{LOAD_LINKS, read_link}, {LOAD_BLOCKS, read_block}, {LOAD_SEGMENTS, read_segment},
-		{LOAD_KEYS, read_key}};
+	} steps[] = {{LOAD_LINKS, read_link}, {LOAD_BLOCKS, read_block},
+		{LOAD_SEGMENTS, read_segment}, {LOAD_KEYS, read_key}};
 
 	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
 		struct loading l = {.k = k, .read = steps[i].read};
@@ -287,7 +300,8 @@ struct err rows_load(struct store *s, struct kms *k, struct complaint *c)
 		const struct err e = store_run(s, b, load_rows, &l);
 		if (failed(e) || failed(l.err))
 			return complain(c, failed(e) ? e : l.err, "database: %s failed: %s",
-				statements[steps[i].statement].name, err_word(failed(e) ? e : l.err));
+				statements[steps[i].statement].name,
+				err_word(failed(e) ? e : l.err));
 	}
 	return OK;
 }

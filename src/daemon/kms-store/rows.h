@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * The key store's rows in SQL, schema "kms" version 1: changes of kms/kms.h as statements, and back at start.
- * Rows of finished keys and blocks stay, without material, so that a key can be traced.
+ * The key store's rows in SQL, schema "kms" version 1: changes of kms/kms.h as statements, and back
+ * at start. Rows of finished keys and blocks stay, without material, so that a key can be traced.
  */
 #include "host/store.h"
 #include "kms/kms.h"
@@ -18,7 +18,8 @@ struct store_batch *rows_batch(const struct kms_change *changes, size_t count, i
 MUST_USE struct err rows_load(struct store *s, struct kms *k, struct complaint *c);
 
 /*
- * ROWS_TRACE: one key by id. ROWS_RECENT: the newest keys, at most 64. Columns of both, as rows_key_read() wants them.
+ * ROWS_TRACE: one key by id. ROWS_RECENT: the newest keys, at most 64. Columns of both, as
+ * rows_key_read() wants them.
  */
 struct rows_key {
 	struct kms_key_id id;
@@ -26,7 +27,8 @@ struct rows_key {
 	bool is_ours;
 	enum key_state state;
 	uint32_t slot, size_bits, waiting;
-	const char *master, *slaves, *link, *report; /* live during the completion; slaves: '\n' between */
+	const char *master, *slaves, *link,
+		*report; /* live during the completion; slaves: '\n' between */
 };
 struct store_batch *rows_query(enum rows_query query, const struct kms_key_id *id);
 void rows_key_read(const struct store_row *row, struct rows_key *key);

@@ -1,8 +1,8 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 /*
- * merlon-kms-vault: seals blocks, holds the private keys of exchanges while they last, and combines keys
- * (kms/vault.h). It has one channel, to kms-store, and draws its own randomness.
+ * merlon-kms-vault: seals blocks, holds the private keys of exchanges while they last, and combines
+ * keys (kms/vault.h). It has one channel, to kms-store, and draws its own randomness.
  *
  * Settings: kek_file, site, peer.site.
  */
@@ -28,8 +28,10 @@ static struct err vault_open(void **state, const struct settings *settings, stru
 	struct vault_settings s = {0};
 
 	struct err e = settings_read(settings, rows, ARRAY_LEN(rows), &s, c);
-	if (!failed(e) && (!kms_name_set(&vault.site, s.site) || !kms_name_set(&vault.peer_site, s.peer_site) ||
-				  vault.site.len == 0 || kms_name_equal(&vault.site, &vault.peer_site)))
+	if (!failed(e) &&
+		(!kms_name_set(&vault.site, s.site) ||
+			!kms_name_set(&vault.peer_site, s.peer_site) || vault.site.len == 0 ||
+			kms_name_equal(&vault.site, &vault.peer_site)))
 		e = complain(c, ERR(INPUT), "site and peer.site: two different names expected");
 	if (!failed(e))
 		e = kek_file_read(s.kek_file, "kms", &kek, &vault.kek.id, c);

@@ -1,11 +1,13 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 /*
- * merlon-optics: a SIMULATED optical channel (qkd/optics_model.h), outside of both sites. Two Unix sockets: Alice's log and
- * Bob's events, in the driver format (codec/qkd_driver.h). Bob's stream holds none of Alice's bits: slots and detector masks.
+ * merlon-optics: a SIMULATED optical channel (qkd/optics_model.h), outside of both sites. Two Unix
+ * sockets: Alice's log and Bob's events, in the driver format (codec/qkd_driver.h). Bob's stream
+ * holds none of Alice's bits: slots and detector masks.
  *
- * Light flows while both ends are connected and read: a reader that stops stops the light, and nobody burns the
- * processor for slots that nobody wants. Each stream can be recorded to a file, octet for octet.
+ * Light flows while both ends are connected and read: a reader that stops stops the light, and
+ * nobody burns the processor for slots that nobody wants. Each stream can be recorded to a file,
+ * octet for octet.
  */
 #include "host/loop.h"
 #include "host/sandbox.h"
@@ -91,16 +93,18 @@ static struct writer room(struct side *side)
 static void greet(const struct source *s, struct side *side)
 {
 	const struct optics_settings *o = &s->optics.settings;
-	struct driver_hello hello = {.role = side->role, .is_simulated = true,
-		.slots_per_second = (uint32_t)s->slots_per_second, .basis_x_micro = micro(o->basis_x)};
+	struct driver_hello hello = {.role = side->role,
+		.is_simulated = true,
+		.slots_per_second = (uint32_t)s->slots_per_second,
+		.basis_x_micro = micro(o->basis_x)};
 
 	memcpy(hello.session, s->session, sizeof hello.session);
 	for (size_t k = 0; k < 3; k++) {
 		hello.intensity_micro[k] = micro(o->intensity[k]);
 		hello.probability_micro[k] = micro(o->probability[k]);
 	}
-	snprintf(hello.description, sizeof hello.description, "simulated, %.1f km, %.2f dB/km", o->distance_km,
-		o->attenuation_db_km);
+	snprintf(hello.description, sizeof hello.description, "simulated, %.1f km, %.2f dB/km",
+		o->distance_km, o->attenuation_db_km);
 	side->from = side->end = 0;
 	struct writer w = room(side);
 	driver_hello_encode(&w, &hello);
@@ -198,9 +202,11 @@ static int side_listen(struct side *side, mode_t mode)
 	}
 	side->record = -1;
 	if (side->record_path != NULL) {
-		side->record = open(side->record_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+		side->record =
+			open(side->record_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 		if (side->record < 0) {
-			fprintf(stderr, "merlon-optics: %s: %s\n", side->record_path, strerror(errno));
+			fprintf(stderr, "merlon-optics: %s: %s\n", side->record_path,
+				strerror(errno));
 			return -1;
 		}
 	}
@@ -214,7 +220,9 @@ static void run_light(struct source *s, uint64_t now_ms)
 {
 	s->owed += (now_ms - s->last_ms) * s->slots_per_second / 1000;
 	s->last_ms = now_ms;
-	for (int i = 0; i < TICK_CHUNKS_MAX && s->owed >= CHUNK && has_room(&s->alice) && has_room(&s->bob); i++) {
+	for (int i = 0;
+		i < TICK_CHUNKS_MAX && s->owed >= CHUNK && has_room(&s->alice) && has_room(&s->bob);
+		i++) {
 		light(s);
 		s->owed -= CHUNK;
 	}
@@ -240,8 +248,10 @@ static void serve(struct source *s)
 		struct pollfd polls[] = {
 			{.fd = s->alice.listener, .events = POLLIN},
 			{.fd = s->bob.listener, .events = POLLIN},
-			{.fd = s->alice.fd, .events = s->alice.end > s->alice.from ? POLLIN | POLLOUT : POLLIN},
-			{.fd = s->bob.fd, .events = s->bob.end > s->bob.from ? POLLIN | POLLOUT : POLLIN},
+			{.fd = s->alice.fd,
+				.events = s->alice.end > s->alice.from ? POLLIN | POLLOUT : POLLIN},
+			{.fd = s->bob.fd,
+				.events = s->bob.end > s->bob.from ? POLLIN | POLLOUT : POLLIN},
 		};
 		const bool is_lit = has_room(&s->alice) && has_room(&s->bob);
 		poll(polls, 4, is_lit ? TICK_MS : 1000);
@@ -272,15 +282,14 @@ struct choices {
 	double rate, mode, attack;
 };
 
-static struct choices the = {
-	.optics = {.distance_km = 10,
-		.attenuation_db_km = 0.2,
-		.detector_efficiency = 0.5,
-		.dark_count = 1e-6,
-		.misalignment = 0.01,
-		.intensity = {0.6, 0.22, 2e-4},
-		.probability = {0.2, 0.55, 0.25},
-		.basis_x = 0.75},
+static struct choices the = {.optics = {.distance_km = 10,
+				     .attenuation_db_km = 0.2,
+				     .detector_efficiency = 0.5,
+				     .dark_count = 1e-6,
+				     .misalignment = 0.01,
+				     .intensity = {0.6, 0.22, 2e-4},
+				     .probability = {0.2, 0.55, 0.25},
+				     .basis_x = 0.75},
 	.rate = 1.5e6,
 	.mode = 0666,
 	.attack = 1};
@@ -296,7 +305,8 @@ static const struct flag flags[] = {
 	{"attenuation", "dB a kilometre", FLAG_NUMBER, &the.optics.attenuation_db_km},
 	{"efficiency", "of Bob's detectors, 0 to 1", FLAG_NUMBER, &the.optics.detector_efficiency},
 	{"dark", "dark counts, per slot and detector", FLAG_NUMBER, &the.optics.dark_count},
-	{"misalignment", "chance that light goes to the wrong detector", FLAG_NUMBER, &the.optics.misalignment},
+	{"misalignment", "chance that light goes to the wrong detector", FLAG_NUMBER,
+		&the.optics.misalignment},
 	{"mu1", "photons of the signal", FLAG_NUMBER, &the.optics.intensity[0]},
 	{"mu2", "photons of the first decoy", FLAG_NUMBER, &the.optics.intensity[1]},
 	{"mu3", "photons of the second decoy", FLAG_NUMBER, &the.optics.intensity[2]},
@@ -304,9 +314,10 @@ static const struct flag flags[] = {
 	{"p2", "chance of the first decoy", FLAG_NUMBER, &the.optics.probability[1]},
 	{"p3", "chance of the second decoy", FLAG_NUMBER, &the.optics.probability[2]},
 	{"basis-x", "chance of the key basis, at each end", FLAG_NUMBER, &the.optics.basis_x},
-	{"intercept", "attack from the start: fraction of pulses intercepted and resent", FLAG_NUMBER,
-		&the.optics.intercepted},
-	{"attack", "fraction that SIGUSR1 begins to intercept; SIGUSR2 ends it", FLAG_NUMBER, &the.attack},
+	{"intercept", "attack from the start: fraction of pulses intercepted and resent",
+		FLAG_NUMBER, &the.optics.intercepted},
+	{"attack", "fraction that SIGUSR1 begins to intercept; SIGUSR2 ends it", FLAG_NUMBER,
+		&the.attack},
 };
 
 static int help(void)
@@ -331,7 +342,8 @@ static bool flag_take(const struct flag *flag, const char *text)
 		*(const char **)flag->value = text;
 		return true;
 	}
-	*(double *)flag->value = flag->type == FLAG_MODE ? (double)strtoul(text, &end, 8) : strtod(text, &end);
+	*(double *)flag->value =
+		flag->type == FLAG_MODE ? (double)strtoul(text, &end, 8) : strtod(text, &end);
 	return end != text && *end == '\0';
 }
 
@@ -350,13 +362,15 @@ static int arguments_take(int argc, char **argv)
 		if (c != 1)
 			return 3;
 		if (!flag_take(&flags[index], optarg)) {
-			fprintf(stderr, "merlon-optics: --%s: '%s' is not a number\n", flags[index].name, optarg);
+			fprintf(stderr, "merlon-optics: --%s: '%s' is not a number\n",
+				flags[index].name, optarg);
 			return 3;
 		}
 	}
-	if (optind != argc || the.alice == NULL || the.bob == NULL || !(the.rate >= 1 && the.rate <= 1e8) ||
-		!(the.attack >= 0 && the.attack <= 1)) {
-		fprintf(stderr, "merlon-optics: needs --alice and --bob, a rate of 1 to 1e8, an attack of 0 to 1; see --help\n");
+	if (optind != argc || the.alice == NULL || the.bob == NULL ||
+		!(the.rate >= 1 && the.rate <= 1e8) || !(the.attack >= 0 && the.attack <= 1)) {
+		fprintf(stderr, "merlon-optics: needs --alice and --bob, a rate of 1 to 1e8, an "
+				"attack of 0 to 1; see --help\n");
 		return 3;
 	}
 	return 0;
@@ -370,12 +384,17 @@ static int source_open(struct source *s)
 
 	s->slots_per_second = (uint64_t)the.rate;
 	s->attack = the.attack;
-	s->alice = (struct side){.word = "alice", .path = the.alice, .record_path = the.record_alice, .role = DRIVER_ALICE};
-	s->bob = (struct side){.word = "bob", .path = the.bob, .record_path = the.record_bob, .role = DRIVER_BOB};
+	s->alice = (struct side){.word = "alice",
+		.path = the.alice,
+		.record_path = the.record_alice,
+		.role = DRIVER_ALICE};
+	s->bob = (struct side){
+		.word = "bob", .path = the.bob, .record_path = the.record_bob, .role = DRIVER_BOB};
 	struct err e = optics_open(&s->optics, &the.optics, entropy, &c);
 	if (!failed(e))
 		e = entropy_fill(&entropy, SPAN_MUT_ARRAY(s->session));
-	if (!failed(e) && (side_listen(&s->alice, (mode_t)the.mode) != 0 || side_listen(&s->bob, (mode_t)the.mode) != 0))
+	if (!failed(e) && (side_listen(&s->alice, (mode_t)the.mode) != 0 ||
+				  side_listen(&s->bob, (mode_t)the.mode) != 0))
 		return 1;
 	printf("%s", ""); /* the stream's buffer is there before the sandbox */
 	if (!failed(e))
@@ -394,7 +413,8 @@ int main(int argc, char **argv)
 	if (wanted != 0)
 		return wanted - 1;
 	signal(SIGPIPE, SIG_IGN);
-	for (const int *signal = (const int[]){SIGTERM, SIGINT, SIGUSR1, SIGUSR2, 0}; *signal != 0; signal++)
+	for (const int *signal = (const int[]){SIGTERM, SIGINT, SIGUSR1, SIGUSR2, 0}; *signal != 0;
+		signal++)
 		sigaction(*signal, &action, NULL);
 	if (source_open(&s) != 0)
 		return 1;

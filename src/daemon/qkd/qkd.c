@@ -1,9 +1,9 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 /*
- * merlon-qkd: one end of one quantum link. It joins qkd/link.h to the world: the device's socket, the peer (mutual TLS,
- * X25519MLKEM768 required), the key store, the clock. Nothing durable is kept here: what dies with this process is
- * asked from the store again.
+ * merlon-qkd: one end of one quantum link. It joins qkd/link.h to the world: the device's socket,
+ * the peer (mutual TLS, X25519MLKEM768 required), the key store, the clock. Nothing durable is kept
+ * here: what dies with this process is asked from the store again.
  */
 #include "base/secret.h"
 #include "host/process.h"
@@ -22,7 +22,8 @@ enum {
 	HANDSHAKE_MS_MAX = 5000,
 	ALIVE_MS = 2000,
 	ALIVE_MS_MAX = 10000, /* a long block may keep the peer busy for seconds */
-	SLOTS_PER_KEY_BIT = 25, /* at the lab's 10 km: gain 0.07, both ends in the key basis in 0.56 */
+	SLOTS_PER_KEY_BIT =
+		25, /* at the lab's 10 km: gain 0.07, both ends in the key basis in 0.56 */
 	BLOCK_BITS = 120000,
 	KEY_BITS_LEAST = 40, /* per cent of block_bits */
 	DRIVER_BUFFER = DRIVER_RECORD_MAX + STREAM_READ_MAX,
@@ -57,8 +58,10 @@ static const struct setting_row rows[] = {
 	SETTING_ROW("protocol.p3", SETTING_F64, true, struct options, p[2]),
 	SETTING_ROW("protocol.basis_x", SETTING_F64, true, struct options, basis_x),
 	SETTING_ROW("protocol.qber_max", SETTING_F64, true, struct options, qber_max),
-	SETTING_ROW("protocol.eps_sec_exponent", SETTING_U64, true, struct options, eps_sec_exponent),
-	SETTING_ROW("protocol.eps_cor_exponent", SETTING_U64, true, struct options, eps_cor_exponent),
+	SETTING_ROW(
+		"protocol.eps_sec_exponent", SETTING_U64, true, struct options, eps_sec_exponent),
+	SETTING_ROW(
+		"protocol.eps_cor_exponent", SETTING_U64, true, struct options, eps_cor_exponent),
 };
 
 /* Something that is connected again and again. */
@@ -195,7 +198,8 @@ static void driver_connect(void *ctx)
 /* ---- The peer ---- */
 
 /* From the peer by its certificate, and yet no message of a link; or none at all. */
-static void peer_note(struct qkd *q, const struct channel *c, uint64_t *count, const char *event, const char *cause)
+static void peer_note(struct qkd *q, const struct channel *c, uint64_t *count, const char *event,
+	const char *cause)
 {
 	struct log_record r;
 
@@ -248,8 +252,8 @@ static void peer_closed(void *ctx, struct channel *c, struct err why)
 }
 
 /*
- * Between blocks nothing is said, and a peer that has vanished without a word (power, path, a frozen
- * process) would never be missed.
+ * Between blocks nothing is said, and a peer that has vanished without a word (power, path, a
+ * frozen process) would never be missed.
  */
 static void alive_answered(void *ctx, struct err err, struct span body)
 {
@@ -271,7 +275,8 @@ static void alive_ask(void *ctx)
 {
 	struct qkd *q = ctx;
 
-	if (q->peer != NULL && failed(channel_ask(q->peer, LINK_ALIVE, span_of(NULL, 0), ALIVE_MS_MAX, alive_answered, q->peer)))
+	if (q->peer != NULL && failed(channel_ask(q->peer, LINK_ALIVE, span_of(NULL, 0),
+				       ALIVE_MS_MAX, alive_answered, q->peer)))
 		loop_timer_once(&q->alive, ALIVE_MS);
 }
 
@@ -289,7 +294,8 @@ static void peer_opened(void *ctx, struct stream *s, const struct peer_identity 
 	struct log_record r;
 
 	const bool is_right = is_peer(q, id);
-	log_begin(&r, &q->p->log, is_right ? LOG_NOTICE : LOG_WARN, "qkd", is_right ? "peer_connected" : "peer_refused");
+	log_begin(&r, &q->p->log, is_right ? LOG_NOTICE : LOG_WARN, "qkd",
+		is_right ? "peer_connected" : "peer_refused");
 	log_text(&r, "peer", id->common_name);
 	log_text(&r, "address", id->address);
 	log_text(&r, "group", id->tls_group);
@@ -338,8 +344,9 @@ static void peer_connect(void *ctx)
 	struct qkd *q = ctx;
 	struct stream *s;
 
-	if (failed(stream_connect_tcp(&s, &q->p->loop, q->options.channel_address, (uint16_t)q->options.channel_port,
-		    q->tls, q->options.peer_name, &peer_events, q)))
+	if (failed(stream_connect_tcp(&s, &q->p->loop, q->options.channel_address,
+		    (uint16_t)q->options.channel_port, q->tls, q->options.peer_name, &peer_events,
+		    q)))
 		retry_later(&q->peer_retry);
 }
 
@@ -379,7 +386,9 @@ static void store_answered(void *ctx, struct err err, struct span body)
 static void ask_store(void *ctx, uint16_t type, struct span body)
 {
 	struct qkd *q = ctx;
-	struct err e = q->store == NULL ? ERR(IO) : channel_ask(q->store, type, body, STORE_MS_MAX, store_answered, q);
+	struct err e = q->store == NULL
+			       ? ERR(IO)
+			       : channel_ask(q->store, type, body, STORE_MS_MAX, store_answered, q);
 
 	if (failed(e))
 		qkd_link_store_answered(q->link, now(), e, span_of(NULL, 0));
@@ -455,11 +464,12 @@ static void on_tick(void *ctx)
 	q->status = qkd_link_status(q->link);
 	if (q->peer == NULL && t.mono_ms - q->peer_retry.gone_since_ms > ALONE_MS_MAX &&
 		!alarm_stands(&q->p->alarms, &qkd_alarm_link_down, q->options.link))
-		alarm_raise(&q->p->alarms, &qkd_alarm_link_down, q->options.link, t, "no connection to the peer");
+		alarm_raise(&q->p->alarms, &qkd_alarm_link_down, q->options.link, t,
+			"no connection to the peer");
 	if (q->driver == NULL && t.mono_ms - q->driver_retry.gone_since_ms > ALONE_MS_MAX &&
 		!alarm_stands(&q->p->alarms, &qkd_alarm_driver_silent, q->options.link))
-		alarm_raise(&q->p->alarms, &qkd_alarm_driver_silent, q->options.link, t, "no connection to %s",
-			q->options.driver);
+		alarm_raise(&q->p->alarms, &qkd_alarm_driver_silent, q->options.link, t,
+			"no connection to %s", q->options.driver);
 }
 
 static bool is_hex_text(const uint8_t *at, size_t len)
@@ -536,13 +546,16 @@ static struct err options_check(const struct options *o, struct complaint *c)
 	if (strcmp(o->role, "alice") != 0 && strcmp(o->role, "bob") != 0)
 		return complain(c, ERR(INPUT), "role: 'alice' or 'bob', not '%s'", o->role);
 	if (strcmp(o->channel_role, "listen") != 0 && strcmp(o->channel_role, "connect") != 0)
-		return complain(c, ERR(INPUT), "channel.role: 'listen' or 'connect', not '%s'", o->channel_role);
+		return complain(c, ERR(INPUT), "channel.role: 'listen' or 'connect', not '%s'",
+			o->channel_role);
 	if (o->channel_port == 0 || o->channel_port > 65535)
 		return complain(c, ERR(INPUT), "channel.port: 1 to 65535");
 	if (o->block_bits < 10000 || o->block_bits > most)
 		return complain(c, ERR(INPUT), "block_bits: 10000 to %d", (int)most);
-	if (o->eps_sec_exponent < 1 || o->eps_sec_exponent > 30 || o->eps_cor_exponent < 1 || o->eps_cor_exponent > 16)
-		return complain(c, ERR(INPUT), "protocol: eps_sec_exponent is 1 to 30, eps_cor_exponent 1 to 16");
+	if (o->eps_sec_exponent < 1 || o->eps_sec_exponent > 30 || o->eps_cor_exponent < 1 ||
+		o->eps_cor_exponent > 16)
+		return complain(c, ERR(INPUT),
+			"protocol: eps_sec_exponent is 1 to 30, eps_cor_exponent 1 to 16");
 	return OK;
 }
 
@@ -563,15 +576,20 @@ static struct err network_open(struct qkd *q, struct complaint *c)
 {
 	const struct options *o = &q->options;
 	struct err e = tls_profile_open(&q->tls,
-		&(struct tls_settings){.certificate_file = o->certificate, .key_file = o->key, .ca_file = o->ca,
+		&(struct tls_settings){.certificate_file = o->certificate,
+			.key_file = o->key,
+			.ca_file = o->ca,
 			.require_hybrid = true},
 		c);
 
 	if (failed(e) || is_connecting(q))
 		return e;
 	return listener_open(&q->listener, &q->p->loop,
-		&(struct listener_settings){.address = o->channel_address, .port = (uint16_t)o->channel_port, .tls = q->tls,
-			.streams_max = 4, .handshake_ms_max = HANDSHAKE_MS_MAX},
+		&(struct listener_settings){.address = o->channel_address,
+			.port = (uint16_t)o->channel_port,
+			.tls = q->tls,
+			.streams_max = 4,
+			.handshake_ms_max = HANDSHAKE_MS_MAX},
 		peer_accepted, q, c);
 }
 
@@ -579,16 +597,28 @@ static void metrics_open(struct qkd *q)
 {
 	const struct qkd_link_status *s = &q->status;
 
-	metrics_add(&q->p->metrics, (struct metric){.name = "merlon_qkd_blocks", .help = "Blocks by how they ended.",
-		.labels = "end=\"final\"", .type = METRIC_COUNTER, .value = &s->blocks_final});
-	metrics_add(&q->p->metrics, (struct metric){.name = "merlon_qkd_blocks", .help = "Blocks by how they ended.",
-		.labels = "end=\"aborted\"", .type = METRIC_COUNTER, .value = &s->blocks_aborted});
-	metrics_add(&q->p->metrics, (struct metric){.name = "merlon_qkd_secret_bits", .help = "Bits given to the key store.",
-		.type = METRIC_COUNTER, .value = &s->secret_bits});
-	metrics_add(&q->p->metrics, (struct metric){.name = "merlon_qkd_pads_send", .help = "Authentication pads left to send.",
-		.type = METRIC_GAUGE, .value = &s->pads_send});
+	metrics_add(&q->p->metrics, (struct metric){.name = "merlon_qkd_blocks",
+					    .help = "Blocks by how they ended.",
+					    .labels = "end=\"final\"",
+					    .type = METRIC_COUNTER,
+					    .value = &s->blocks_final});
+	metrics_add(&q->p->metrics, (struct metric){.name = "merlon_qkd_blocks",
+					    .help = "Blocks by how they ended.",
+					    .labels = "end=\"aborted\"",
+					    .type = METRIC_COUNTER,
+					    .value = &s->blocks_aborted});
+	metrics_add(&q->p->metrics, (struct metric){.name = "merlon_qkd_secret_bits",
+					    .help = "Bits given to the key store.",
+					    .type = METRIC_COUNTER,
+					    .value = &s->secret_bits});
+	metrics_add(&q->p->metrics, (struct metric){.name = "merlon_qkd_pads_send",
+					    .help = "Authentication pads left to send.",
+					    .type = METRIC_GAUGE,
+					    .value = &s->pads_send});
 	metrics_add(&q->p->metrics, (struct metric){.name = "merlon_qkd_pads_accept",
-		.help = "Authentication pads left to accept.", .type = METRIC_GAUGE, .value = &s->pads_accept});
+					    .help = "Authentication pads left to accept.",
+					    .type = METRIC_GAUGE,
+					    .value = &s->pads_accept});
 }
 
 static struct err on_start(struct process *p, struct complaint *c)
@@ -608,7 +638,8 @@ static struct err on_start(struct process *p, struct complaint *c)
 	q->driver_bytes = driver.bytes; /* as long as the process lives */
 	const struct qkd_link_settings settings = link_settings(&q->options);
 	const struct qkd_link_port port = {q, send_to_peer, ask_store, disconnect, block_done};
-	e = qkd_link_open(&q->link, &settings, port, p->entropy, &p->alarms, secret_span(&bootstrap), c);
+	e = qkd_link_open(
+		&q->link, &settings, port, p->entropy, &p->alarms, secret_span(&bootstrap), c);
 	secret_close(&bootstrap);
 	if (!failed(e))
 		e = network_open(q, c);
