@@ -6,11 +6,10 @@
  * here: what dies with this process is asked from the store again.
  */
 #include "base/secret.h"
+#include "daemon/qkd/options.h"
 #include "host/process.h"
 #include "qkd/link.h"
 #include "codec/qkd_pads.h"
-#include <ctype.h>
-#include <fcntl.h>
 #include <unistd.h>
 
 enum {
@@ -22,46 +21,7 @@ enum {
 	HANDSHAKE_MS_MAX = 5000,
 	ALIVE_MS = 2000,
 	ALIVE_MS_MAX = 10000, /* a long block may keep the peer busy for seconds */
-	SLOTS_PER_KEY_BIT =
-		25, /* at the lab's 10 km: gain 0.07, both ends in the key basis in 0.56 */
-	BLOCK_BITS = 120000,
-	KEY_BITS_LEAST = 40, /* per cent of block_bits */
 	DRIVER_BUFFER = DRIVER_RECORD_MAX + STREAM_READ_MAX,
-};
-
-struct options {
-	char link[QKD_LINK_MAX + 1], role[8], driver[108], bootstrap_file[512];
-	char channel_role[8], channel_address[64], peer_name[IDENTITY_NAME_MAX];
-	char certificate[512], key[512], ca[512];
-	uint64_t channel_port, block_bits, eps_sec_exponent, eps_cor_exponent;
-	double mu[3], p[3], basis_x, qber_max;
-};
-
-static const struct setting_row rows[] = {
-	SETTING_ROW("link", SETTING_TEXT, false, struct options, link),
-	SETTING_ROW("role", SETTING_TEXT, false, struct options, role),
-	SETTING_ROW("driver.socket", SETTING_TEXT, false, struct options, driver),
-	SETTING_ROW("bootstrap_file", SETTING_TEXT, false, struct options, bootstrap_file),
-	SETTING_ROW("channel.role", SETTING_TEXT, false, struct options, channel_role),
-	SETTING_ROW("channel.address", SETTING_TEXT, false, struct options, channel_address),
-	SETTING_ROW("channel.port", SETTING_U64, false, struct options, channel_port),
-	SETTING_ROW("peer.name", SETTING_TEXT, false, struct options, peer_name),
-	SETTING_ROW("tls.certificate", SETTING_TEXT, false, struct options, certificate),
-	SETTING_ROW("tls.key", SETTING_TEXT, false, struct options, key),
-	SETTING_ROW("tls.ca", SETTING_TEXT, false, struct options, ca),
-	SETTING_ROW("block_bits", SETTING_U64, true, struct options, block_bits),
-	SETTING_ROW("protocol.mu1", SETTING_F64, true, struct options, mu[0]),
-	SETTING_ROW("protocol.mu2", SETTING_F64, true, struct options, mu[1]),
-	SETTING_ROW("protocol.mu3", SETTING_F64, true, struct options, mu[2]),
-	SETTING_ROW("protocol.p1", SETTING_F64, true, struct options, p[0]),
-	SETTING_ROW("protocol.p2", SETTING_F64, true, struct options, p[1]),
-	SETTING_ROW("protocol.p3", SETTING_F64, true, struct options, p[2]),
-	SETTING_ROW("protocol.basis_x", SETTING_F64, true, struct options, basis_x),
-	SETTING_ROW("protocol.qber_max", SETTING_F64, true, struct options, qber_max),
-	SETTING_ROW(
-		"protocol.eps_sec_exponent", SETTING_U64, true, struct options, eps_sec_exponent),
-	SETTING_ROW(
-		"protocol.eps_cor_exponent", SETTING_U64, true, struct options, eps_cor_exponent),
 };
 
 /* Something that is connected again and again. */
@@ -472,106 +432,6 @@ static void on_tick(void *ctx)
 			"no connection to %s", q->options.driver);
 }
 
-static bool is_hex_text(const uint8_t *at, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		if (!isxdigit(at[i]))
-			return false;
-	return len % 2 == 0;
-}
-
-/* The file holds the secret as hex or as it is: random octets are never hex alone. */
-static struct err bootstrap_read(const char *path, struct secret *out, struct complaint *c)
-{
-	struct secret text;
-	struct err e = secret_open(&text, 2 * BOOTSTRAP_OCTETS_MAX + 2);
-
-	if (failed(e))
-		return complain(c, e, "no memory for secrets");
-	const int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, text.bytes, text.len - 1);
-	if (fd >= 0)
-		close(fd);
-	if (n > 0 && text.bytes[n - 1] == '\n' && is_hex_text(text.bytes, (size_t)n - 1))
-		text.bytes[--n] = '\0';
-	if (n <= 0)
-		e = complain(c, ERR(IO), "bootstrap_file: cannot read %s", path);
-	else if (!is_hex_text(text.bytes, (size_t)n))
-		e = secret_copy(out, span_of(text.bytes, (size_t)n));
-	else {
-		e = secret_open(out, (size_t)n / 2);
-		text.bytes[n] = '\0';
-		if (!failed(e) && !hex_to_span(secret_span_mut(out), (const char *)text.bytes))
-			e = ERR(INPUT);
-	}
-	secret_close(&text);
-	return e;
-}
-
-static uint32_t micro(double v)
-{
-	return v <= 0 ? 0 : (uint32_t)(v * 1e6 + 0.5);
-}
-
-static struct qkd_link_settings link_settings(const struct options *o)
-{
-	struct qkd_link_settings s = {
-		.role = strcmp(o->role, "alice") == 0 ? LINK_ALICE : LINK_BOB,
-		.shared = {.slots_per_block = (uint32_t)o->block_bits * SLOTS_PER_KEY_BIT,
-			.basis_x_micro = micro(o->basis_x),
-			.eps_sec_exponent = (uint8_t)o->eps_sec_exponent,
-			.eps_cor_exponent = (uint8_t)o->eps_cor_exponent},
-		.qber_max = o->qber_max,
-		.key_bits_min = (uint32_t)o->block_bits / 100 * KEY_BITS_LEAST,
-		.test_bits_min = (uint32_t)o->block_bits / 100,
-		.final_bits_min = 4096,
-		.key_bits_max = (uint32_t)o->block_bits * 2,
-		.detections_max = (uint32_t)o->block_bits * 3,
-		.answer_ms_max = 15000,
-		.driver_ms_max = 10000,
-	};
-
-	memcpy(s.link, o->link, sizeof s.link);
-	for (size_t k = 0; k < 3; k++) {
-		s.shared.intensity_micro[k] = micro(o->mu[k]);
-		s.shared.probability_micro[k] = micro(o->p[k]);
-	}
-	return s;
-}
-
-static struct err options_check(const struct options *o, struct complaint *c)
-{
-	const uint64_t most = LINK_SLOTS_MAX / SLOTS_PER_KEY_BIT;
-
-	if (strcmp(o->role, "alice") != 0 && strcmp(o->role, "bob") != 0)
-		return complain(c, ERR(INPUT), "role: 'alice' or 'bob', not '%s'", o->role);
-	if (strcmp(o->channel_role, "listen") != 0 && strcmp(o->channel_role, "connect") != 0)
-		return complain(c, ERR(INPUT), "channel.role: 'listen' or 'connect', not '%s'",
-			o->channel_role);
-	if (o->channel_port == 0 || o->channel_port > 65535)
-		return complain(c, ERR(INPUT), "channel.port: 1 to 65535");
-	if (o->block_bits < 10000 || o->block_bits > most)
-		return complain(c, ERR(INPUT), "block_bits: 10000 to %d", (int)most);
-	if (o->eps_sec_exponent < 1 || o->eps_sec_exponent > 30 || o->eps_cor_exponent < 1 ||
-		o->eps_cor_exponent > 16)
-		return complain(c, ERR(INPUT),
-			"protocol: eps_sec_exponent is 1 to 30, eps_cor_exponent 1 to 16");
-	return OK;
-}
-
-static struct err options_read(struct qkd *q, struct complaint *c)
-{
-	q->options = (struct options){.block_bits = BLOCK_BITS,
-		.mu = {0.6, 0.22, 2e-4},
-		.p = {0.2, 0.55, 0.25},
-		.basis_x = 0.75,
-		.qber_max = 0.08,
-		.eps_sec_exponent = 10,
-		.eps_cor_exponent = 15};
-	struct err e = settings_read(&q->p->settings, rows, ARRAY_LEN(rows), &q->options, c);
-	return failed(e) ? e : options_check(&q->options, c);
-}
-
 static struct err network_open(struct qkd *q, struct complaint *c)
 {
 	const struct options *o = &q->options;
@@ -628,15 +488,15 @@ static struct err on_start(struct process *p, struct complaint *c)
 
 	p->state = q;
 	q->p = p;
-	struct err e = options_read(q, c);
+	struct err e = options_read(&q->p->settings, &q->options, c);
 	if (!failed(e))
-		e = bootstrap_read(q->options.bootstrap_file, &bootstrap, c);
+		e = options_bootstrap(q->options.bootstrap_file, &bootstrap, c);
 	if (!failed(e))
 		e = secret_open(&driver, DRIVER_BUFFER);
 	if (failed(e))
 		return e;
 	q->driver_bytes = driver.bytes; /* as long as the process lives */
-	const struct qkd_link_settings settings = link_settings(&q->options);
+	const struct qkd_link_settings settings = options_link(&q->options);
 	const struct qkd_link_port port = {q, send_to_peer, ask_store, disconnect, block_done};
 	e = qkd_link_open(
 		&q->link, &settings, port, p->entropy, &p->alarms, secret_span(&bootstrap), c);

@@ -1,0 +1,23 @@
+// Copyright (c) the Merlon authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/* The settings of merlon-qkd, and what the link and its pads begin with. Read once, at start. */
+#include "base/secret.h"
+#include "host/process.h"
+#include "qkd/link.h"
+
+struct options {
+	char link[QKD_LINK_MAX + 1], role[8], driver[108], bootstrap_file[512];
+	char channel_role[8], channel_address[64], peer_name[IDENTITY_NAME_MAX];
+	char certificate[512], key[512], ca[512];
+	uint64_t channel_port, block_bits, eps_sec_exponent, eps_cor_exponent;
+	double mu[3], p[3], basis_x, qber_max;
+};
+
+MUST_USE struct err options_read(
+	const struct settings *settings, struct options *o, struct complaint *c);
+struct qkd_link_settings options_link(const struct options *o);
+
+/* The bootstrap secret, which both ends hold. The file holds it as hex or as it is: random octets
+ * are never hex alone. */
+MUST_USE struct err options_bootstrap(const char *path, struct secret *out, struct complaint *c);
