@@ -1,9 +1,8 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 /*
- * How many durable one-statement batches a second: bench_store FOLDER [SECONDS]. JSON on stdout,
- * one line a width, where width is how many batches are kept in flight. Not a test: it measures the
- * disk as much as the code.
+ * How many durable one-statement batches a second: bench_store FOLDER [SECONDS]. JSON on stdout, one line a width, where
+ * width is how many batches are kept in flight. Not a test: it measures the disk as much as the code.
  */
 #include "host/store.h"
 #include <stdio.h>

@@ -12,8 +12,7 @@ void sqn_lease_start(
 	struct sqn_lease *l, struct moment now, uint64_t epoch, uint64_t recorded, uint64_t ahead)
 {
 	const uint64_t base_unit = now.unix_ms > 0 ? (uint64_t)now.unix_ms / 1000 : 0;
-	/* What was recorded may be a restored backup's; a burst reached at most so far since then.
-	 */
+	/* What was recorded may be a restored backup's; a burst reached at most so far since then. */
 	const uint64_t used = recorded == 0 ? 0 : higher(recorded, base_unit + ahead);
 
 	assert(ahead >= AUTH_VECTORS_MAX && ahead <= SQN_AHEAD_MAX);
@@ -30,8 +29,7 @@ uint64_t sqn_unit(const struct sqn_lease *l, struct moment now)
 	const uint64_t elapsed_ms =
 		now.mono_ms > l->base_mono_ms ? now.mono_ms - l->base_mono_ms : 0;
 
-	/* A floor above the calendar goes on at half its pace: numbers do not run out, and both
-	 * meet again. */
+	/* A floor above the calendar goes on at half its pace: numbers do not run out, and both meet again. */
 	return higher(l->base_unit + elapsed_ms / 1000, l->floor + elapsed_ms / 2000);
 }
 

@@ -25,9 +25,9 @@
  * new generation, in which numbers of an earlier one may come again: the card asked for it, and
  * proved it by AUTS.
  *
- * A database restored from an older backup records too low a ceiling. So the next owner starts
- * above what the calendar allows for as well: the lost ceilings lay at most `ahead` over their
- * time, and that has passed.
+ * A database restored from an older backup records too low a ceiling. So the next owner starts above
+ * what the calendar allows for as well: the lost ceilings lay at most `ahead` over their time, and
+ * that has passed.
  *
  * Not covered, both with a restored backup alone. One: it is from before a DIF was raised, and the
  * clock is wrong as well. Two: its lost owner had itself started above its calendar, and a

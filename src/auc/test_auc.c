@@ -140,8 +140,7 @@ static void the_calendar_moves_no_number_back(void **state)
 	assert_int_equal(sqn_unit(&before, set_forth), sqn_unit(&before, at_s(1)));
 }
 
-/* One start under a calendar of years ahead must not leave each subscriber a single lease for
- * years. */
+/* One start under a calendar of years ahead must not leave each subscriber a single lease for years. */
 static void numbers_go_on_under_a_calendar_that_was_far_ahead(void **state)
 {
 	const struct sqn_lease wrong = leased(at_s(YEAR_S), 0, 50);

@@ -2,10 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * Alarms are states, not log lines [ITU-T X.733; RFC 8632]: raised when a condition begins, cleared
- * when it ends, listed while it holds. A condition is named by a row of a constant table (kind) and
- * by what it concerns (resource: a link, a peer, a table). Raising an alarm that stands already
- * changes its text and count, nothing else.
+ * Alarms are states, not log lines [ITU-T X.733; RFC 8632]: raised when a condition begins, cleared when it ends,
+ * listed while it holds. A condition is named by a row of a constant table (kind) and by what it concerns
+ * (resource: a link, a peer, a table). Raising an alarm that stands already changes its text and
+ * count, nothing else.
  */
 #include "err.h"
 #include "env.h"

@@ -2,10 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * Constant-time words. What a secret decides, it decides through these; no branch and no address
- * may depend on a secret. The rule is tested, not believed: a build with -Dct_check=true runs the
- * secret-dependent paths under valgrind with every secret marked as undefined, so that a branch or
- * a table look-up on one is reported with its line. `ct_declassify` says, at a place that can be
+ * Constant-time words. What a secret decides, it decides through these; no branch and no address may
+ * depend on a secret. The rule is tested, not believed: a build with -Dct_check=true runs the secret-dependent
+ * paths under valgrind with every secret marked as undefined, so that a branch or a table
+ * look-up on one is reported with its line. `ct_declassify` says, at a place that can be
  * found by grep, that a value has become public.
  */
 #include <stdbool.h>

@@ -4,11 +4,11 @@
 /*
  * Errors are values.
  *
- * A function that can fail returns `struct err`. It is a struct and not an int, so that nothing
- * else (a length, a boolean, -1) can be mistaken for it, and every such function is MUST_USE. There
- * are few kinds: a kind says what the caller may do about it, not what happened. What happened
- * (which file, line, field, offset, clause) travels in a record that the caller supplies: `struct
- * wire_fault` for bytes from outside, `struct complaint` for people.
+ * A function that can fail returns `struct err`. It is a struct and not an int, so that nothing else
+ * (a length, a boolean, -1) can be mistaken for it, and every such function is MUST_USE. There are
+ * few kinds: a kind says what the caller may do about it, not what happened. What happened (which
+ * file, line, field, offset, clause) travels in a record that the caller supplies: `struct wire_fault`
+ * for bytes from outside, `struct complaint` for people.
  *
  *     struct err e = store_open(&store, path);
  *     if (failed(e))
@@ -55,6 +55,5 @@ struct complaint {
 	char text[480];
 };
 
-/* Returns `e`, so that `return complain(c, ERR(INPUT), "…", …);` reads as one thought. `c` may be
- * NULL. */
+/* Returns `e`, so that `return complain(c, ERR(INPUT), "…", …);` reads as one thought. `c` may be NULL. */
 struct err complain(struct complaint *c, struct err e, const char *format, ...) PRINTF_LIKE(3, 4);

@@ -10,10 +10,9 @@
  *     log_text(&r, "cause", err_word(e));
  *     log_end(&r);
  *
- * There is no field for octets and none for secrets. A subscriber's identity passes log_imsi(),
- * which keeps the network (MCC and MNC) and the last two digits [GSMA FS.31 data minimisation]. A
- * record that does not fit is cut at a field and says "cut":true. Where the lines go is the sink's
- * business.
+ * There is no field for octets and none for secrets. A subscriber's identity passes log_imsi(), which keeps the
+ * network (MCC and MNC) and the last two digits [GSMA FS.31 data minimisation]. A record that
+ * does not fit is cut at a field and says "cut":true. Where the lines go is the sink's business.
  */
 #include "span.h"
 #include <stdint.h>
@@ -56,6 +55,5 @@ void log_id(struct log_record *r, const char *name, struct span id);
 void log_end(struct log_record *r);
 
 const char *log_level_word(enum log_level level);
-/* "001010000000042" -> "00101********42"; shorter than 8 digits: all hidden. `out` holds 17 octets.
- */
+/* "001010000000042" -> "00101********42"; shorter than 8 digits: all hidden. `out` holds 17 octets. */
 void imsi_mask(char out[static 17], const char *imsi_digits);

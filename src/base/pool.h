@@ -4,9 +4,9 @@
 /*
  * Pools: all that a daemon will ever hold of one kind, taken at start.
  *
- * What events refer to across time (sessions, requests in flight) are handles: slot and generation.
- * A handle of a slot given back since then finds nothing, so a late answer cannot reach the wrong
- * request. A full pool is an ordinary answer (ERR_LIMIT), counted in `refused`.
+ * What events refer to across time (sessions, requests in flight) are handles: slot and generation. A handle of
+ * a slot given back since then finds nothing, so a late answer cannot reach the wrong request. A full pool is
+ * an ordinary answer (ERR_LIMIT), counted in `refused`.
  */
 #include "err.h"
 #include <stdint.h>

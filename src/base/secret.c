@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 /*
- * Arenas of locked memory, cut in granules of 64 octets; a byte per granule says whether it is in
- * use. First fit is enough: secrets are few, of few sizes, and most live long.
+ * Arenas of locked memory, cut in granules of 64 octets; a byte per granule says whether it is in use.
+ * First fit is enough: secrets are few, of few sizes, and most live long.
  */
 enum { GRANULE = 64, ARENA_OCTETS_MIN = 256 << 10, ARENAS_MAX = 256 };
 

@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * Spans: a view of bytes that somebody else owns, with its length. They are values; copying one
- * copies the view. A span is read-only; `struct span_mut` may be written. No arithmetic on them
- * outside base/ and wire/: to take a part of received bytes, use `wire/reader.h`.
+ * Spans: a view of bytes that somebody else owns, with its length. They are values; copying one copies
+ * the view. A span is read-only; `struct span_mut` may be written. No arithmetic on them outside
+ * base/ and wire/: to take a part of received bytes, use `wire/reader.h`.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -53,8 +53,7 @@ static inline bool span_equal(struct span a, struct span b)
 /* Lower-case hex of `bytes` into `out`, which holds at least 2 * bytes.len + 1; NUL-terminated. */
 void hex_from_span(char *out, struct span bytes);
 
-/* The inverse. False, and nothing promised about `out`, if `text` is not exactly 2 * out.len hex
- * digits. */
+/* The inverse. False, and nothing promised about `out`, if `text` is not exactly 2 * out.len hex digits. */
 bool hex_to_span(struct span_mut out, const char *text);
 /* The same for digits that do not end in NUL; time depends on their number alone. */
 bool hex_digits_to_span(struct span_mut out, struct span digits);

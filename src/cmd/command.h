@@ -2,12 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * The front door: merlon <command> [options] [arguments]. One table (commands.c) says what there
- * is; dispatch, help, the manual page and shell completion are all made from it. A command's name
- * may be two words ("keys trace").
+ * The front door: merlon <command> [options] [arguments]. One table (commands.c) says what there is; dispatch, help, the manual
+ * page and shell completion are all made from it. A command's name may be two words ("keys trace").
  *
- * Every command that shows something takes -o table|json. Exit codes are stable. There is no colour
- * where standard output is not a terminal, or where NO_COLOR is set.
+ * Every command that shows something takes -o table|json. Exit codes are stable. There is no colour where standard output is not a
+ * terminal, or where NO_COLOR is set.
  */
 #include "base/err.h"
 #include <stddef.h>

@@ -28,8 +28,7 @@ enum exit_code exit_code_of(struct err e)
 	case ERR_INPUT:
 	case ERR_VERSION:
 		return EXIT_CONFIG;
-	case ERR_AUTH: /* of what was asked for; the caller's own privilege is seen before
-			  (EXIT_PRIVILEGE) */
+	case ERR_AUTH: /* of what was asked for; the caller's own privilege is seen before (EXIT_PRIVILEGE) */
 	case ERR_STATE:
 	case ERR_LIMIT:
 	case ERR_ABSENT:

@@ -2,9 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * From a site's configuration to the plan of its supervisor: which processes, joined how, with
- * which settings. A table: a row a process, with the section that asks for it and a function that
- * writes its settings.
+ * From a site's configuration to the plan of its supervisor: which processes, joined how, with which settings. A table: a row a
+ * process, with the section that asks for it and a function that writes its settings.
  */
 #include "cmd/site.h"
 #include "gateway/fence.h"

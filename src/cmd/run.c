@@ -1,11 +1,10 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 /*
- * `merlon run` and `merlon check`: the same reading of the configuration, with and without its
- * effects.
+ * `merlon run` and `merlon check`: the same reading of the configuration, with and without its effects.
  *
- * Order of effects: folders, charon's configuration, then the fence, and only behind the fence the
- * first process. Where the fence cannot be put up, nothing runs.
+ * Order of effects: folders, charon's configuration, then the fence, and only behind the fence the first process. Where the fence
+ * cannot be put up, nothing runs.
  */
 #include "cmd/command.h"
 #include "cmd/lab/child.h"
@@ -148,8 +147,7 @@ static struct err render_fence(
 	return gateway_fence_render(&f, out, len, c);
 }
 
-/* The fence stands as it was put up. Not all that it is made of is a setting of a process, which
- * would refuse by itself. */
+/* The fence stands as it was put up. Not all that it is made of is a setting of a process, which would refuse by itself. */
 static struct err check_fence_same(
 	const struct site *was, const struct site *site, struct complaint *c)
 {

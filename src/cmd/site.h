@@ -2,10 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * The configuration of one site, as a reader writes it (lab/core.yaml is an example). A section
- * that is not there is a capability that does not run. Loading checks the shape (unknown keys,
- * types, ranges: file, line, column) and the sense (roles that fit, files that can be read, the two
- * ends of a protected path that are not the same network).
+ * The configuration of one site, as a reader writes it (lab/core.yaml is an example). A section that is not there is a capability that
+ * does not run. Loading checks the shape (unknown keys, types, ranges: file, line, column) and the sense (roles that fit, files
+ * that can be read, the two ends of a protected path that are not the same network).
  */
 #include "base/err.h"
 #include <stddef.h>

@@ -1,7 +1,6 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
-/* What each key of CONFIG is for: a row a key of the schema in site.c. test_site.c compares them.
- */
+/* What each key of CONFIG is for: a row a key of the schema in site.c. test_site.c compares them. */
 #include "site.h"
 #include <string.h>
 

@@ -100,8 +100,7 @@ int sites_ask(const struct invocation *in, const struct site_question *q)
 	for (size_t i = 0; i < count; i++) {
 		struct control_reply reply = ask_one(&found[i], q);
 		if (failed(reply.err)) {
-			/* A folder that a dead site left behind answers nothing; that is no failure
-			 * of the others. */
+			/* A folder that a dead site left behind answers nothing; that is no failure of the others. */
 			if (only != NULL || count == 1 || !reply.is_unreachable)
 				code = fail(code_of_answer(&reply), "%s: %s", found[i].name,
 					reply.text);

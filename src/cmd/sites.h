@@ -2,8 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * The sites that run on this machine, found by their control sockets:
- * /run/merlon/NAME/control.sock. A command asks one of them
+ * The sites that run on this machine, found by their control sockets: /run/merlon/NAME/control.sock. A command asks one of them
  * (--site NAME) or each.
  */
 #include "cmd/command.h"
@@ -24,9 +23,8 @@ size_t sites_find(struct site_found found[static SITES_MAX], const char *only);
 enum exit_code exit_code_of_reply(const struct control_reply *reply);
 
 /*
- * Asks each site and prints the answers: with -o json one site's value as it is, several as one
- * list; else by `print`. Returns the exit code: the first failure's, or EXIT_UNREACHABLE where no
- * site runs.
+ * Asks each site and prints the answers: with -o json one site's value as it is, several as one list; else by `print`.
+ * Returns the exit code: the first failure's, or EXIT_UNREACHABLE where no site runs.
  */
 struct site_question {
 	uint16_t type;                         /* enum proc_type */

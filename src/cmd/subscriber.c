@@ -24,8 +24,8 @@ static void print_imported(const char *json, size_t len)
 	yyjson_doc_free(doc);
 }
 
-/* The file is opened here, with the operator's own rights; the import process gets the descriptor
- * and reads nothing else. */
+/* The file is opened here, with the operator's own rights; the import process gets the descriptor and reads
+ * nothing else. */
 static int import_into(const struct invocation *in, const struct site_found *site)
 {
 	uint8_t body[1024];

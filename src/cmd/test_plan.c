@@ -1,7 +1,6 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
-/* What is configured arrives as a setting of the process that acts on it; what is not leaves its
- * default alone. */
+/* What is configured arrives as a setting of the process that acts on it; what is not leaves its default alone. */
 #include "cmd/plan.h"
 #include <setjmp.h>
 #include <stdarg.h>

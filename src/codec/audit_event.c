@@ -3,8 +3,8 @@
 #include "codec/audit_event.h"
 
 /*
- * What is awaited. VALUE, ITEM and AFTER belong to the structure; the rest is inside a string, a
- * number or a word, and goes back to AFTER when that ends.
+ * What is awaited. VALUE, ITEM and AFTER belong to the structure; the rest is inside a string, a number
+ * or a word, and goes back to AFTER when that ends.
  */
 enum state {
 	VALUE,      /* a value */

@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * Which texts are events of the audit log: one JSON object [RFC 8259], at most AUDIT_EVENT_MAX
- * octets, all of them printable ASCII (so one line, and no octet that a torn write leaves behind),
- * at most AUDIT_DEPTH_MAX deep. Octet by octet through a table of states; nothing is built.
+ * Which texts are events of the audit log: one JSON object [RFC 8259], at most AUDIT_EVENT_MAX octets, all of
+ * them printable ASCII (so one line, and no octet that a torn write leaves behind), at most
+ * AUDIT_DEPTH_MAX deep. Octet by octet through a table of states; nothing is built.
  */
 #include "wire/reader.h"
 

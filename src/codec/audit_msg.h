@@ -2,10 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * What stores ask of the audit process (block AUDIT): to append one event, which is one JSON object
- * on one line (codec/audit_event.h says which). It is answered when it is durable; until then
- * nothing that it records may happen. An error, or no answer, means that it may or may not be in
- * the log.
+ * What stores ask of the audit process (block AUDIT): to append one event, which is one JSON object on
+ * one line (codec/audit_event.h says which). It is answered when it is durable; until then nothing that
+ * it records may happen. An error, or no answer, means that it may or may not be in the log.
  */
 #include "codec/audit_record.h"
 #include "codec/ipc.h"

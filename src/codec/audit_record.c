@@ -9,8 +9,7 @@ static const char seq_name[] = "{\"seq\":", time_name[] = ",\"unix_ms\":",
 		  hash_name[] = "\",\"hash\":\"", end_text[] = "\"}";
 
 enum { HEX_OCTETS = 2 * AUDIT_HASH_OCTETS };
-/* What follows the event has always the same length; hash_name begins with the quote that ends
- * prev. */
+/* What follows the event has always the same length; hash_name begins with the quote that ends prev. */
 enum {
 	TAIL_OCTETS = sizeof prev_name + sizeof hash_name + sizeof end_text - 3 + 2 * HEX_OCTETS,
 	UNHASHED_OCTETS = sizeof hash_name - 2 + HEX_OCTETS + sizeof end_text - 1

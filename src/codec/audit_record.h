@@ -6,13 +6,13 @@
  *
  *   {"seq":7,"unix_ms":1800000000000,"event":{…},"prev":"<64 hex>","hash":"<64 hex>"}
  *
- * `hash` is SHA-256 of all that stands before `,"hash":`, so of `prev` too, which is the hash of
- * the record before: a record that is changed, taken out, put in or moved breaks the chain from
- * there on. What the chain alone cannot show is the loss of its end; for that its head must be kept
- * elsewhere. The first record has number 1, and 64 zeros for `prev`.
+ * `hash` is SHA-256 of all that stands before `,"hash":`, so of `prev` too, which is the hash of the record
+ * before: a record that is changed, taken out, put in or moved breaks the chain from there on. What the chain
+ * alone cannot show is the loss of its end; for that its head must be kept elsewhere. The first
+ * record has number 1, and 64 zeros for `prev`.
  *
- * There is one spelling for each record, so that a line that decodes encodes to itself. The hash is
- * computed by the caller (this room has no cryptography).
+ * There is one spelling for each record, so that a line that decodes encodes to itself. The hash is computed by the
+ * caller (this room has no cryptography).
  */
 #include "codec/audit_event.h"
 #include "wire/writer.h"
@@ -35,8 +35,7 @@ bool audit_line_take(struct reader *r, struct span *line);
 MUST_USE struct err audit_record_decode(struct span line, struct audit_record *record,
 	struct span *hashed, struct wire_fault *fault);
 
-/* A place in the chain: what the next record must be. All zero, and next_seq 1, before the first.
- */
+/* A place in the chain: what the next record must be. All zero, and next_seq 1, before the first. */
 struct audit_chain {
 	uint64_t next_seq; /* 0: any record may follow (the walk began within the log) */
 	uint8_t head[AUDIT_HASH_OCTETS];

@@ -5,8 +5,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* What decodes encodes to the same octets. The first octet chooses the type; 0 is the answer to
- * QKD_OPEN. */
+/* What decodes encodes to the same octets. The first octet chooses the type; 0 is the answer to QKD_OPEN. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct wire_fault fault = {0};

@@ -2,19 +2,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * What the gateway agents of two sites say to each other (block GATEWAY), inside mutual TLS. The
- * initiator of the tunnel asks, the responder answers. Keys never travel here: only their ids.
+ * What the gateway agents of two sites say to each other (block GATEWAY), inside mutual TLS. The initiator of the
+ * tunnel asks, the responder answers. Keys never travel here: only their ids.
  *
  *   initiator                                  responder
- *   GATEWAY_OFFER {rotation, key_id}     -->   takes the key of that id from its own key store,
- * loads the PPK
+ *   GATEWAY_OFFER {rotation, key_id}     -->   takes the key of that id from its own key store, loads the PPK
  *                                        <--   answer OK: charon will accept it. Or why not:
- *                                              ERR_ABSENT no such key here, ERR_STATE busy, ERR_IO
- * charon is away GATEWAY_ACTIVATED {…, SPIs}          -->   notice: the IKE SA with these SPIs is
- * up; forget the PPK GATEWAY_DROP {rotation, key_id}      -->   notice: it did not come up; forget
- * the PPK, the key is burnt
- *                                        <--   GATEWAY_READY: notice: charon here is ready and has
- * no tunnel; come with a key
+ *                                              ERR_ABSENT no such key here, ERR_STATE busy, ERR_IO charon is away
+ *   GATEWAY_ACTIVATED {…, SPIs}          -->   notice: the IKE SA with these SPIs is up; forget the PPK
+ *   GATEWAY_DROP {rotation, key_id}      -->   notice: it did not come up; forget the PPK, the key is burnt
+ *                                        <--   GATEWAY_READY: notice: charon here is ready and has no tunnel; come with a key
  */
 #include "codec/ipc.h"
 

@@ -4,18 +4,18 @@
 /*
  * Frames between processes of one site, and between sites inside mutual TLS.
  *
- * Every message is a frame: a request that wants one answer, an answer, or a notice that wants
- * none. Frames are pipelined: many requests travel before the first answer, and answers may
- * overtake each other; `request_id` pairs them. The version is in every frame: a process speaks its
- * own and the one before.
+ * Every message is a frame: a request that wants one answer, an answer, or a notice that wants none. Frames are
+ * pipelined: many requests travel before the first answer, and answers may overtake each other;
+ * `request_id` pairs them. The version is in every frame: a process speaks its own and
+ * the one before.
  *
  *   octet  0      4     5     6       8            16            20
  *          length ver   kind  type    request_id   deadline_ms   body …
  *          u32    u8    u8    u16     u64          u32
  *
- * `length` counts what follows it. In an answer, `deadline_ms` carries the error kind instead (0:
- * OK), and the body is that of the answer's type, empty where it is an error. Bodies are typed by
- * the rooms' message codecs: codec/auc_msg.h, codec/kms_msg.h, codec/proc_msg.h.
+ * `length` counts what follows it. In an answer, `deadline_ms` carries the error kind instead (0: OK),
+ * and the body is that of the answer's type, empty where it is an error.
+ * Bodies are typed by the rooms' message codecs: codec/auc_msg.h, codec/kms_msg.h, codec/proc_msg.h.
  */
 #include "wire/reader.h"
 #include "wire/writer.h"
@@ -25,8 +25,7 @@ enum { IPC_HEADER = 20, IPC_FRAME_MAX = 4 << 20 };
 
 enum ipc_kind { IPC_REQUEST = 1, IPC_ANSWER = 2, IPC_NOTICE = 3 };
 
-/* Types are numbered per owner, in blocks: a frame of a foreign block is refused, not guessed at.
- */
+/* Types are numbered per owner, in blocks: a frame of a foreign block is refused, not guessed at. */
 enum ipc_block {
 	IPC_BLOCK_PROC = 0x0000,    /* supervisor <-> every process */
 	IPC_BLOCK_AUC = 0x0100,     /* auc front <-> store <-> vault; import <-> vault and store */
@@ -49,8 +48,8 @@ struct ipc_frame {
 };
 
 /*
- * Looks at the head of a stream. *size = octets of the whole first frame (header included), or 0
- * when fewer than 4 octets are there. ERR_INPUT where the length is impossible: the stream is lost.
+ * Looks at the head of a stream. *size = octets of the whole first frame (header included), or 0 when
+ * fewer than 4 octets are there. ERR_INPUT where the length is impossible: the stream is lost.
  */
 MUST_USE struct err ipc_frame_size(struct span stream, size_t *size);
 

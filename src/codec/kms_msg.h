@@ -8,8 +8,8 @@
  *   KMS_ENC_KEYS  master, slaves, number, size   -> keys, new ones
  *   KMS_DEC_KEYS  master, caller, key ids        -> keys that the master got before
  *
- * Who calls is filled in by whoever checked it: the front from the certificate, kms-store itself
- * for the gateway's channel (whatever the gateway wrote there). The error kind of an answer says:
+ * Who calls is filled in by whoever checked it: the front from the certificate, kms-store itself for
+ * the gateway's channel (whatever the gateway wrote there). The error kind of an answer says:
  *
  *   ERR_INPUT    the request breaks a rule of the key store (unknown SAE, size, number)   -> 400
  *   ERR_ABSENT   at least one key is not there, or not any more; none was given           -> 400
@@ -17,8 +17,8 @@
  *   ERR_LIMIT    not enough keys, or too many requests                                    -> 503
  *   others       not now: the other site is away, a deadline passed                       -> 503
  *
- * Names and keys that are decoded lie in the message: they live as long as it, and whoever holds
- * the message wipes it.
+ * Names and keys that are decoded lie in the message: they live as long as it, and whoever holds the
+ * message wipes it.
  */
 #include "codec/ipc.h"
 

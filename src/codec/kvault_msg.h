@@ -2,21 +2,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * What kms-store asks of kms-vault (block KVAULT). The vault keeps nothing: what it will need again
- * it gives out sealed, and the store hands it back.
+ * What kms-store asks of kms-vault (block KVAULT). The vault keeps nothing: what it will need again it
+ * gives out sealed, and the store hands it back.
  *
  *   KVAULT_STATE_SEAL       a link's name and state       -> the state, sealed
  *   KVAULT_STATE_OPEN       name, sealed state            -> the state
- *   KVAULT_BLOCK_SEAL       a block's id and key          -> its segments, each under a key of its
- * own KVAULT_EXCHANGE_OPEN    block id                      -> public part, sealed private keys
+ *   KVAULT_BLOCK_SEAL       a block's id and key          -> its segments, each under a key of its own
+ *   KVAULT_EXCHANGE_OPEN    block id                      -> public part, sealed private keys
  *   KVAULT_EXCHANGE_ANSWER  first segment, public part    -> answer, sealed secrets, expected proof
  *   KVAULT_EXCHANGE_FINISH  first segment, both parts, sealed private keys -> sealed secrets, proof
  *   KVAULT_PING             (empty)                       -> (empty): the vault is there and serves
- *   KVAULT_COMBINE          runs of slots with their segments and secrets  -> keys (struct
- * kms_keys)
+ *   KVAULT_COMBINE          runs of slots with their segments and secrets  -> keys (struct kms_keys)
  *
- * A segment is SEGMENT_SLOTS slots of a block (kms/shelf.h). `wrapped` is its own short-lived key,
- * under the key-encryption key; without it, `sealed` is noise: that is how the store erases.
+ * A segment is SEGMENT_SLOTS slots of a block (kms/shelf.h). `wrapped` is its own short-lived key, under the
+ * key-encryption key; without it, `sealed` is noise: that is how the store erases.
  * Decoded spans lie in the message.
  */
 #include "codec/peer_msg.h"
@@ -86,8 +85,7 @@ struct kvault_finish {
 	uint8_t private[KVAULT_SECRETS];
 };
 
-/* The answer to KVAULT_EXCHANGE_ANSWER (with the public part before it) and to
- * KVAULT_EXCHANGE_FINISH. */
+/* The answer to KVAULT_EXCHANGE_ANSWER (with the public part before it) and to KVAULT_EXCHANGE_FINISH. */
 struct kvault_agreed {
 	uint8_t secrets[KVAULT_SECRETS];
 	uint8_t transcript[PEER_DIGEST];
@@ -136,7 +134,6 @@ void kvault_agreed_encode(struct writer *w, const struct kvault_agreed *m);
 MUST_USE struct err kvault_agreed_decode(
 	struct kvault_agreed *m, struct span body, struct wire_fault *fault);
 
-/* KVAULT_COMBINE is runs to the end of the body; together at most KMS_KEYS_MAX keys, which the
- * vault checks. */
+/* KVAULT_COMBINE is runs to the end of the body; together at most KMS_KEYS_MAX keys, which the vault checks. */
 void kvault_run_write(struct writer *w, const struct kvault_run *run);
 void kvault_run_read(struct reader *r, struct kvault_run *run);

@@ -8,8 +8,8 @@
  *   PEER_EXCHANGE   public keys of the initiator      -> those of the responder, and its proof
  *   PEER_CONFIRM    the initiator's proof             -> (the block is ready at the responder)
  *   PEER_OFFER      keys that the asker will issue    -> (all of them are reserved at the answerer)
- *   PEER_VOID       keys that the asker will not issue-> (they will never be given out; unknown
- * ones too) PEER_RECONCILE  blocks that the asker holds ready -> what the answerer knows of each
+ *   PEER_VOID       keys that the asker will not issue-> (they will never be given out; unknown ones too)
+ *   PEER_RECONCILE  blocks that the asker holds ready -> what the answerer knows of each
  *   PEER_LINK       notice of kms-peer to its own store alone: the other site is there, or is not.
  *                   Never passed on from the other site.
  *
@@ -84,8 +84,8 @@ struct peer_reconciled {
 	size_t count; /* as asked, in the same order */
 	struct {
 		enum peer_verdict verdict;
-		uint32_t mark; /* no slot of the asker's half from here on is known to the answerer
-				*/
+		uint32_t
+			mark; /* no slot of the asker's half from here on is known to the answerer */
 	} blocks[PEER_BLOCKS_MAX];
 };
 

@@ -2,16 +2,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * ETSI GS QKD 014 V1.1.1: the paths, requests and answers of the key delivery API, as JSON [RFC
- * 8259].
+ * ETSI GS QKD 014 V1.1.1: the paths, requests and answers of the key delivery API, as JSON [RFC 8259].
  *
  *   GET       /api/v1/keys/{slave_SAE_ID}/status                              [§6.1]
  *   GET, POST /api/v1/keys/{slave_SAE_ID}/enc_keys    {number, size, …}       [§6.2] -> [§6.3]
  *   GET, POST /api/v1/keys/{master_SAE_ID}/dec_keys   {key_IDs: [{key_ID}]}   [§6.4] -> [§6.3]
  *
- * GET enc_keys has `number` and `size` alone, in the query; GET dec_keys one `key_ID`. Members that
- * the standard does not know are ignored: clients send whole key containers back. Errors are
- * {"message": …} [§6.5] with the texts of the standard where it has one.
+ * GET enc_keys has `number` and `size` alone, in the query; GET dec_keys one `key_ID`. Members that the
+ * standard does not know are ignored: clients send whole key containers back. Errors are {"message": …}
+ * [§6.5] with the texts of the standard where it has one.
  */
 #include "codec/kms_msg.h"
 

@@ -2,26 +2,25 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * Driver records: what an optical device hands to its end of the link, over a Unix socket. The
- * format is neutral: any gated transmitter or receiver (or a simulation of them) can speak it.
+ * Driver records: what an optical device hands to its end of the link, over a Unix socket. The format is neutral: any
+ * gated transmitter or receiver (or a simulation of them) can speak it.
  *
  *   octets 0-3  length of what follows        u32
  *          4    type                          u8
  *          …    content
  *
- *   DRIVER_HELLO  version u8, role u8, flags u8 (1: simulated), session[16], slots per second u32,
- * the settings of the source (3 intensities, 3 probabilities, basis: u32 millionths), description
- * (u8 length, text). First record of a connection, and no other. DRIVER_SLOTS  Alice: first slot
- * u64, count u32, then 4 bits a slot, low half first: bit 0 her bit, bit 1 her basis (0 X: key, 1
- * Z: test), bits 2-3 intensity (0 to 2). DRIVER_EVENTS Bob: first slot u64, slot count u32 (the
- * range these events cover), event count u32, then events {slot u64, detector mask u8: 1 X0, 2 X1,
- * 4 Z0, 8 Z1}, ascending, one a slot. The device chooses Bob's basis actively; so a mask has
- * detectors of one basis. Both of one basis: a double click. DRIVER_LOST   first slot u64, count
- * u32: the device cannot tell what happened in these slots.
+ *   DRIVER_HELLO  version u8, role u8, flags u8 (1: simulated), session[16], slots per second u32, the settings
+ *                 of the source (3 intensities, 3 probabilities, basis: u32 millionths), description (u8 length, text).
+ *                 First record of a connection, and no other.
+ *   DRIVER_SLOTS  Alice: first slot u64, count u32, then 4 bits a slot, low half first:
+ *                 bit 0 her bit, bit 1 her basis (0 X: key, 1 Z: test), bits 2-3 intensity (0 to 2).
+ *   DRIVER_EVENTS Bob: first slot u64, slot count u32 (the range these events cover), event count u32, then events
+ *                 {slot u64, detector mask u8: 1 X0, 2 X1, 4 Z0, 8 Z1}, ascending, one a slot. The device chooses Bob's
+ *                 basis actively; so a mask has detectors of one basis. Both of one basis: a double click.
+ *   DRIVER_LOST   first slot u64, count u32: the device cannot tell what happened in these slots.
  *
- * Ranges follow each other without gap or overlap; what is missing is said by DRIVER_LOST, never
- * left out. Slot numbers count from the start of a session; the session names one run of the
- * source.
+ * Ranges follow each other without gap or overlap; what is missing is said by DRIVER_LOST, never left
+ * out. Slot numbers count from the start of a session; the session names one run of the source.
  */
 #include "wire/reader.h"
 #include "wire/writer.h"

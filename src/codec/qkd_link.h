@@ -7,23 +7,24 @@
  *
  *   LINK_HELLO       both    who I am, my parameters, marks, pool ends and blocks; first message
  *   LINK_READY       both    the blocks are reconciled; pool ends now
- *   LINK_DETECTIONS  B -> A  after the last slot of the block: where and in which basis Bob
- * detected; his test bits LINK_SIFTED      A -> B  for each detection: dropped, or its intensity;
- * her test bits LINK_PASS        B -> A  Cascade: a permutation and a block size; answered by all
- * block parities LINK_RANGES      B -> A  Cascade: many ranges of many passes; answered by their
- * parities LINK_PARITIES    A -> B  the answer, one bit an item LINK_CORRECTED   B -> A  how many
- * bits Bob turned over LINK_VERIFY      A -> B  fresh hash key and the tag of her key LINK_VERIFIED
- * B -> A  the tags agree LINK_AMPLIFY     A -> B  length, how much of it refills the pads, and the
- * whole Toeplitz seed LINK_TAG         A -> B, then B -> A   the Wegman-Carter tag of everything
- * above in this block LINK_FINAL       A -> B  the block is final at Alice LINK_ABORT       both
- * the block is dropped, and why
+ *   LINK_DETECTIONS  B -> A  after the last slot of the block: where and in which basis Bob detected; his test bits
+ *   LINK_SIFTED      A -> B  for each detection: dropped, or its intensity; her test bits
+ *   LINK_PASS        B -> A  Cascade: a permutation and a block size; answered by all block parities
+ *   LINK_RANGES      B -> A  Cascade: many ranges of many passes; answered by their parities
+ *   LINK_PARITIES    A -> B  the answer, one bit an item
+ *   LINK_CORRECTED   B -> A  how many bits Bob turned over
+ *   LINK_VERIFY      A -> B  fresh hash key and the tag of her key
+ *   LINK_VERIFIED    B -> A  the tags agree
+ *   LINK_AMPLIFY     A -> B  length, how much of it refills the pads, and the whole Toeplitz seed
+ *   LINK_TAG         A -> B, then B -> A   the Wegman-Carter tag of everything above in this block
+ *   LINK_FINAL       A -> B  the block is final at Alice
+ *   LINK_ABORT       both    the block is dropped, and why
  *
  * All but HELLO and READY begin with the block's id.
  */
 #include "codec/qkd_msg.h"
 
-/* A request without a body, at any time: is the other end alive? The link itself knows nothing of
- * it. */
+/* A request without a body, at any time: is the other end alive? The link itself knows nothing of it. */
 enum { LINK_ALIVE = IPC_BLOCK_LINK };
 
 enum link_type {
@@ -97,20 +98,17 @@ struct link_message {
 	struct span items; /* of the type's size; read with the functions below */
 };
 
-/* An item of LINK_DETECTIONS. `gap`: slots since the detection before (since the block's first
- * slot). */
+/* An item of LINK_DETECTIONS. `gap`: slots since the detection before (since the block's first slot). */
 struct link_detection {
 	uint32_t gap;
 	bool is_test_basis;
-	uint8_t test_bit; /* Bob's, in the test basis; zero in the key basis, where it is nobody's
-			     business */
+	uint8_t test_bit; /* Bob's, in the test basis; zero in the key basis, where it is nobody's business */
 };
 struct link_range {
 	uint8_t pass;
 	uint32_t start, len;
 };
-/* An item of LINK_SIFTED: dropped, or kept with intensity 0 to 2 and, in the test basis, Alice's
- * bit. */
+/* An item of LINK_SIFTED: dropped, or kept with intensity 0 to 2 and, in the test basis, Alice's bit. */
 struct link_sifted {
 	bool is_kept;
 	uint8_t intensity, test_bit;

@@ -4,17 +4,17 @@
 /*
  * qkd -> kms-store: what one end of a quantum link keeps durably (frames of IPC_BLOCK_QKD).
  *
- * The store keeps for each link a state blob (authentication pads and hash keys; opaque to it,
- * sealed at rest), two marks (the next free pad of each direction: they only ever rise) and blocks.
- * Every answer means: durable. All but QKD_OPEN are answered by an empty body.
+ * The store keeps for each link a state blob (authentication pads and hash keys; opaque to it, sealed at
+ * rest), two marks (the next free pad of each direction: they only ever rise) and blocks. Every
+ * answer means: durable. All but QKD_OPEN are answered by an empty body.
  *
  *   request            body                                                answer
- *   QKD_OPEN           link                                                marks, state, newest
- * blocks QKD_MARK           link, marks                                         a mark below the
- * stored: ERR_STATE QKD_BLOCK_PENDING  link, block id, key (secret), report (JSON text)    the
- * block, not to be used yet QKD_BLOCK_FINAL    link, block id, state, marks atomically: block
- * usable, new state QKD_BLOCK_VOID     link, block id                                      the
- * block is erased QKD_STATE          link, state, marks                                  new state
+ *   QKD_OPEN           link                                                marks, state, newest blocks
+ *   QKD_MARK           link, marks                                         a mark below the stored: ERR_STATE
+ *   QKD_BLOCK_PENDING  link, block id, key (secret), report (JSON text)    the block, not to be used yet
+ *   QKD_BLOCK_FINAL    link, block id, state, marks                        atomically: block usable, new state
+ *   QKD_BLOCK_VOID     link, block id                                      the block is erased
+ *   QKD_STATE          link, state, marks                                  new state
  *
  * Decoded spans are views into the message: whoever receives secrets wipes the buffer.
  */
@@ -69,8 +69,7 @@ struct qkd_opened {
 	struct qkd_block blocks[QKD_BLOCKS_MAX]; /* newest first */
 };
 
-/* ERR_INPUT for a body that is not exactly one well-formed request of `type`, or an unknown type.
- */
+/* ERR_INPUT for a body that is not exactly one well-formed request of `type`, or an unknown type. */
 MUST_USE struct err qkd_request_decode(
 	uint16_t type, struct span body, struct qkd_request *request, struct wire_fault *fault);
 void qkd_request_encode(struct writer *w, uint16_t type, const struct qkd_request *request);

@@ -2,10 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * The state blob of one end of a quantum link, as the key store keeps it: hash keys and pads of
- * both directions, and the pads that a pending block will add once it is final. It is all secret;
- * whoever holds it decoded keeps it in a `struct secret`. What pads are for and how they are used
- * up: qkd/pads.h.
+ * The state blob of one end of a quantum link, as the key store keeps it: hash keys and pads of both directions, and
+ * the pads that a pending block will add once it is final. It is all secret; whoever holds it
+ * decoded keeps it in a `struct secret`. What pads are for and how they are used up: qkd/pads.h.
  */
 #include "codec/qkd_msg.h"
 
@@ -21,8 +20,7 @@ enum {
 	BOOTSTRAP_OCTETS_MAX = 2 * PAD_OCTETS + 2 * 96 * PAD_OCTETS,
 };
 
-/* Pads number first … first + count - 1 of one direction. Used ones below the mark may still be
- * there. */
+/* Pads number first … first + count - 1 of one direction. Used ones below the mark may still be there. */
 struct pad_pool {
 	uint8_t hash_key[PAD_OCTETS];
 	uint64_t first;
@@ -42,8 +40,7 @@ MUST_USE struct err pads_decode(struct span blob, struct pads *pads, struct wire
 void pads_encode(struct writer *w, const struct pads *pads);
 
 /*
- * Bootstrap secret, the pools' first content: hash key A->B, hash key B->A, then pads A->B and pads
- * B->A, half of the rest each. Both ends have the same octets, used once in the life of the link.
- * ERR_INPUT for other lengths.
+ * Bootstrap secret, the pools' first content: hash key A->B, hash key B->A, then pads A->B and pads B->A, half of the rest
+ * each. Both ends have the same octets, used once in the life of the link. ERR_INPUT for other lengths.
  */
 MUST_USE struct err pads_from_bootstrap(struct pads *pads, bool is_alice, struct span secret);

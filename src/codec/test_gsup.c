@@ -21,8 +21,7 @@ static struct span bytes_of(uint8_t *buffer, const char *hex)
 
 /* ---- IPA ---- */
 
-/* As clients of this protocol send it: names end with a NUL, and items that we do not go by stand
- * between. */
+/* As clients of this protocol send it: names end with a NUL, and items that we do not go by stand between. */
 static void an_identity_is_read(void **state)
 {
 	uint8_t buffer[BUFFER];

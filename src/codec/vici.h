@@ -2,26 +2,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * VICI, the control protocol of strongSwan's charon (its README: "Versatile IKE Control
- * Interface"), over a Unix stream socket.
+ * VICI, the control protocol of strongSwan's charon (its README: "Versatile IKE Control Interface"), over a
+ * Unix stream socket.
  *
- * A packet is a u32 length (of what follows), a type, for some types a name, and a message. A
- * message is a section: values, lists and further sections, each with a name; numbers are written
- * as text. Lists do not nest.
+ * A packet is a u32 length (of what follows), a type, for some types a name, and a message. A message is a section:
+ * values, lists and further sections, each with a name; numbers are written as text. Lists do not nest.
  *
  *   client                             charon
  *   CMD_REQUEST "load-conn" {…}   -->
  *                                 <--  CMD_RESPONSE {success=yes} or CMD_UNKNOWN
  *   EVENT_REGISTER "ike-updown"   -->
  *                                 <--  EVENT_CONFIRM or EVENT_UNKNOWN
- *                                 <--  EVENT "ike-updown" {…}     at any time, also before an
- * answer
+ *                                 <--  EVENT "ike-updown" {…}     at any time, also before an answer
  *
  * There are no sequence numbers: one request at a time on a connection.
  *
- * A message is validated whole, within limits, before anybody looks into it; a look is then a walk
- * over one section (vici_next) or a search by name in it (vici_text, vici_find). Everything is a
- * view of the receiver's buffer.
+ * A message is validated whole, within limits, before anybody looks into it; a look is then a walk over one
+ * section (vici_next) or a search by name in it (vici_text, vici_find). Everything is a view of the
+ * receiver's buffer.
  */
 #include "wire/reader.h"
 #include "wire/writer.h"
@@ -54,8 +52,8 @@ struct vici_packet {
 };
 
 /*
- * Looks at the head of a stream. *size = octets of the whole first packet (length included), or 0
- * when fewer than 4 octets are there. ERR_INPUT where the length is impossible: the stream is lost.
+ * Looks at the head of a stream. *size = octets of the whole first packet (length included), or 0 when
+ * fewer than 4 octets are there. ERR_INPUT where the length is impossible: the stream is lost.
  */
 MUST_USE struct err vici_packet_size(struct span stream, size_t *size);
 
@@ -89,8 +87,8 @@ bool vici_is(struct span inside, const char *name, const char *text);
 uint64_t vici_u64(struct span inside, const char *name, uint64_t fallback);
 
 /*
- * Encoding. vici_begin(), elements, vici_end(); then writer_result(). A name over 255 octets, a
- * value over 65535 or a packet over the limit make the writer full.
+ * Encoding. vici_begin(), elements, vici_end(); then writer_result(). A name over 255 octets, a value over 65535
+ * or a packet over the limit make the writer full.
  */
 size_t vici_begin(struct writer *w, enum vici_type type, const char *name);
 void vici_end(struct writer *w, size_t mark);

@@ -2,10 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * Products of polynomials over GF(2), 64 x 64 -> 128 bits: the one step under GF(2^128) and under
- * Toeplitz hashing. Two paths with equal results and no secret-dependent time: the processor's
- * PCLMULQDQ, and one that any processor can do. A kernel takes the path as its first argument, a
- * constant where it is instantiated, so that the choice is made once a call and not once a product.
+ * Products of polynomials over GF(2), 64 x 64 -> 128 bits: the one step under GF(2^128) and under Toeplitz hashing. Two
+ * paths with equal results and no secret-dependent time: the processor's PCLMULQDQ, and one that any
+ * processor can do. A kernel takes the path as its first argument, a constant where it is
+ * instantiated, so that the choice is made once a call and not once a product.
  *
  * Bit i of a word is the coefficient of x^i.
  */
@@ -32,9 +32,8 @@ static inline enum clmul_path clmul_best(void)
 }
 
 /*
- * 32 x 32 bits by ordinary multiplication "with holes": operands are cut into four interleaved
- * parts with one bit in four, so a column sums at most eight ones and never carries into the next
- * bit that counts.
+ * 32 x 32 bits by ordinary multiplication "with holes": operands are cut into four interleaved parts with one
+ * bit in four, so a column sums at most eight ones and never carries into the next bit that counts.
  */
 static inline uint64_t clmul_portable_32(uint64_t a, uint64_t b)
 {

@@ -7,10 +7,10 @@
  * The hash of a message of blocks m1 … mL (16 octets each, little-endian, the last one filled with
  * zeros, then one block that is the length in octets) under the key r is
  *     m1 r^L + m2 r^(L-1) + … + mL r.
- * Two different messages of at most L blocks differ by any chosen value under at most L of the
- * 2^128 keys: the family is L/2^128-almost XOR-universal; its first t bits are L/2^t-almost
- * XOR-universal [Carter, Wegman 1979; Shoup 1996]. That holds for a key that is random and secret
- * until the message is fixed; it is no MAC by itself: see wegman_carter.h.
+ * Two different messages of at most L blocks differ by any chosen value under at most L of the 2^128 keys: the family is
+ * L/2^128-almost XOR-universal; its first t bits are L/2^t-almost XOR-universal [Carter, Wegman
+ * 1979; Shoup 1996]. That holds for a key that is random and secret until the message is fixed; it is no MAC by
+ * itself: see wegman_carter.h.
  */
 #include "base/span.h"
 #include "crypt/clmul.h"

@@ -126,8 +126,7 @@ struct err x25519_derive(struct span scalar, struct span peer, struct span_mut s
 
 	const bool is_ready = c != NULL && other != NULL && EVP_PKEY_derive_init(c) == 1 &&
 			      EVP_PKEY_derive_set_peer(c, other) == 1;
-	/* libcrypto refuses the all-zero result itself; that is the only way for this call to fail.
-	 */
+	/* libcrypto refuses the all-zero result itself; that is the only way for this call to fail. */
 	const bool is_done = is_ready && EVP_PKEY_derive(c, secret.at, &len) == 1;
 	EVP_PKEY_CTX_free(c);
 	EVP_PKEY_free(other);

@@ -1,7 +1,6 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
-/* Run under valgrind with -Dct_check=true. Hash key, pad and key bits are secret; transcript, tag
- * and seed are not. */
+/* Run under valgrind with -Dct_check=true. Hash key, pad and key bits are secret; transcript, tag and seed are not. */
 #include "base/ct.h"
 #include "crypt/toeplitz.h"
 #include "crypt/wegman_carter.h"

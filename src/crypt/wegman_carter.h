@@ -2,14 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * Information-theoretic authentication [Wegman, Carter 1981]: tag = polynomial hash XOR a pad that
- * is used once.
+ * Information-theoretic authentication [Wegman, Carter 1981]: tag = polynomial hash XOR a pad that is used once.
  *
- * The hash key may be kept for many messages, since the pads hide every hash value. With a fresh
- * pad for each tag, a forger who has seen any number of tagged messages succeeds with at most
- * L/2^128 at the next, L being the longer message in blocks (polyhash_blocks). A pad used twice
- * breaks it: two tags with one pad give an equation in the hash key. So the caller makes pads
- * unrepeatable: see qkd/pads.h.
+ * The hash key may be kept for many messages, since the pads hide every hash value. With a fresh pad for
+ * each tag, a forger who has seen any number of tagged messages succeeds with at most L/2^128 at the next, L
+ * being the longer message in blocks (polyhash_blocks). A pad used twice breaks it: two tags with
+ * one pad give an equation in the hash key. So the caller makes pads unrepeatable: see qkd/pads.h.
  */
 #include "crypt/gf128.h"
 

@@ -1,7 +1,6 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
-/* The audit process from outside: the real executable in its sandbox, spoken to as supervisor and
- * as kms-store. */
+/* The audit process from outside: the real executable in its sandbox, spoken to as supervisor and as kms-store. */
 #include "codec/audit_msg.h"
 #include "codec/proc_msg.h"
 #include "host/audit_log.h"

@@ -2,14 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * charon's own configuration (strongswan.conf), as text. Only what cannot be said over VICI is
- * here: plugins, the socket, timing, silence. Connections, certificates and keys come over VICI
- * from the gateway agent.
+ * charon's own configuration (strongswan.conf), as text. Only what cannot be said over VICI is here: plugins, the
+ * socket, timing, silence. Connections, certificates and keys come over VICI from the gateway agent.
  *
  *     STRONGSWAN_CONF=<file> charon-systemd        in the site's network namespace, as root
  *
- * kernel-libipsec (ESP in user space, on a TUN device) must stand before kernel-netlink in the list
- * of plugins.
+ * kernel-libipsec (ESP in user space, on a TUN device) must stand before kernel-netlink in the list of plugins.
  */
 #include "base/err.h"
 #include "base/span.h"

@@ -61,8 +61,7 @@ static void ports_add(struct text *t, const uint16_t *ports, size_t count)
 	text_add(t, " }");
 }
 
-/* `ours` says which end of the connection the ports are on. Only its opener may send what opens it.
- */
+/* `ours` says which end of the connection the ports are on. Only its opener may send what opens it. */
 static void tls_add(
 	struct text *t, const uint16_t *ports, size_t count, const char *ours, bool may_open)
 {
@@ -73,13 +72,11 @@ static void tls_add(
 	text_add(t, " ct state %s accept\n", may_open ? "new,established" : "established");
 }
 
-/* What passes the backhaul in one direction; the chain is reached by packets of the peer's alone.
- */
+/* What passes the backhaul in one direction; the chain is reached by packets of the peer's alone. */
 static void backhaul_add(struct text *t, const struct gateway_fence *f, bool is_in)
 {
 	text_add(t, "\tchain backhaul_%s {\n", is_in ? "in" : "out");
-	/* `ip saddr != …` says nothing of IPv6, nor the reverse: the family that the sites do not
-	 * speak goes first. */
+	/* `ip saddr != …` says nothing of IPv6, nor the reverse: the family that the sites do not speak goes first. */
 	text_add(t, "\t\tmeta nfproto != ipv%d drop\n", text_address_family(f->local_address));
 	if (text_address_family(f->local_address) == 6)
 		text_add(t, "\t\ticmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } ip6 "
@@ -95,8 +92,7 @@ static void backhaul_add(struct text *t, const struct gateway_fence *f, bool is_
 	text_add(t, "\t\tdrop\n\t}\n");
 }
 
-/* Packets of the other site's inner prefix, on any interface but the tunnel's: whoever sent them,
- * and wherever to. */
+/* Packets of the other site's inner prefix, on any interface but the tunnel's: whoever sent them, and wherever to. */
 static void inner_add(
 	struct text *t, const struct gateway_fence *f, const char *interface_word, const char *end)
 {
@@ -145,8 +141,7 @@ struct err gateway_fence_render(
 	inside_add(&t, f, "oifname");
 	text_add(&t, "\t}\n\tchain through {\n\t\ttype filter hook forward priority filter; policy "
 		     "drop;\n");
-	/* Neither out in clear, should the inner prefix be routed there, nor in as if it came from
-	 * inside. */
+	/* Neither out in clear, should the inner prefix be routed there, nor in as if it came from inside. */
 	text_add(
 		&t, "\t\tiifname \"%s\" drop\n\t\toifname \"%s\" drop\n", f->backhaul, f->backhaul);
 	tunnel_add(&t, f, true);

@@ -89,8 +89,7 @@ static const struct {
 	[ROTATE_RESPONDER] = {responder_rows, ARRAY_LEN(responder_rows)},
 };
 
-/* The responder is given more than the initiator, so that an offer is not outlived by its answer.
- */
+/* The responder is given more than the initiator, so that an offer is not outlived by its answer. */
 static const struct {
 	const char *word;
 	uint64_t wait_ms[ROTATE_ROLES];

@@ -4,16 +4,15 @@
 /*
  * The rotation of the PPK, without I/O: events in, effects out (gateway.h for the words).
  *
- *   initiator   IDLE -START-> KEY -KEY-> OFFER -ACK-> LOAD -LOADED-> UP -UP-> CONFIRM -CONFIRMED->
- * IDLE responder   IDLE -OFFERED-> KEY -KEY-> LOAD -LOADED-> UP -ACTIVATED-> CONFIRM -CONFIRMED->
- * IDLE
+ *   initiator   IDLE -START-> KEY -KEY-> OFFER -ACK-> LOAD -LOADED-> UP -UP-> CONFIRM -CONFIRMED-> IDLE
+ *   responder   IDLE -OFFERED-> KEY -KEY-> LOAD -LOADED-> UP -ACTIVATED-> CONFIRM -CONFIRMED-> IDLE
  *
- * Every other way leads back to IDLE with ROTATE_FAILED: the old SA has not been touched, the new
- * PPK is unloaded on both sides and its key is burnt. A state that is left waiting ends by its
- * deadline. An event that has no row in the table for the state changes nothing and is counted.
+ * Every other way leads back to IDLE with ROTATE_FAILED: the old SA has not been touched, the new PPK is
+ * unloaded on both sides and its key is burnt. A state that is left waiting ends by its deadline. An event that has no row in
+ * the table for the state changes nothing and is counted.
  *
- * The machine also keeps the calendar: when the next rotation is due (period; after a failure a
- * growing pause), and when the SA has outlived its PPK's lifetime (ROTATE_EXPIRED, once).
+ * The machine also keeps the calendar: when the next rotation is due (period; after a failure a growing
+ * pause), and when the SA has outlived its PPK's lifetime (ROTATE_EXPIRED, once).
  */
 #include "base/env.h"
 
@@ -69,9 +68,9 @@ enum rotate_effect {
 };
 
 struct rotate_times {
-	uint64_t period_ms;   /* from one success to the next start */
-	uint64_t lifetime_ms; /* from a success to the end of the SA, where no other success follows
-			       */
+	uint64_t period_ms; /* from one success to the next start */
+	uint64_t
+		lifetime_ms; /* from a success to the end of the SA, where no other success follows */
 };
 
 enum { ROTATE_PAUSE_MS_MIN = 1000, ROTATE_PAUSE_MS_MAX = 30000 };
@@ -100,15 +99,14 @@ void rotate_retime(struct rotate *r, struct rotate_times times, struct moment no
 /* One event; returns the effects. */
 uint32_t rotate_step(struct rotate *r, enum rotate_event event, struct moment now);
 
-/* Time has passed: returns the effects of deadline, start or expiry. Call it again while it returns
- * any. */
+/* Time has passed: returns the effects of deadline, start or expiry. Call it again while it returns any. */
 uint32_t rotate_tick(struct rotate *r, struct moment now);
 
 /* When rotate_tick() is needed next, on the mono clock; UINT64_MAX: not before an event. */
 uint64_t rotate_next_ms(const struct rotate *r);
 
-/* Something has changed (the tunnel is gone, the peer or charon is back): an idle initiator starts
- * after the shortest pause, not the one it may be in. */
+/* Something has changed (the tunnel is gone, the peer or charon is back): an idle initiator starts after the shortest
+ * pause, not the one it may be in. */
 void rotate_hurry(struct rotate *r, struct moment now);
 
 /* "<key id>@merlon" and "merlon-<key id>"; the key id in lower-case hex with dashes, as a UUID. */

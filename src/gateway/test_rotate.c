@@ -82,8 +82,7 @@ static void test_empty_key_store_raises_no_key_and_pauses_longer_and_longer(void
 	assert_int_equal(rotate_next_ms(&r), now + 1000);
 }
 
-/* RFC 8784 mixes the PPK in at IKE_AUTH: a wrong one shows as a failed SA, never as a weaker one.
- */
+/* RFC 8784 mixes the PPK in at IKE_AUTH: a wrong one shows as a failed SA, never as a weaker one. */
 static void test_failed_sa_leaves_the_old_and_burns_the_key_on_both_sides(void **state)
 {
 	static const enum rotate_event way[] = {
@@ -124,9 +123,8 @@ static void test_sa_that_outlives_its_ppk_expires_once(void **state)
 }
 
 /*
- * Whatever comes, in whatever order: a key that was asked for is accounted for exactly once
- * (retired or abandoned), an offer that came gets exactly one answer, and a machine left alone
- * comes to rest.
+ * Whatever comes, in whatever order: a key that was asked for is accounted for exactly once (retired or abandoned),
+ * an offer that came gets exactly one answer, and a machine left alone comes to rest.
  */
 static void test_any_order_of_events_accounts_for_every_key_and_offer(void **state)
 {

@@ -61,8 +61,7 @@ static bool is_ipv4(const char *text)
 	return true;
 }
 
-/* Groups of hex digits; "::" once, for at least one group. The dotted form of the last two is not
- * taken. */
+/* Groups of hex digits; "::" once, for at least one group. The dotted form of the last two is not taken. */
 static bool is_ipv6(const char *text)
 {
 	int groups = 0;

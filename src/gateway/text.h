@@ -1,8 +1,7 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-/* Text for other programs: appended to a buffer that sticks when full, and the words that may stand
- * in it. */
+/* Text for other programs: appended to a buffer that sticks when full, and the words that may stand in it. */
 #include "base/err.h"
 #include "base/span.h"
 

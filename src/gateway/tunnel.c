@@ -48,8 +48,7 @@ static void child_write(struct writer *w, const struct tunnel_policy *p)
 void tunnel_connection_write(
 	struct writer *w, const struct tunnel_policy *p, const char *name, const char *ppk_id)
 {
-	/* An IKE rekey brings no new PPK, so there is none; the lifetime is the initiator's matter.
-	 */
+	/* An IKE rekey brings no new PPK, so there is none; the lifetime is the initiator's matter. */
 	const bool is_initiator = p->role == ROTATE_INITIATOR;
 
 	vici_section_open(w, name);

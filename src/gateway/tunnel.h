@@ -6,8 +6,7 @@
 #include "gateway/rotate.h"
 
 #define TUNNEL_CHILD "net"
-/* The responder's one connection, and the PPKs that it accepts: any that is loaded, and none is but
- * the offered one. */
+/* The responder's one connection, and the PPKs that it accepts: any that is loaded, and none is but the offered one. */
 #define TUNNEL_RESPONDER "merlon"
 #define TUNNEL_RESPONDER_PPK "*@merlon"
 
@@ -22,9 +21,9 @@ struct tunnel_policy {
 };
 
 /*
- * The message of load-conn. The PPK is required: without it there is no SA [RFC 8784 §3]. The
- * initiator's charon enforces the lifetime too, for the case that we are dead: its reauthentication
- * then finds no PPK any more, and the SA ends.
+ * The message of load-conn. The PPK is required: without it there is no SA [RFC 8784 §3]. The initiator's charon
+ * enforces the lifetime too, for the case that we are dead: its reauthentication then finds no PPK
+ * any more, and the SA ends.
  */
 void tunnel_connection_write(
 	struct writer *w, const struct tunnel_policy *policy, const char *name, const char *ppk_id);

@@ -151,8 +151,8 @@ static struct err torn_cut(struct audit_log *log, const struct walk *w)
 			 : OK;
 }
 
-/* What a killed process wrote and did not sync is seen by reading, and is not durable: sync first,
- * and after a cut. */
+/* What a killed process wrote and did not sync is seen by reading, and is not durable: sync first, and
+ * after a cut. */
 static struct err settled(const struct audit_log *log, const struct walk *w)
 {
 	if (w->size == 0)

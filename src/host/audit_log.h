@@ -4,11 +4,10 @@
 /*
  * The audit log: a file of records (codec/audit_record.h) that only grows, on a `struct disk`.
  *
- * Records are added, then synced as a group; none counts before audit_log_sync() said OK. Opening
- * reads the last AUDIT_WINDOW octets and refuses to go on from a broken chain. A crash may leave a
- * torn last group behind: an unfinished line, or zeros where sectors were lost (no record holds a
- * zero). That was answered to nobody; it is cut off and reported. Anything else that is no record
- * is not a crash's doing, and is refused.
+ * Records are added, then synced as a group; none counts before audit_log_sync() said OK. Opening reads the
+ * last AUDIT_WINDOW octets and refuses to go on from a broken chain. A crash may leave a torn last group behind: an
+ * unfinished line, or zeros where sectors were lost (no record holds a zero). That was answered to nobody;
+ * it is cut off and reported. Anything else that is no record is not a crash's doing, and is refused.
  */
 #include "base/env.h"
 #include "codec/audit_record.h"

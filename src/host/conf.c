@@ -9,8 +9,7 @@
 
 enum { WORD_MAX = 64, DISTANCE_MAX = 3, SCHEMA_DEPTH_MAX = 8 };
 
-/* libcyaml tells what is wrong in log lines: a message, then a backtrace whose first place is the
- * place. */
+/* libcyaml tells what is wrong in log lines: a message, then a backtrace whose first place is the place. */
 struct told {
 	char message[256];
 	int line, column;
@@ -98,8 +97,8 @@ const char *conf_nearest(const cyaml_schema_value_t *schema, const char *word)
 }
 
 /*
- * libcyaml places an unknown key at the element before it. The key itself is the first line from
- * there on that begins with it (after blanks and list dashes).
+ * libcyaml places an unknown key at the element before it. The key itself is the first line from there on that
+ * begins with it (after blanks and list dashes).
  */
 static void place_key(const char *path, const char *word, struct told *told)
 {

@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * Configuration files: YAML by a schema in C (libcyaml). Anything that the schema does not know is
- * an error, with its place and the nearest name that it does know:
+ * Configuration files: YAML by a schema in C (libcyaml). Anything that the schema does not know is an error, with
+ * its place and the nearest name that it does know:
  *
  *     core.yaml:7:3: unknown key 'adress' (did you mean 'address'?)
  *

@@ -38,8 +38,7 @@ static void on_datagram(uv_udp_t *handle, ssize_t len, const uv_buf_t *buffer,
 	struct datagram_peer peer = {0};
 
 	if (from == NULL || len < 0)
-		return; /* nothing there, or an ICMP answer to one of ours: the network's word, not
-			   the peer's */
+		return; /* nothing there, or an ICMP answer to one of ours: the network's word, not the peer's */
 	if ((flags & UV_UDP_PARTIAL) != 0 || (size_t)len > DATAGRAM_MAX) {
 		s->counts.too_long++;
 		return;

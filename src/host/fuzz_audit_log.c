@@ -60,8 +60,7 @@ static const struct disk disk = {.append = file_append,
 	.read = file_read,
 	.cut = file_cut};
 
-/* A log that opens takes a record, and is then whole; one that is longer than the window is so from
- * there on. */
+/* A log that opens takes a record, and is then whole; one that is longer than the window is so from there on. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct audit_log log;

@@ -214,8 +214,7 @@ static void http2_flush(struct http_conn *c)
 			return;
 		}
 		http_conn_send(c, span_of(out, (size_t)len));
-		/* It lies in nghttp2's own buffer, which stays for as long as the session; an
-		 * answer may hold a key. */
+		/* It lies in nghttp2's own buffer, which stays for as long as the session; an answer may hold a key. */
 		secret_wipe((void *)(uintptr_t)out, (size_t)len);
 	}
 	if (c->server->is_draining && c->exchange_count == 0 && h->requests == NULL)

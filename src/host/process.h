@@ -83,8 +83,8 @@ void process_stopped(struct process *p);
 /* Asks for the metrics of the whole site: `answered` gets a proc_outcome (codec/proc_msg.h). */
 MUST_USE struct err process_site_metrics(
 	struct process *p, channel_answered_fn *answered, void *ctx);
-/* Our vault has answered nothing for long, though it was asked: the supervisor kills it, and a new
- * one comes through channel(). */
+/* Our vault has answered nothing for long, though it was asked: the supervisor kills it, and a new one
+ * comes through channel(). */
 void process_stuck(struct process *p, const char *vault);
 /* A run-once process (an import) is done: `json` is a whole value, or with an error a sentence.
  * Then it stops. */

@@ -65,8 +65,8 @@ MUST_USE struct err settings_read(const struct settings *s, const struct setting
  * differs. */
 bool settings_equal(const struct settings *a, const struct settings *b, const char **different);
 
-/* The same, but for what `names` lists: settings that a process takes while it runs. OK, or
- * ERR_STATE with a sentence that names the first other that differs. */
+/* The same, but for what `names` lists: settings that a process takes while it runs. OK, or ERR_STATE
+ * with a sentence that names the first other that differs. */
 MUST_USE struct err settings_equal_but(const struct settings *a, const struct settings *b,
 	const char *const *names, size_t count, struct complaint *c);
 

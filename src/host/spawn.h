@@ -11,8 +11,8 @@ struct spawn {
 	const char *path;
 	char *const *argv;
 	char *const *environment; /* NULL: ours */
-	int fds[SPAWN_FDS_MAX];   /* become 3, 4, … in the child; all others but 0, 1, 2 are closed
-				     there */
+	int fds[SPAWN_FDS_MAX]; /* become 3, 4, … in the child; all others but 0, 1, 2 are closed
+				   there */
 	size_t fd_count;
 };
 

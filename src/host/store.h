@@ -7,22 +7,21 @@
  * transaction (group commit), in the order of submission; each batch is atomic by a savepoint, so
  * one that breaks a constraint fails alone.
  *
- * A batch that was taken on gets exactly one completion. Completions come on the loop's thread, in
- * the order of submission. A batch belongs to the store from submit on, also where submit refuses
- * it; then there is no completion.
+ * A batch that was taken on gets exactly one completion. Completions come on the loop's thread, in the order
+ * of submission. A batch belongs to the store from submit on, also where submit refuses it; then there is no
+ * completion.
  *
- * The store's thread starts with the first store_submit(), not with store_open(): so it is born
- * inside the sandbox that start() is followed by, and no thread is left outside of it.
+ * The store's thread starts with the first store_submit(), not with store_open(): so it is born inside
+ * the sandbox that start() is followed by, and no thread is left outside of it.
  *
  * Statements are a table of portable SQL (SQLite and PostgreSQL: $1 parameters, UPDATE/DELETE …
- * RETURNING, ON CONFLICT; no triggers, no LISTEN), prepared at start. The schema has a version
- * (table `merlon_schema`); opening migrates from the version before, and refuses any other. The
- * driver reads its settings back (journal_mode, synchronous, locking_mode, …) and refuses to run if
- * they do not hold.
+ * RETURNING, ON CONFLICT; no triggers, no LISTEN), prepared at start. The schema has a version (table
+ * `merlon_schema`); opening migrates from the version before, and refuses any other. The driver reads
+ * its settings back (journal_mode, synchronous, locking_mode, …) and refuses to run if they do not hold.
  *
- * After a failed commit whose effect is unknown, or an fsync error, the batches concerned complete
- * with ERR_IO and all further work is refused without touching the disk again: the process must
- * stop [fsyncgate]. store_why() says what happened.
+ * After a failed commit whose effect is unknown, or an fsync error, the batches concerned complete with ERR_IO
+ * and all further work is refused without touching the disk again: the process must stop
+ * [fsyncgate]. store_why() says what happened.
  */
 #include "base/env.h"
 #include "host/loop.h"
@@ -40,8 +39,8 @@ enum store_type { STORE_NULL, STORE_I64, STORE_BLOB, STORE_TEXT };
 struct store_value {
 	enum store_type type;
 	int64_t i64;
-	struct span bytes; /* BLOB and TEXT. In results a NUL follows the last octet; it is not
-			      counted */
+	struct span
+		bytes; /* BLOB and TEXT. In results a NUL follows the last octet; it is not counted */
 };
 
 struct store_statement {
@@ -64,30 +63,27 @@ struct store_row {
 	struct store_value columns[STORE_COLUMNS_MAX];
 };
 
-struct store_batch; /* built by the caller, owned by the store from submit on; wiped when it is
-		       given back */
+struct store_batch; /* built by the caller, owned by the store from submit on; wiped when it is given back */
 /* NULL when memory is out; the functions below take that NULL and answer ERR_LIMIT. */
 struct store_batch *store_batch_open(void);
 void store_batch_discard(struct store_batch *b); /* one that was not submitted */
 /*
- * Appends one statement. Values are copied. `op` numbers within the batch, from 0, are the call
- * order. A failure sticks to the batch: submitting it answers that error, so a caller may check
- * once.
+ * Appends one statement. Values are copied. `op` numbers within the batch, from 0, are the call order. A
+ * failure sticks to the batch: submitting it answers that error, so a caller may check once.
  */
 struct err store_batch_add(
 	struct store_batch *b, size_t statement, const struct store_value *params, size_t count);
 
-/* Rows of each op; lives during the completion call. NULL where the batch failed: no rows, no
- * changes. */
+/* Rows of each op; lives during the completion call. NULL where the batch failed: no rows, no changes. */
 struct store_result;
 size_t store_result_rows(const struct store_result *r, size_t op);
 const struct store_row *store_result_row(const struct store_result *r, size_t op, size_t row);
 int64_t store_result_changes(const struct store_result *r, size_t op);
 
 /*
- * OK: durable. ERR_STATE: a constraint refused it. ERR_LIMIT: disk, memory or a limit is full.
- * ERR_BUG: a statement or a value does not fit its table. With all these nothing of the batch
- * happened. ERR_IO: it may or may not have happened; stop.
+ * OK: durable. ERR_STATE: a constraint refused it. ERR_LIMIT: disk, memory or a limit is full. ERR_BUG:
+ * a statement or a value does not fit its table. With all these nothing of the batch happened. ERR_IO: it
+ * may or may not have happened; stop.
  */
 typedef void store_done_fn(void *ctx, struct err err, const struct store_result *result);
 
@@ -104,9 +100,8 @@ MUST_USE struct err store_open(struct store **out, struct loop *l,
 MUST_USE struct err store_submit(
 	struct store *s, struct store_batch *b, store_done_fn *done, void *ctx);
 /*
- * The same, blocking, for start-up and for simulation (no loop needed: open with l == NULL).
- * Answers the outcome; `done`, which may be NULL, is called before it returns, unless the batch was
- * refused at once.
+ * The same, blocking, for start-up and for simulation (no loop needed: open with l == NULL). Answers the outcome;
+ * `done`, which may be NULL, is called before it returns, unless the batch was refused at once.
  */
 MUST_USE struct err store_run(
 	struct store *s, struct store_batch *b, store_done_fn *done, void *ctx);

@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * Between store.c (queue, thread, completions), store_batch.c (memory) and a driver (SQL): private
- * to the store. A driver is called by one thread at a time, not always the same one.
+ * Between store.c (queue, thread, completions), store_batch.c (memory) and a driver (SQL): private to the store.
+ * A driver is called by one thread at a time, not always the same one.
  */
 #include "host/store.h"
 
@@ -20,8 +20,7 @@ struct store_result {
 	struct store_op *ops;
 };
 
-/* All its memory is a list of chunks, so that one walk wipes and frees parameters, rows and tables.
- */
+/* All its memory is a list of chunks, so that one walk wipes and frees parameters, rows and tables. */
 struct store_chunk;
 struct store_batch {
 	struct store_result result;
@@ -43,12 +42,11 @@ bool store_batch_copy(struct store_batch *b, struct span from, struct span *copy
 struct store_driver {
 	struct err (*open)(void **db, const struct store_settings *settings, struct complaint *c);
 	/*
-	 * Commits the list as one transaction and fills each batch's outcome. An error says that
-	 * the driver's state is unknown: it is not called again but to close.
+	 * Commits the list as one transaction and fills each batch's outcome. An error says that the driver's
+	 * state is unknown: it is not called again but to close.
 	 */
 	struct err (*commit)(void *db, struct store_batch *first, struct complaint *why);
-	/* Work that may wait until the completions are out. Errors as above. *did: there was some.
-	 */
+	/* Work that may wait until the completions are out. Errors as above. *did: there was some. */
 	struct err (*tidy)(void *db, bool *did, struct complaint *why);
 	/* `is_dead`: frees memory and handles, and writes nothing more. */
 	void (*close)(void *db, bool is_dead);

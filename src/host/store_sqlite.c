@@ -3,15 +3,13 @@
 /*
  * The SQLite driver: one connection, exclusive, in WAL mode, synced at each commit.
  *
- * What an error means is decided by when it comes. Before COMMIT nothing is promised: a refused
- * batch is rolled back to its savepoint, and where disk or memory is full the whole group is rolled
- * back and says so. From COMMIT on, an error leaves the fate unknown: the driver answers ERR_IO and
- * is not asked again.
+ * What an error means is decided by when it comes. Before COMMIT nothing is promised: a refused batch is rolled back
+ * to its savepoint, and where disk or memory is full the whole group is rolled back and says so.
+ * From COMMIT on, an error leaves the fate unknown: the driver answers ERR_IO and is not asked again.
  *
- * SQLite's automatic checkpoint hides its errors (it runs inside a commit that has succeeded), a
- * failed fsync among them, after which the kernel may call lost pages clean. So checkpoints are
- * ours: tidy() runs them after the completions are out, and a failed one ends the store like a
- * failed commit.
+ * SQLite's automatic checkpoint hides its errors (it runs inside a commit that has succeeded), a failed fsync
+ * among them, after which the kernel may call lost pages clean. So checkpoints are ours: tidy() runs
+ * them after the completions are out, and a failed one ends the store like a failed commit.
  */
 #include "host/store_sqlite.h"
 #include <stdlib.h>
@@ -133,8 +131,7 @@ static struct err batch_refusal(int rc)
 	}
 }
 
-/* A deferred foreign key that is broken now would be found at COMMIT, when it is everybody's fault.
- */
+/* A deferred foreign key that is broken now would be found at COMMIT, when it is everybody's fault. */
 static bool owes_foreign_key(struct sqlite *s)
 {
 	int unresolved = 0, peak = 0;

@@ -27,18 +27,15 @@ struct pragma {
 };
 
 /*
- * Order matters: locking first, so that WAL keeps its index in this process and not in a file
- * shared by others.
+ * Order matters: locking first, so that WAL keeps its index in this process and not in a file shared by others.
  *
- * synchronous is EXTRA, and set before WAL: in WAL both FULL and EXTRA sync each commit, but a new
- * file starts with a rollback journal, and FULL does not sync the folder when that is deleted.
- * After a power loss the old journal may be back, and SQLite would roll the whole database back to
- * nothing by it (test_store_crash.c found that).
+ * synchronous is EXTRA, and set before WAL: in WAL both FULL and EXTRA sync each commit, but a new file starts with a rollback
+ * journal, and FULL does not sync the folder when that is deleted. After a power loss the old journal may be back,
+ * and SQLite would roll the whole database back to nothing by it (test_store_crash.c found that).
  *
  * secure_delete is ON, not FAST: FAST skips pages that are freed as a whole, which are just the
- * overflow pages of large state blobs. Erasure of keys does not rest on it (old copies live on in
- * the log until it is overwritten, and in the flash beneath): rows are sealed under segment keys
- * that are erased.
+ * overflow pages of large state blobs. Erasure of keys does not rest on it (old copies live on in the log until it is
+ * overwritten, and in the flash beneath): rows are sealed under segment keys that are erased.
  */
 static const struct pragma pragmas[] = {
 	{"locking_mode", "EXCLUSIVE", "exclusive"},
@@ -80,8 +77,7 @@ static int text_query(sqlite3 *db, const char *sql, char *out, size_t octets)
 	return sqlite3_finalize(statement);
 }
 
-/* A misspelt pragma is not an error to SQLite, and a refused one need not be: only reading back
- * tells. */
+/* A misspelt pragma is not an error to SQLite, and a refused one need not be: only reading back tells. */
 static struct err pragma_hold(struct sqlite *s, const struct pragma *pragma, struct complaint *c)
 {
 	char sql[96], answer[64];
@@ -309,9 +305,8 @@ static struct err folder_sync(const char *path)
 }
 
 /*
- * SQLite would make the file readable by others, and would not sync the folder that it is new in.
- * An existing file is left alone: opening and closing it here would drop the locks of this process
- * on it.
+ * SQLite would make the file readable by others, and would not sync the folder that it is new in. An existing
+ * file is left alone: opening and closing it here would drop the locks of this process on it.
  */
 static struct err file_create(const char *path, struct complaint *c)
 {

@@ -15,8 +15,8 @@
  *             v  |        v
  *            WAITING <----+     died: pause over, and a vault's neighbour ready
  *
- * A process that lives but answers nothing is hung: it is killed, and so started again. Those with
- * a loop are asked for a sign of life; that a vault hangs its neighbour reports (process_stuck()).
+ * A process that lives but answers nothing is hung: it is killed, and so started again. Those with a
+ * loop are asked for a sign of life; that a vault hangs its neighbour reports (process_stuck()).
  *
  * Reload is all or nothing: each process prepares; only when all said OK, all commit. The
  * supervisor keeps the one list of standing alarms, answers the control socket (host/control.h),

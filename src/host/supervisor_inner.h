@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /* What the parts of the supervisor share: supervisor.c lives and dies, supervisor_child.c starts
- * one process, supervisor_watch.c notices that one hangs, supervisor_ask.c answers the control
- * socket. Inside host/. */
+ * one process, supervisor_watch.c notices that one hangs, supervisor_ask.c answers the control socket.
+ * Inside host/. */
 #include "host/control.h"
 #include "host/supervisor.h"
 

@@ -1,9 +1,8 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What the store promises when the power goes or calls fail: nothing that was answered OK is lost.
- * The counter is what SQN ceilings and pad indices are: raised durably, then used; used twice is
- * the worst that can happen.
+ * What the store promises when the power goes or calls fail: nothing that was answered OK is lost. The counter is what
+ * SQN ceilings and pad indices are: raised durably, then used; used twice is the worst that can happen.
  */
 #include "host/store.h"
 #include "support/inject.h"
@@ -76,8 +75,7 @@ static struct store_batch *raise_by(int64_t by)
 	return b;
 }
 
-/* Enough pages that a few of these make a checkpoint, and the file grows by more than a page at
- * once. */
+/* Enough pages that a few of these make a checkpoint, and the file grows by more than a page at once. */
 static struct store_batch *fill(struct prop *p)
 {
 	static uint8_t body[20000];
@@ -223,8 +221,7 @@ static void scenario(struct user *u, char *why, size_t octets)
 	store_close(s);
 }
 
-/* After the power loss that follows: what was answered OK is there, and no more than what was
- * asked. */
+/* After the power loss that follows: what was answered OK is there, and no more than what was asked. */
 static void check_aftermath(struct powerloss *disk, const struct user *u)
 {
 	struct complaint c = {0};

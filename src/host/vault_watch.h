@@ -2,10 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * Whether our vault is there and answers. A vault has no loop and no control channel that it
- * listens to: only its neighbour can tell that it hangs. It is asked for a sign of life, which
- * process_vault_main() answers; one that misses two in a row is reported to the supervisor, which
- * starts a new one.
+ * Whether our vault is there and answers. A vault has no loop and no control channel that it listens to: only its
+ * neighbour can tell that it hangs. It is asked for a sign of life, which process_vault_main()
+ * answers; one that misses two in a row is reported to the supervisor, which starts a new one.
  */
 #include "host/process.h"
 

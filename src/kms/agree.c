@@ -11,8 +11,7 @@
  *   responder: PEER_EXCHANGE -> vault answers -> AGREED durable -> answer
  *              PEER_CONFIRM  -> proof compared -> READY durable -> answer
  *
- * An interruption before AGREED starts a new exchange; after it, the confirmation alone is sent
- * again.
+ * An interruption before AGREED starts a new exchange; after it, the confirmation alone is sent again.
  */
 
 static struct err agreement_new(struct kms *k, struct block *b, struct agreement **out)

@@ -6,13 +6,12 @@
  *
  *   key = HKDF-SHA-512( secret = for each source: number (u8), length (u16), octets
  *                       salt   = (none)
- *                       info   = "merlon hybrid key 1", both sites (u8 length, name; the one that
- * sorts first first), key id, transcript hash of the exchange, numbers of the sources (u8 count, u8
- * each), size in bits (u32) )
+ *                       info   = "merlon hybrid key 1", both sites (u8 length, name; the one that sorts
+ *                                first first), key id, transcript hash of the exchange,
+ *                                numbers of the sources (u8 count, u8 each), size in bits (u32) )
  *
- * Length prefixes keep the sources apart [NIST SP 800-56C r2 §2 leaves concatenation to the
- * caller]. The context binds the key to who, which, and out of which exchange, so no two keys share
- * one output.
+ * Length prefixes keep the sources apart [NIST SP 800-56C r2 §2 leaves concatenation to the caller]. The
+ * context binds the key to who, which, and out of which exchange, so no two keys share one output.
  */
 #include "codec/peer_msg.h"
 

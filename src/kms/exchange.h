@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * The exchange that makes a block hybrid: ML-KEM-768 and X25519 between the two vaults, once a
- * block, through their stores and the TLS between the sites. It is three messages and no I/O:
+ * The exchange that makes a block hybrid: ML-KEM-768 and X25519 between the two vaults, once a block, through
+ * their stores and the TLS between the sites. It is three messages and no I/O:
  *
  *   initiator (the site whose name sorts first)        responder
  *   exchange_open    -- block, exchange id, sites, public keys -->
@@ -11,11 +11,11 @@
  *                    <-- ciphertext, public key, proof of the responder --
  *   exchange_finish  -- proof of the initiator -->     compares with the proof it expects
  *
- * The transcript is SHA-256 over both messages without proofs. A proof is HMAC over the transcript
- * under a key that needs the block's slot 0 and both agreed secrets: only who holds the quantum key
- * can take part, whatever became of TLS and its certificates; and equal proofs mean equal secrets
- * at both ends. Each message is a public value; what must stay secret is in struct exchange_private
- * and struct exchange_secrets, which are octets alone, so that a vault can seal them as they stand.
+ * The transcript is SHA-256 over both messages without proofs. A proof is HMAC over the transcript under a key that needs
+ * the block's slot 0 and both agreed secrets: only who holds the quantum key can take part,
+ * whatever became of TLS and its certificates; and equal proofs mean equal secrets at both ends.
+ * Each message is a public value; what must stay secret is in struct exchange_private and
+ * struct exchange_secrets, which are octets alone, so that a vault can seal them as they stand.
  */
 #include "base/env.h"
 #include "codec/peer_msg.h"

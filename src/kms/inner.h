@@ -142,8 +142,7 @@ void block_drop(struct kms *k, struct block *b);
 struct segment *segment_of(const struct block *b, uint32_t slot);
 bool slot_is_taken(const struct block *b, uint32_t slot);
 void slot_take(struct block *b, uint32_t slot);
-/* The slot will never be used again; an exhausted segment is erased, an exhausted block spent. Adds
- * changes. */
+/* The slot will never be used again; an exhausted segment is erased, an exhausted block spent. Adds changes. */
 void slot_finish(struct kms *k, struct block *b, uint32_t slot);
 void segments_erase_exhausted(struct kms *k);
 /* Drops a spent or void block that no key needs any more. */
@@ -153,8 +152,7 @@ struct err key_new(struct kms *k, struct block *b, uint32_t slot, struct key **o
 void key_drop(struct kms *k, struct key *key);
 /* Drops the key and finishes its slot. Adds changes. */
 void key_finish(struct kms *k, struct key *key);
-/* The SAE's place in its site's table, or -1. With `add` a new name gets a place, if the
- * configuration allows it. */
+/* The SAE's place in its site's table, or -1. With `add` a new name gets a place, if the configuration allows it. */
 int sae_find(struct kms *k, enum sae_side side, const struct kms_name *name, bool add);
 uint32_t available(const struct kms *k);
 struct link *link_find(struct kms *k, const char *name);

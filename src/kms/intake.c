@@ -3,8 +3,7 @@
 #include "inner.h"
 #include "base/secret.h"
 
-/* What the quantum links keep here (codec/qkd_msg.h): their state, their marks, and blocks on their
- * way to the shelf. */
+/* What the quantum links keep here (codec/qkd_msg.h): their state, their marks, and blocks on their way to the shelf. */
 
 static struct err errand_new(struct kms *k, const struct qkd_request *m, struct link *link,
 	kms_done_fn *answer, void *ctx, struct errand **out)
@@ -303,8 +302,7 @@ static struct err state_keep(struct kms *k, const struct qkd_request *m, struct 
 	return OK;
 }
 
-/* Only what is its own and not yet final: a final block is the key store's, and keys may be out of
- * it. */
+/* Only what is its own and not yet final: a final block is the key store's, and keys may be out of it. */
 static struct err block_cancel(struct kms *k, const struct qkd_request *m, const struct link *link,
 	kms_done_fn *answer, void *ctx)
 {

@@ -7,8 +7,8 @@
 enum { AUDIT_KEYS_MAX = 64 };
 
 /*
- * Orders: requests for keys on their way through reserve, offer, deliver. Reads from top to bottom;
- * each function is what happens when the one before it is durable, or answered.
+ * Orders: requests for keys on their way through reserve, offer, deliver. Reads from top to bottom; each function is
+ * what happens when the one before it is durable, or answered.
  */
 
 static void order_deliver(struct order *o);
@@ -573,8 +573,7 @@ void issue_void_uncertain(struct kms *k)
 		if (key == NULL || !key->is_ours)
 			continue;
 		if (o == NULL && failed(order_new(k, NULL, NULL, &o)))
-			return; /* cannot be: KMS_LIVE_KEYS_MAX keys need fewer orders than there
-				   are */
+			return; /* cannot be: KMS_LIVE_KEYS_MAX keys need fewer orders than there are */
 		o->is_enc = true;
 		o->keys[o->count++] = key;
 		if (o->count == KMS_KEYS_MAX) {

@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * The key store of one site: takes distilled blocks from the quantum links, makes each hybrid
- * together with the other site, and gives keys to SAEs: new ones to masters here, and to slaves
- * here the ones that masters at the other site got [ETSI GS QKD 014 §4].
+ * The key store of one site: takes distilled blocks from the quantum links, makes each hybrid together with
+ * the other site, and gives keys to SAEs: new ones to masters here, and to slaves here the ones
+ * that masters at the other site got [ETSI GS QKD 014 §4].
  *
  * What it promises, whatever process dies and whatever the network does:
  *   1. A key is handed to one SAE at most once. An uncertain key is burnt, never handed out again.
@@ -13,15 +13,13 @@
  *   4. Nothing leaves before its durable marks here, at the other site, and in the audit log.
  *
  * A new key's way:     RESERVED durable -> PEER_OFFER -> (durable at the other site) -> CONFIRMED
- *                      -> audit record durable and DELIVERED durable -> combined -> answer -> slot
- * erased A slave's key:       CONFIRMED (by the offer) -> audit and DELIVERED durable -> combined
- * -> answer Uncertain:           the same offer again, to the same peer, until the deadline; then
- * void at both ends. After a crash:       what is RESERVED was never handed out: void at both ends.
- * Then reconcile.
+ *                      -> audit record durable and DELIVERED durable -> combined -> answer -> slot erased
+ * A slave's key:       CONFIRMED (by the offer) -> audit and DELIVERED durable -> combined -> answer
+ * Uncertain:           the same offer again, to the same peer, until the deadline; then void at both ends.
+ * After a crash:       what is RESERVED was never handed out: void at both ends. Then reconcile.
  *
- * No sockets, files, clock or randomness here: struct kms_ports. The store's rows go out as changes
- * and come back at start through kms_load(); blocks and live keys are kept in memory (KMS_*_MAX),
- * finished keys are not.
+ * No sockets, files, clock or randomness here: struct kms_ports. The store's rows go out as changes and come
+ * back at start through kms_load(); blocks and live keys are kept in memory (KMS_*_MAX), finished keys are not.
  */
 #include "base/env.h"
 #include "base/pool.h"
@@ -102,9 +100,8 @@ typedef void kms_done_fn(void *ctx, struct err err, struct span body);
 
 struct kms_ports {
 	void *ctx;
-	/* All changes or none; `done` after durability (body empty), in the order of the calls.
-	 * ERR_STATE: a constraint refused. Any other error: durability is gone, the port stops the
-	 * process itself. */
+	/* All changes or none; `done` after durability (body empty), in the order of the calls. ERR_STATE: a
+	 * constraint refused. Any other error: durability is gone, the port stops the process itself. */
 	void (*save)(void *ctx, const struct kms_change *changes, size_t count, kms_done_fn *done,
 		void *done_ctx);
 	void (*vault)(
@@ -132,8 +129,7 @@ MUST_USE struct err kms_open(struct kms **out, const struct kms_config *config,
 	const struct kms_ports *ports, struct complaint *c);
 void kms_close(struct kms *k);
 
-/* Rows as they were saved; all links first, then blocks in the order they were made, segments,
- * keys. Then start. */
+/* Rows as they were saved; all links first, then blocks in the order they were made, segments, keys. Then start. */
 MUST_USE struct err kms_load(struct kms *k, const struct kms_change *row);
 void kms_start(struct kms *k, struct moment now);
 
@@ -141,8 +137,7 @@ void kms_start(struct kms *k, struct moment now);
 void kms_request(struct kms *k, uint16_t type, struct span body, struct moment now,
 	kms_done_fn *answer, void *answer_ctx);
 void kms_peer_link(struct kms *k, bool is_up, struct moment now);
-/* Whether vault and audit log are there: where they are not, keys are refused rather than burnt. At
- * first: not. */
+/* Whether vault and audit log are there: where they are not, keys are refused rather than burnt. At first: not. */
 void kms_delivery(struct kms *k, bool is_possible);
 /* Retries and deadlines; every 100 ms or so. */
 void kms_tick(struct kms *k, struct moment now);

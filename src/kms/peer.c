@@ -6,8 +6,8 @@
 
 /* --- offers --- */
 
-/* The block can take an offer: both ends have its secrets durably. That the other site offers
- * proves that it is ready there, which the initiator may not have heard yet. */
+/* The block can take an offer: both ends have its secrets durably. That the other site offers proves
+ * that it is ready there, which the initiator may not have heard yet. */
 static bool is_offerable(const struct kms *k, const struct block *b)
 {
 	return b->state == BLOCK_READY ||
@@ -177,9 +177,8 @@ void peer_reconcile(struct kms *k, struct span body, kms_done_fn *answer, void *
 	out.count = m.count;
 	for (size_t i = 0; i < m.count; i++) {
 		struct block *b = block_find(k, m.blocks[i].block_id);
-		/* Who initiated has compared the responder's proof before it was AGREED. The
-		 * responder waits for PEER_CONFIRM: a transcript is public, and is no proof of slot
-		 * 0. */
+		/* Who initiated has compared the responder's proof before it was AGREED. The responder waits for
+		 * PEER_CONFIRM: a transcript is public, and is no proof of slot 0. */
 		const bool is_known =
 			b != NULL &&
 			(b->state == BLOCK_READY ||
@@ -202,8 +201,8 @@ void peer_reconcile(struct kms *k, struct span body, kms_done_fn *answer, void *
 	answer(ctx, OK, writer_span_done(&w));
 }
 
-/* The other site has nothing left of it: nothing more is issued from it here either. Keys that were
- * issued wait on for their slaves, whose masters have them already. */
+/* The other site has nothing left of it: nothing more is issued from it here either. Keys that were issued wait on for
+ * their slaves, whose masters have them already. */
 static void block_retire(struct kms *k, struct block *b)
 {
 	for (uint32_t slot = 0; slot < b->slots; slot++)

@@ -28,8 +28,7 @@ static const uint8_t block_table[BLOCK_STATES][BLOCK_EVENTS] = {
 	[BLOCK_FINAL] = {[BLOCK_FINISH] = TO(BLOCK_FINAL),
 		[BLOCK_AGREE] = TO(BLOCK_AGREED),
 		[BLOCK_CANCEL] = TO(BLOCK_VOID)},
-	/* The initiator may have crashed before it kept its side: then a new exchange replaces this
-	   one. */
+	/* The initiator may have crashed before it kept its side: then a new exchange replaces this one. */
 	[BLOCK_AGREED] = {[BLOCK_FINISH] = TO(BLOCK_AGREED),
 		[BLOCK_AGREE] = TO(BLOCK_AGREED),
 		[BLOCK_CONFIRM] = TO(BLOCK_READY),

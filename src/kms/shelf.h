@@ -4,24 +4,22 @@
 /*
  * The shelf: what states a key and a block can be in, and how a block is cut into keys.
  *
- * A block is a run of distilled octets that both sites hold. It is cut into slots of 32 octets; one
- * slot is the quantum share of one key, and no slot ever serves two. Slot 0 never leaves the
- * vaults: it authenticates the exchange that makes the block hybrid (exchange.h). What remains is
- * halved: the low half is issued by the site whose name sorts first, the high half by the other, so
- * the two never claim the same bits [facts: claim race of common pools].
+ * A block is a run of distilled octets that both sites hold. It is cut into slots of 32 octets; one slot is the
+ * quantum share of one key, and no slot ever serves two. Slot 0 never leaves the vaults: it
+ * authenticates the exchange that makes the block hybrid (exchange.h). What remains is halved: the
+ * low half is issued by the site whose name sorts first, the high half by the other, so the two
+ * never claim the same bits [facts: claim race of common pools].
  *
- * A key's id is a UUID [RFC 9562 §5.8, version 8] out of SHA-256 over block id, direction and slot:
- * public, the same at both ends without a word between them.
+ * A key's id is a UUID [RFC 9562 §5.8, version 8] out of SHA-256 over block id, direction and slot: public,
+ * the same at both ends without a word between them.
  *
  * Key states at one end; the issuing end goes the whole way, the other one starts with ACCEPT:
  *
- *   AVAILABLE --RESERVE--> RESERVED --OFFER--> OFFERED --CONFIRM--> CONFIRMED --DELIVER-->
- * DELIVERED --ERASE--> ERASED
+ *   AVAILABLE --RESERVE--> RESERVED --OFFER--> OFFERED --CONFIRM--> CONFIRMED --DELIVER--> DELIVERED --ERASE--> ERASED
  *       \-------------------ACCEPT (the other end offers) ------------^
  *   every state before DELIVERED --CANCEL--> VOID, for ever
  *
- * A pair that the table does not name is refused (ERR_STATE). VOID and ERASED are tombstones:
- * nothing leads out.
+ * A pair that the table does not name is refused (ERR_STATE). VOID and ERASED are tombstones: nothing leads out.
  */
 #include "codec/kms_msg.h"
 
@@ -51,9 +49,8 @@ MUST_USE struct err key_step(enum key_state *state, enum key_event event);
 const char *key_state_word(enum key_state state);
 
 /*
- * Block states: PENDING (the quantum link has not finished it), FINAL (it has), AGREED (the hybrid
- * exchange's secrets are durable here), READY (and at the other site: keys may be issued), SPENT,
- * VOID.
+ * Block states: PENDING (the quantum link has not finished it), FINAL (it has), AGREED (the hybrid exchange's
+ * secrets are durable here), READY (and at the other site: keys may be issued), SPENT, VOID.
  */
 enum block_state {
 	BLOCK_PENDING,

@@ -135,8 +135,7 @@ void block_settle(struct kms *k, struct block *b)
 		block_drop(k, b);
 }
 
-/* The rows of its keys need no change: a void block voids them (kms_load() is not even shown them).
- */
+/* The rows of its keys need no change: a void block voids them (kms_load() is not even shown them). */
 void block_void(struct kms *k, struct block *b)
 {
 	if (failed(block_step(&b->state, BLOCK_CANCEL)))
@@ -149,8 +148,7 @@ void block_void(struct kms *k, struct block *b)
 	link_note(b->link, b->id, BLOCK_VOID);
 	for (uint32_t i = 0; i < k->keys.limit; i++) {
 		struct key *key = pool_item(&k->keys, i);
-		/* A delivery under way keeps its key; without the segment it will fail at the
-		 * vault's door. */
+		/* A delivery under way keeps its key; without the segment it will fail at the vault's door. */
 		if (key == NULL || key->block != b || failed(key_step(&key->state, KEY_CANCEL)))
 			continue;
 		if (!key->is_ours && key->uses == 0)

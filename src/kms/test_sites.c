@@ -1,10 +1,10 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Two sites in the deterministic simulator: their stores with a disk that forgets what it has not
- * acknowledged, their vaults, a network that loses, delays, doubles and reorders, quantum links
- * that bring blocks, SAEs that ask, and either side crashing at any moment. A recorder outside sees
- * every key that an SAE gets, and holds the promises of kms.h against it.
+ * Two sites in the deterministic simulator: their stores with a disk that forgets what it has not acknowledged,
+ * their vaults, a network that loses, delays, doubles and reorders, quantum links that bring
+ * blocks, SAEs that ask, and either side crashing at any moment. A recorder outside sees every key that
+ * an SAE gets, and holds the promises of kms.h against it.
  */
 #include "kms/kms.h"
 #include "kms/vault.h"
@@ -62,8 +62,7 @@ static void see(int side, const struct kms_name *sae, const struct kms_name *sla
 	seen.count++;
 }
 
-/* --- the disk: batches in order; what was not acknowledged survives a crash up to some point, or
- * not --- */
+/* --- the disk: batches in order; what was not acknowledged survives a crash up to some point, or not --- */
 
 struct row {
 	struct kms_change change;
@@ -541,8 +540,7 @@ static void work(struct site *s)
 	if (prop_below(p, 2) == 0)
 		enc_ask(s);
 	if (task_count[s->side] > 0) {
-		/* Some tasks are done several times, at once or later: all but one must be refused.
-		 */
+		/* Some tasks are done several times, at once or later: all but one must be refused. */
 		struct decode_task *t = &tasks[s->side][prop_below(p, task_count[s->side])];
 		dec_ask(s, t, prop_below(p, 8) == 0);
 		if (prop_below(p, 4) == 0)
@@ -562,8 +560,7 @@ static void block_answered(void *ctx, struct err e, struct span body)
 
 	(void)body;
 	if (s->life == a->life) {
-		/* After a crash the link asks which blocks are kept; here ERR_STATE tells it the
-		 * same. */
+		/* After a crash the link asks which blocks are kept; here ERR_STATE tells it the same. */
 		const bool is_kept = !failed(e) || (e.kind == ERR_STATE && s->block_phase == 0);
 		if (is_kept && ++s->block_phase == 2) {
 			s->block_phase = 0;
@@ -803,8 +800,7 @@ static void test_no_key_twice_none_to_a_foreigner_and_equal_at_both_ends(void **
 	assert_true(seen.both > seeds());
 }
 
-/* The play above can fail: with a disk that acknowledges what it then forgets, a promise is broken.
- */
+/* The play above can fail: with a disk that acknowledges what it then forgets, a promise is broken. */
 static void test_a_disk_that_lies_is_found_out(void **state)
 {
 	(void)state;

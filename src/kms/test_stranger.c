@@ -1,9 +1,8 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What somebody may reach who speaks on the line between the sites, whatever became of TLS, and
- * does not hold the quantum key; or who has taken over the process of a quantum link. The site
- * under test answers exchanges: its name sorts last. All ports answer at once.
+ * What somebody may reach who speaks on the line between the sites, whatever became of TLS, and does not
+ * hold the quantum key; or who has taken over the process of a quantum link. The site under test answers exchanges: its name sorts last. All ports answer at once.
  */
 #include "kms/exchange.h"
 #include "kms/kms.h"

@@ -291,8 +291,7 @@ static struct err serve_exchange_finish(
 	return e;
 }
 
-/* Where the slot's share lies in its opened segment. Slot 0 and what is in no half are never
- * shares. */
+/* Where the slot's share lies in its opened segment. Slot 0 and what is in no half are never shares. */
 static struct err share_find(const struct kvault_segment *s, uint32_t slot, struct span segment,
 	struct span *share, enum direction *direction)
 {

@@ -2,10 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * What kms-vault computes: the answers of codec/kvault_msg.h. The key-encryption key and, while a
- * call lasts, private keys, shares and combined keys are here and nowhere else. The vault keeps no
- * state: what it hands out sealed is bound by its associated data to what it is and whose (link,
- * block, exchange, segment), so the store cannot make it combine the wrong things.
+ * What kms-vault computes: the answers of codec/kvault_msg.h. The key-encryption key and, while a call lasts,
+ * private keys, shares and combined keys are here and nowhere else. The vault keeps no state:
+ * what it hands out sealed is bound by its associated data to what it is and whose (link, block, exchange,
+ * segment), so the store cannot make it combine the wrong things.
  */
 #include "codec/kvault_msg.h"
 #include "crypt/envelope.h"

@@ -150,8 +150,7 @@ static void fill_alice(struct collect_block *b, const struct driver_record *reco
 			is_lost ? SIFT_LOST : driver_slot_at(record, from + i));
 }
 
-/* A double click is a random bit [Lim §II]: dropping it would let an attacker choose when to be
- * seen. */
+/* A double click is a random bit [Lim §II]: dropping it would let an attacker choose when to be seen. */
 static struct err bit_of(struct collect *c, uint8_t clicks, uint8_t *bit)
 {
 	*bit = clicks >> 1;

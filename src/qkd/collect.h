@@ -2,12 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * Collecting what a device saw into blocks of slots. Block i of a session is slots [i * N, (i + 1)
- * * N): both ends cut alike without a word. A block that began before the device was heard is
- * partial and dropped when it ends.
+ * Collecting what a device saw into blocks of slots. Block i of a session is slots [i * N, (i + 1) * N): both ends cut alike without
+ * a word. A block that began before the device was heard is partial and dropped when it ends.
  *
- * Alice keeps the newest blocks and forgets the oldest; Bob keeps the oldest and, when he is full,
- * wants no more until one is used: his device is then not read, and a simulated source waits.
+ * Alice keeps the newest blocks and forgets the oldest; Bob keeps the oldest and, when he is full, wants no more
+ * until one is used: his device is then not read, and a simulated source waits.
  */
 #include "codec/qkd_driver.h"
 #include "sift.h"
@@ -39,8 +38,7 @@ void collect_close(struct collect *c);
 
 /* A device is (again) there; what was collected in another session is forgotten. */
 void collect_session(struct collect *c, const uint8_t session[static 16]);
-/* DRIVER_SLOTS, DRIVER_EVENTS or DRIVER_LOST. ERR_INPUT: not this end's, or not where the last one
- * ended. */
+/* DRIVER_SLOTS, DRIVER_EVENTS or DRIVER_LOST. ERR_INPUT: not this end's, or not where the last one ended. */
 MUST_USE struct err collect_record(struct collect *c, const struct driver_record *record);
 bool collect_is_full(const struct collect *c);
 struct collect_block *collect_oldest(struct collect *c); /* complete, or NULL */

@@ -23,8 +23,7 @@ static double photons(const struct qkd_parameters *p, int n)
 	return sum;
 }
 
-/* n^+-_k: the count scaled to its intensity, with Hoeffding's deviation; sign +1 or -1 [Lim §II].
- */
+/* n^+-_k: the count scaled to its intensity, with Hoeffding's deviation; sign +1 or -1 [Lim §II]. */
 static double bound(
 	const struct qkd_parameters *p, const double n[QKD_INTENSITIES], size_t k, int sign)
 {
@@ -76,10 +75,9 @@ static double phase_error(const struct qkd_parameters *p, const struct estimate 
 	const double c = e->test_single, d = e->key_single;
 	const double ratio = fmax(e->test_single_errors / c, 1e-12);
 	/*
-	 * gamma is of a normal approximation and vanishes with the errors, as if none in the sample
-	 * meant none at all. Of K errors in c + d places none falls among the c with at most exp(-K
-	 * c / (c + d)): where that is gamma's own (eps_sec / 21)^2, it is the least that may be
-	 * said. A bound from above may always be raised.
+	 * gamma is of a normal approximation and vanishes with the errors, as if none in the sample meant none at all. Of K
+	 * errors in c + d places none falls among the c with at most exp(-K c / (c + d)): where that is gamma's own
+	 * (eps_sec / 21)^2, it is the least that may be said. A bound from above may always be raised.
 	 */
 	const double least = (c + d) / (c * d) * 2 * log(epsilon_terms / p->eps_sec);
 
@@ -106,8 +104,7 @@ enum qkd_abort estimate_block(
 	double n_x[QKD_INTENSITIES], n_z[QKD_INTENSITIES], m_z[QKD_INTENSITIES];
 
 	*out = (struct estimate){0};
-	/* First: an attack takes counts away too, and it is the attack that the operator must hear
-	 * of. */
+	/* First: an attack takes counts away too, and it is the attack that the operator must hear of. */
 	out->test_qber = test == 0 ? 0 : (double)qkd_sum(counts->test_errors) / test;
 	if (test >= QBER_BITS_MIN && out->test_qber > p->qber_max)
 		return QKD_QBER_TOO_HIGH;
@@ -119,8 +116,7 @@ enum qkd_abort estimate_block(
 		m_z[k] = counts->test_errors[k];
 	}
 	estimate_bounds(n_x, n_z, m_z, p, out);
-	/* Decoys that show no single photons, or more than there are bits: not what our source
-	 * sent. */
+	/* Decoys that show no single photons, or more than there are bits: not what our source sent. */
 	if (out->key_single <= 0 || out->test_single <= 0 ||
 		out->key_vacuum + out->key_single > key)
 		return QKD_DECOY_INCONSISTENT;

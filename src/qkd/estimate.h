@@ -1,8 +1,7 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-/* Second stage: what an eavesdropper may know, from counts alone [Lim (2)-(5)], and the key length
- * [Lim (1)]. */
+/* Second stage: what an eavesdropper may know, from counts alone [Lim (2)-(5)], and the key length [Lim (1)]. */
 #include "qkd.h"
 
 struct estimate {
@@ -24,9 +23,8 @@ void estimate_bounds(const double key[QKD_INTENSITIES], const double test[QKD_IN
 	struct estimate *out);
 
 /*
- * [Lim (1)], before rounding down: `parities` is lambda_EC, the bits published by reconciliation;
- * `verify_bits` what verification published, for which Lim has log2(2/eps_cor). May be negative: no
- * key.
+ * [Lim (1)], before rounding down: `parities` is lambda_EC, the bits published by reconciliation; `verify_bits` what verification
+ * published, for which Lim has log2(2/eps_cor). May be negative: no key.
  */
 double estimate_final_bits(const struct estimate *e, const struct qkd_parameters *p,
 	double parities, double verify_bits);

@@ -70,8 +70,8 @@ static struct err settings_check(const struct qkd_link_settings *s, struct compl
 	return OK;
 }
 
-/* What amplification and state blobs take for a moment later: mapped now, while the limit on locked
- * memory may still be a privileged user's. */
+/* What amplification and state blobs take for a moment later: mapped now, while the limit on locked memory
+ * may still be a privileged user's. */
 static struct err memory_reserve(const struct qkd_link_settings *s)
 {
 	struct secret reserve;
@@ -293,8 +293,7 @@ static void refuse(struct qkd_link *l, const struct alarm_kind *kind, const char
 	link_disconnect(l);
 }
 
-/* Both HELLOs are known. Marks tell whether an end was set back to an older state: it would use
- * pads twice. */
+/* Both HELLOs are known. Marks tell whether an end was set back to an older state: it would use pads twice. */
 static void greet(struct qkd_link *l)
 {
 	const struct link_hello *peer = &l->peer;
@@ -403,8 +402,7 @@ static void opened(struct qkd_link *l, struct span body)
 		bootstrapped(l, body);
 		return;
 	}
-	/* Marks without pads: the state was lost. The bootstrap secret's pads may be used up
-	 * already. */
+	/* Marks without pads: the state was lost. The bootstrap secret's pads may be used up already. */
 	if (l->marks.send != 0 || l->marks.accept != 0 || l->opened.block_count != 0 ||
 		failed(pads_from_bootstrap(
 			pads, l->settings.role == LINK_ALICE, secret_span(&l->bootstrap)))) {

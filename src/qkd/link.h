@@ -2,28 +2,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * One end of a quantum link: a state machine without sockets. Events come in by the functions
- * below; what it wants done goes out through a port. It runs unchanged in the daemon, in a test of
- * both ends, and in a simulation of crashes.
+ * One end of a quantum link: a state machine without sockets. Events come in by the functions below; what it wants done goes
+ * out through a port. It runs unchanged in the daemon, in a test of both ends, and in a simulation of crashes.
  *
- * Life of a connection: open at the store (what it says is the truth: pads, marks, blocks) -> HELLO
- * both ways -> reconcile pending blocks -> READY both ways -> blocks, one after another, until it
- * breaks. Nothing of a broken connection is kept but complete blocks of slots.
+ * Life of a connection: open at the store (what it says is the truth: pads, marks, blocks) -> HELLO both ways -> reconcile
+ * pending blocks -> READY both ways -> blocks, one after another, until it breaks. Nothing of a broken
+ * connection is kept but complete blocks of slots.
  *
  * A block at Alice (A) and Bob (B); "mark" and "store" are durable before what follows them:
- *   B DETECTIONS -> A SIFTED -> (B PASS | RANGES -> A PARITIES) … -> B CORRECTED -> A VERIFY -> B
- * VERIFIED
+ *   B DETECTIONS -> A SIFTED -> (B PASS | RANGES -> A PARITIES) … -> B CORRECTED -> A VERIFY -> B VERIFIED
  *   -> A AMPLIFY, mark send, TAG -> B mark accept, check, store PENDING, mark send, TAG
  *   -> A mark accept, check, store PENDING, store FINAL, FINAL -> B store FINAL
- * Every message from DETECTIONS to AMPLIFY is in the transcript that both tags cover, after the
- * link's name and the parameters as each end itself is set; Bob's covers Alice's tag too. So Bob's
- * tag says, authentically, that his end is PENDING, and Alice may go to FINAL. After a break: a
- * block FINAL at one end and PENDING at the other becomes FINAL at both; a block PENDING at both,
- * or at one alone, becomes VOID.
+ * Every message from DETECTIONS to AMPLIFY is in the transcript that both tags cover, after the link's name and the
+ * parameters as each end itself is set; Bob's covers Alice's tag too. So
+ * Bob's tag says, authentically, that his end is PENDING, and Alice may go to FINAL. After a break: a block FINAL at one end and
+ * PENDING at the other becomes FINAL at both; a block PENDING at both, or at one alone, becomes VOID.
  *
- * HELLO, READY, FINAL and ABORT are protected by TLS alone. Who could forge them could stop the
- * link or void blocks, not learn or plant key: a block leaves PENDING only behind a verified tag at
- * its own end.
+ * HELLO, READY, FINAL and ABORT are protected by TLS alone. Who could forge them could stop the link or void blocks, not
+ * learn or plant key: a block leaves PENDING only behind a verified tag at its own end.
  */
 #include "base/alarm.h"
 #include "base/env.h"
@@ -46,8 +42,7 @@ struct qkd_link_settings {
 struct qkd_link_port {
 	void *ctx;
 	void (*send)(void *ctx, uint16_t type, struct span body);
-	/* To the key store; one at a time, answered by qkd_link_store_answered(). The body holds
-	 * secrets. */
+	/* To the key store; one at a time, answered by qkd_link_store_answered(). The body holds secrets. */
 	void (*ask)(void *ctx, uint16_t type, struct span body);
 	/* The connection to the peer is of no more use: close it. qkd_link_peer_down() follows. */
 	void (*disconnect)(void *ctx);

@@ -83,8 +83,7 @@ void link_block_abort(struct qkd_link *l, enum qkd_abort reason, bool tell_peer)
 	report_write(l, reason, report);
 	block_forget(l);
 	l->port.block_done(l->port.ctx, reason, report);
-	/* The store may hold the block: only a new greeting says at both ends what becomes of it.
-	 */
+	/* The store may hold the block: only a new greeting says at both ends what becomes of it. */
 	if (is_pending)
 		link_disconnect(l);
 }
@@ -94,8 +93,7 @@ static void fail(struct qkd_link *l, enum qkd_abort reason)
 	link_block_abort(l, reason, true);
 }
 
-/* The transcript: what both ends were set to, then type, length and body of each message, under
- * both hash keys. */
+/* The transcript: what both ends were set to, then type, length and body of each message, under both hash keys. */
 
 static void hash_message(struct polyhash *h, uint16_t type, struct span body)
 {
@@ -110,9 +108,8 @@ static void hash_message(struct polyhash *h, uint16_t type, struct span body)
 }
 
 /*
- * HELLO's parameters were compared on the word of TLS alone. Here each end says its own, so that
- * the tags say too that both bounded the eavesdropper by the same light; and a block of one link is
- * none of another.
+ * HELLO's parameters were compared on the word of TLS alone. Here each end says its own, so that the tags say too
+ * that both bounded the eavesdropper by the same light; and a block of one link is none of another.
  */
 static void transcript_begin(struct qkd_link *l)
 {

@@ -1,8 +1,7 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-/* The inside of qkd/link.h: link.c keeps connection, store and reconciliation of blocks;
- * link_block.c the way of one block. */
+/* The inside of qkd/link.h: link.c keeps connection, store and reconciliation of blocks; link_block.c the way of one block. */
 #include "amplify.h"
 #include "base/secret.h"
 #include "codec/qkd_pads.h"
@@ -88,8 +87,7 @@ struct qkd_link {
 void link_stage_enter(struct qkd_link *l, enum link_stage stage);
 void link_send(struct qkd_link *l, uint16_t type, const struct link_message *m);
 void link_disconnect(struct qkd_link *l);
-/* Asks the store; `after` is called when it is durable. A refusal aborts the block and the
- * connection. */
+/* Asks the store; `after` is called when it is durable. A refusal aborts the block and the connection. */
 void link_ask(
 	struct qkd_link *l, uint16_t type, const struct qkd_request *request, link_after_fn *after);
 /* QKD_STATE or QKD_BLOCK_FINAL with the pads as they are now. */

@@ -179,8 +179,7 @@ struct err optics_run(struct optics *o, uint32_t count, uint8_t *nibbles,
 	return OK;
 }
 
-/* Expected detections a pulse of intensity k, and errors among them, with `share` of the light
- * going astray. */
+/* Expected detections a pulse of intensity k, and errors among them, with `share` of the light going astray. */
 static void expect(
 	const struct optics_settings *s, size_t k, double share, double *gain, double *errors)
 {
@@ -198,8 +197,7 @@ static void expect_all(const struct optics_settings *s, double *gain, double *er
 		double g, e, g_other, e_other;
 		expect(s, k, s->misalignment, &g, &e);
 		expect(s, k, 0.5, &g_other, &e_other);
-		/* Intercepted: half in the right basis, half in the other; nothing seen, nothing
-		 * sent. */
+		/* Intercepted: half in the right basis, half in the other; nothing seen, nothing sent. */
 		const double g_resent = seen * (g + g_other) / 2 + (1 - seen) * dark;
 		const double e_resent = seen * (e + e_other) / 2 + (1 - seen) * dark / 2;
 		*gain += s->probability[k] * ((1 - s->intercepted) * g + s->intercepted * g_resent);

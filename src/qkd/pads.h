@@ -4,15 +4,13 @@
 /*
  * Authentication pads: 128 fresh secret bits for each Wegman-Carter tag.
  *
- * Each direction has a pool of its own, so that the ends never take the same pad for two messages.
- * Pads are numbered for ever; the mark of a direction is the next free number. It is made durable
- * (QKD_MARK) before a tag is sent, and before a tag is accepted: after a crash a pad is burnt,
- * never used again. The receiver takes any number from its mark on, since the sender may have burnt
- * some, up to PADS_SKIP_MAX of them.
+ * Each direction has a pool of its own, so that the ends never take the same pad for two messages. Pads are numbered
+ * for ever; the mark of a direction is the next free number. It is made durable (QKD_MARK) before a
+ * tag is sent, and before a tag is accepted: after a crash a pad is burnt, never used again. The receiver takes any
+ * number from its mark on, since the sender may have burnt some, up to PADS_SKIP_MAX of them.
  *
- * The first pads come from the bootstrap secret, later ones from final blocks: a block's refill
- * becomes part of the pools in the same transaction that makes the block final, so the ends' pools
- * have the same end or the block is not final.
+ * The first pads come from the bootstrap secret, later ones from final blocks: a block's refill becomes part of the pools in the same
+ * transaction that makes the block final, so the ends' pools have the same end or the block is not final.
  */
 #include "codec/qkd_link.h"
 #include "codec/qkd_pads.h"

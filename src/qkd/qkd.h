@@ -2,22 +2,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * Quantum key distribution, after the light: from what two devices saw to a key that only two ends
- * know.
+ * Quantum key distribution, after the light: from what two devices saw to a key that only two ends know.
  *
- * Protocol: BB84 with phase-randomised weak coherent pulses of three intensities (two decoys),
- * asymmetric bases, finite-key security against coherent attacks by Lim, Curty, Walenta, Xu,
- * Zbinden, Phys. Rev. A 89, 022307 (2014), cited as [Lim (n)] by equation. Key basis X, test basis
- * Z.
+ * Protocol: BB84 with phase-randomised weak coherent pulses of three intensities (two decoys), asymmetric bases,
+ * finite-key security against coherent attacks by Lim, Curty, Walenta, Xu, Zbinden, Phys. Rev. A 89,
+ * 022307 (2014), cited as [Lim (n)] by equation. Key basis X, test basis Z.
  *
- * Words. Slot: one pulse of the source, numbered. Detection: a slot in which Bob's detectors fired.
- * Block: a fixed range of slots, post-processed as a whole. Alice sends light and her key is the
- * reference; Bob corrects his. Intensity 0 is the signal mu1 (brightest), 1 and 2 are the decoys
- * mu2 > mu3.
+ * Words. Slot: one pulse of the source, numbered. Detection: a slot in which Bob's detectors fired. Block: a fixed range of slots,
+ * post-processed as a whole. Alice sends light and her key is the reference; Bob corrects his.
+ * Intensity 0 is the signal mu1 (brightest), 1 and 2 are the decoys mu2 > mu3.
  *
- * Bases and intensities of a block are announced only after its last slot was detected: announcing
- * earlier would tell an eavesdropper which slots of a running block are still worth attacking
- * [Pfister, Lütkenhaus, Wehner, Coles, New J. Phys. 18, 053001 (2016)].
+ * Bases and intensities of a block are announced only after its last slot was detected: announcing earlier would tell an
+ * eavesdropper which slots of a running block are still worth attacking [Pfister, Lütkenhaus,
+ * Wehner, Coles, New J. Phys. 18, 053001 (2016)].
  *
  * Five stages, five files, each `in, parameters -> out or the reason to abort`:
  *   sift       keep slots where both used one basis; the test basis is revealed whole
@@ -27,24 +24,21 @@
  *   amplify    shorten by all that may be known [Lim (1)], by a Toeplitz hash with a full seed
  * link.h drives them over the classical channel and the key store.
  *
- * The leak account is a ledger carried along: each bit that depends on the X bits and leaves an end
- * is counted, at both ends, when it is sent or received: parities (all of them; also those that
- * follow from others) and the tag of the verification. Test bits are counted as revealed; they are
- * no part of the key.
+ * The leak account is a ledger carried along: each bit that depends on the X bits and leaves an end is counted, at both ends, when
+ * it is sent or received: parities (all of them; also those that follow from others) and the tag of the
+ * verification. Test bits are counted as revealed; they are no part of the key.
  *
- * The epsilon budget of a block: eps_sec (secrecy, all of [Lim (B4)]: 21 equal terms), eps_cor (the
- * ends differ and nobody notices: collision of the verification hash), eps_auth (a forged
- * transcript passes: at most 2 (L + 1) / 2^128 for L blocks of 16 octets, see wegman_carter.h).
- * They add up over blocks.
+ * The epsilon budget of a block: eps_sec (secrecy, all of [Lim (B4)]: 21 equal terms), eps_cor (the ends differ
+ * and nobody notices: collision of the verification hash), eps_auth (a forged transcript passes: at
+ * most 2 (L + 1) / 2^128 for L blocks of 16 octets, see wegman_carter.h). They add up over blocks.
  *
- * Open point, said here because it is a limit of the claim: [Lim] proves blocks of fixed detected
- * length; ours are of fixed sent length with the bound evaluated on the counts observed. Wiesemann
- * et al., arXiv:2405.16578 treats that rigorously; the constants have not been re-derived from it.
+ * Open point, said here because it is a limit of the claim: [Lim] proves blocks of fixed detected length; ours are of fixed sent
+ * length with the bound evaluated on the counts observed. Wiesemann et al., arXiv:2405.16578 treats that
+ * rigorously; the constants have not been re-derived from it.
  *
- * Cascade is two-way. Bob sends no parity, but his questions tell how each of Alice's compared with
- * his: one bit each, and nothing more, since all that he says is determined by these. Tupkary,
- * Lütkenhaus, arXiv:2307.00576 show that leaving them out can be wrong for decoy-state BB84. So the
- * account takes them as leak in full: twice the parities.
+ * Cascade is two-way. Bob sends no parity, but his questions tell how each of Alice's compared with his: one bit each, and nothing more,
+ * since all that he says is determined by these. Tupkary, Lütkenhaus, arXiv:2307.00576 show that leaving them out can
+ * be wrong for decoy-state BB84. So the account takes them as leak in full: twice the parities.
  */
 #include "base/alarm.h"
 #include "base/err.h"

@@ -59,8 +59,7 @@ void reconcile_begin(struct reconcile *r, struct key_bits *key, double qber)
 	r->search_count = 0;
 }
 
-/* The permutation's generator: splitmix64 (public domain). Public and seeded by the peer: spread is
- * all it is for. */
+/* The permutation's generator: splitmix64 (public domain). Public and seeded by the peer: spread is all it is for. */
 static uint64_t next(uint64_t *state)
 {
 	uint64_t z = *state += 0x9e3779b97f4a7c15u;
@@ -165,8 +164,7 @@ enum qkd_abort reconcile_answer(struct reconcile *r, uint16_t type,
 	if (reason != QKD_GOES_ON)
 		return reason;
 	r->parities += *count;
-	/* More than the key has: nothing can be left of it, and a peer may not keep us busy for
-	 * ever. */
+	/* More than the key has: nothing can be left of it, and a peer may not keep us busy for ever. */
 	return r->parities > r->key->count ? QKD_NOT_CORRECTED : QKD_GOES_ON;
 }
 

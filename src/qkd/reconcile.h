@@ -2,18 +2,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * Third stage: Cascade [Brassard, Salvail 1993; Martinez-Mateo et al. arXiv:1407.3257]. Bob makes
- * his bits equal to Alice's by asking for parities of ranges of permuted keys.
+ * Third stage: Cascade [Brassard, Salvail 1993; Martinez-Mateo et al. arXiv:1407.3257]. Bob makes his bits equal to Alice's by asking
+ * for parities of ranges of permuted keys.
  *
- * Pass 1 cuts the key, in its own order, into blocks of about 1/QBER bits; each later pass permutes
- * it anew and uses larger blocks. Where a block's parities differ, it holds an odd number of
- * errors, and halving finds one of them. A corrected bit lies in one block of each pass begun, and
- * turns their parities: blocks that looked right become odd and are searched in turn (the cascade).
- * Always the earliest pass that has odd blocks is searched, all its odd blocks at once: one message
- * asks half a parity for each, so rounds count by depth, not by errors.
+ * Pass 1 cuts the key, in its own order, into blocks of about 1/QBER bits; each later pass permutes it anew and uses larger
+ * blocks. Where a block's parities differ, it holds an odd number of errors, and halving finds one of them. A corrected bit
+ * lies in one block of each pass begun, and turns their parities: blocks that looked right become odd
+ * and are searched in turn (the cascade). Always the earliest pass that has odd blocks is searched, all its
+ * odd blocks at once: one message asks half a parity for each, so rounds count by depth, not by errors.
  *
- * Alice only answers; she knows nothing of Bob's bits. All that she answers is leak, and both ends
- * count it alike. Permutations come from a seed in the clear: they need not be secret, only fresh.
+ * Alice only answers; she knows nothing of Bob's bits. All that she answers is leak, and both ends count it alike.
+ * Permutations come from a seed in the clear: they need not be secret, only fresh.
  */
 #include "codec/qkd_link.h"
 #include "sift.h"
@@ -59,9 +58,8 @@ enum qkd_abort reconcile_answer(struct reconcile *r, uint16_t type,
 	const struct link_message *asked, struct span_mut bits, uint32_t *count);
 
 /*
- * Bob: the next question. *type is LINK_PASS (fill of m: all but the permutation, which the caller
- * drew), LINK_RANGES (items are written to `items`), or LINK_CORRECTED when there is nothing left
- * to ask.
+ * Bob: the next question. *type is LINK_PASS (fill of m: all but the permutation, which the caller drew), LINK_RANGES (items
+ * are written to `items`), or LINK_CORRECTED when there is nothing left to ask.
  */
 void reconcile_ask(struct reconcile *r, uint64_t permutation, uint16_t *type,
 	struct link_message *m, struct writer *items);

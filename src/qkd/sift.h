@@ -4,10 +4,9 @@
 /*
  * First stage: from slots to X bits.
  *
- * Alice holds a log of 4 bits a slot; a slot her device lost is marked. Bob holds his detections in
- * ascending order. Bob says where he detected, in which basis, and his Z bits; Alice answers which
- * ones count and their intensity, and her Z bits. What both keep is one X bit a position, in the
- * order of slots, and the same counts.
+ * Alice holds a log of 4 bits a slot; a slot her device lost is marked. Bob holds his detections in ascending order.
+ * Bob says where he detected, in which basis, and his Z bits; Alice answers which ones count and their
+ * intensity, and her Z bits. What both keep is one X bit a position, in the order of slots, and the same counts.
  */
 #include "codec/qkd_link.h"
 #include "qkd.h"
@@ -39,8 +38,8 @@ struct sift_detections {
 
 /* Bob, before: the items of LINK_DETECTIONS. */
 void sift_announce(const struct sift_detections *detections, struct writer *items);
-/* Alice: reads LINK_DETECTIONS, writes the items of LINK_SIFTED, keeps her X bits. QKD_PROTOCOL
- * where the announcement cannot be. */
+/* Alice: reads LINK_DETECTIONS, writes the items of LINK_SIFTED, keeps her X bits. QKD_PROTOCOL where the
+ * announcement cannot be. */
 enum qkd_abort sift_answer(const struct sift_log *log, const struct link_message *announced,
 	struct writer *items, struct key_bits *key, struct qkd_counts *counts);
 /* Bob: reads LINK_SIFTED, keeps his X bits. */

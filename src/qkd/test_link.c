@@ -1,13 +1,11 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Both ends of a link in one simulation: simulated optics, a modelled key store, a channel that
- * loses nothing but may break, and crashes wherever something leaves an end: before or after it
- * left, before or after the store kept it.
+ * Both ends of a link in one simulation: simulated optics, a modelled key store, a channel that loses nothing but may break, and
+ * crashes wherever something leaves an end: before or after it left, before or after the store kept it.
  *
- * The store is a model of what kms-store promises (codec/qkd_msg.h). In its dishonest mode it
- * answers "durable" and then forgets in a crash: the properties below must then break, or they
- * prove nothing.
+ * The store is a model of what kms-store promises (codec/qkd_msg.h). In its dishonest mode it answers "durable" and then
+ * forgets in a crash: the properties below must then break, or they prove nothing.
  */
 #include "base/secret.h"
 #include "codec/qkd_pads.h"
@@ -96,8 +94,7 @@ static bool dies(struct end *e)
 	return e->is_crashing;
 }
 
-/* Counts each pad that leaves an end; one number with two different tags is the end of all
- * security. */
+/* Counts each pad that leaves an end; one number with two different tags is the end of all security. */
 static void watch_tag(struct end *e, struct span body)
 {
 	struct link_message m;

@@ -85,8 +85,7 @@ static void test_key_lengths_are_those_of_lim_2014(void **state)
 	}
 }
 
-/* No error among n test bits leaves room for some 2 ln(21 / eps) / n: a spy who takes few bits is
- * seen in none of them. */
+/* No error among n test bits leaves room for some 2 ln(21 / eps) / n: a spy who takes few bits is seen in none of them. */
 static void test_no_error_seen_is_not_no_error(void **state)
 {
 	const struct expected x = lim_counts(0);
@@ -230,8 +229,7 @@ static void test_cascade_corrects_and_never_leaks_less_than_shannon(void **state
 		print_message("QBER %.3f: leak / log2 C(n, errors) = %.3f, %.0f rounds, %d of %d "
 			      "blocks left unequal\n",
 			qbers[q], leak / entropy, rounds / (double)BLOCKS, wrong, BLOCKS);
-		/* Parities name the error pattern, so on average they carry at least its entropy.
-		 */
+		/* Parities name the error pattern, so on average they carry at least its entropy. */
 		assert_true(leak >= entropy);
 		assert_true(leak <= 1.35 * entropy);
 		assert_true(wrong <= 1);

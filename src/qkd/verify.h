@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * Fourth stage: are the keys equal? A polynomial hash of the packed X bits under a key drawn for
- * this block and sent after reconciliation. Two different keys agree in the tag for at most L of
- * 2^64 keys, L = polyhash_blocks: that is eps_cor. The tag's bits are leak.
+ * Fourth stage: are the keys equal? A polynomial hash of the packed X bits under a key drawn for this block and sent
+ * after reconciliation. Two different keys agree in the tag for at most L of 2^64 keys, L = polyhash_blocks:
+ * that is eps_cor. The tag's bits are leak.
  */
 #include "crypt/gf128.h"
 #include "qkd.h"

@@ -1,7 +1,6 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
-/* The input is a program of reads over itself: no sequence may read outside, and once failed,
- * always failed. */
+/* The input is a program of reads over itself: no sequence may read outside, and once failed, always failed. */
 #include "wire/reader.h"
 #include "wire/tlv.h"
 #include <stdlib.h>

@@ -4,11 +4,11 @@
 /*
  * The one reader of bytes from outside.
  *
- * A reader is a value: a view and a place in it. All readers cut from one message share one fault
- * record. The first fault wins and sticks: from then on every read gives zero or an empty view, so
- * a codec reads straight down, without a branch per field, and asks once at the end. The record
- * says where (offset from the start of the message), which field, and which kind of error: what a
- * firewall event and an audit finding need.
+ * A reader is a value: a view and a place in it. All readers cut from one message share one fault record. The first
+ * fault wins and sticks: from then on every read gives zero or an empty view, so a codec reads
+ * straight down, without a branch per field, and asks once at the end. The record says where (offset
+ * from the start of the message), which field, and which kind of error: what a firewall event
+ * and an audit finding need.
  *
  *     struct wire_fault fault = {0};
  *     struct reader r = reader_of(message, &fault);
@@ -37,8 +37,7 @@ struct reader {
 
 struct reader reader_of(struct span message, struct wire_fault *fault);
 
-/* A child reader over the next `len` octets, which the parent skips. Too few: fault, empty child.
- */
+/* A child reader over the next `len` octets, which the parent skips. Too few: fault, empty child. */
 struct reader reader_cut(struct reader *r, size_t len, const char *field);
 
 uint8_t reader_u8(struct reader *r, const char *field);

@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * The one writer. It fills a buffer of fixed size that the caller owns. Where a field does not fit,
- * the writer is full: that sticks, later writes do nothing, and writer_result() says ERR_LIMIT. A
- * length that is known only afterwards is a mark: leave a hole, write the content, close the mark.
+ * The one writer. It fills a buffer of fixed size that the caller owns. Where a field does not fit, the writer is full:
+ * that sticks, later writes do nothing, and writer_result() says ERR_LIMIT. A length that is
+ * known only afterwards is a mark: leave a hole, write the content, close the mark.
  *
  *     struct writer w = writer_of(buffer);
  *     size_t length = writer_mark(&w, 2);

@@ -1,9 +1,8 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Stands where merlon-qkd stands: brings a site's key store blocks, the same at both sites, as a
- * quantum link would. The octets come from a seeded generator: there is nothing quantum here. For
- * the scenario test alone.
+ * Stands where merlon-qkd stands: brings a site's key store blocks, the same at both sites, as a quantum link would. The octets
+ * come from a seeded generator: there is nothing quantum here. For the scenario test alone.
  *
  * Settings: blocks, block_octets, seed.
  */

@@ -1,9 +1,8 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 /*
- * kms_site BUILD FEEDER FOLDER SITE PEER ROLE PEER_PORT API_PORT BLOCKS BLOCK_OCTETS: the key
- * management of one site, as `merlon run` would start it, with the feeder in place of a quantum
- * link. In the foreground.
+ * kms_site BUILD FEEDER FOLDER SITE PEER ROLE PEER_PORT API_PORT BLOCKS BLOCK_OCTETS: the key management of one site, as
+ * `merlon run` would start it, with the feeder in place of a quantum link. In the foreground.
  */
 #include "host/supervisor.h"
 #include <stdio.h>

@@ -1,14 +1,12 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A whole quantum link of real processes on this machine: merlon-optics, merlon-qkd as Alice and as
- * Bob, TLS between them on loopback. This program is their supervisor and, by the model, their key
- * store.
+ * A whole quantum link of real processes on this machine: merlon-optics, merlon-qkd as Alice and as Bob, TLS between them on
+ * loopback. This program is their supervisor and, by the model, their key store.
  *
  *     qkd_link BUILD_ROOT
  *
- * Key flows and is equal; a killed end comes back and goes on; an eavesdropper ends it, with the
- * alarm and no bit more.
+ * Key flows and is equal; a killed end comes back and goes on; an eavesdropper ends it, with the alarm and no bit more.
  */
 #include "base/log.h"
 #include "cmd/lab/pki.h"
@@ -154,8 +152,7 @@ static pid_t spawn(const char *program, const char *const *argv, const int fds[3
 	_exit(127);
 }
 
-/* fd 3 control, 4 handover, 5 the key store. High numbers at our side, so that dup2 harms none of
- * them. */
+/* fd 3 control, 4 handover, 5 the key store. High numbers at our side, so that dup2 harms none of them. */
 static void end_start(struct end *e)
 {
 	int pairs[3][2], theirs[3];

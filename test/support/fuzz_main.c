@@ -1,8 +1,8 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Runs a fuzz target over its corpus, without a fuzzer: every seed that ever found a bug is a test
- * of every build. Argument: the corpus folder. An empty or missing corpus is a failure.
+ * Runs a fuzz target over its corpus, without a fuzzer: every seed that ever found a bug is a test of
+ * every build. Argument: the corpus folder. An empty or missing corpus is a failure.
  */
 #include <dirent.h>
 #include <stdint.h>

@@ -57,8 +57,7 @@ struct entropy inject_entropy(struct entropy *inner)
 	return (struct entropy){.ctx = inner, .fill = fill};
 }
 
-/* -------- what the linker calls instead: declared here, since no header knows these names --------
- */
+/* -------- what the linker calls instead: declared here, since no header knows these names -------- */
 
 void *__real_malloc(size_t octets);
 void *__real_calloc(size_t count, size_t octets);

@@ -4,9 +4,8 @@
 /*
  * Failures at call n: allocation, randomness, writing, syncing.
  *
- * Each test executable is linked so that the calls our own code makes pass here first (ld --wrap;
- * libraries' own calls do not: for SQLite's memory see inject_sqlite()). Nothing fails until a test
- * asks for it:
+ * Each test executable is linked so that the calls our own code makes pass here first (ld --wrap; libraries'
+ * own calls do not: for SQLite's memory see inject_sqlite()). Nothing fails until a test asks for it:
  *
  *     for (uint64_t n = 1;; n++) {
  *             inject_fail_at(INJECT_ALLOC, n);

@@ -113,8 +113,8 @@ static void apply_torn(struct powerloss *p, struct image *image, const struct ch
 }
 
 /*
- * Changes survive by chance. Where the making, replacing or removing of a name is lost, later
- * changes were of a file that no name leads to.
+ * Changes survive by chance. Where the making, replacing or removing of a name is lost, later changes
+ * were of a file that no name leads to.
  */
 static void survive(struct powerloss *p, struct file *f, uint64_t permille)
 {

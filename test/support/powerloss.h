@@ -4,27 +4,26 @@
 /*
  * A disk in memory that loses power.
  *
- * It keeps each file twice: as the process sees it, and as it would be found after a power loss;
- * and between the two the list of changes that nobody has synced. powerloss_crash() lets an
- * arbitrary part of each list survive: a write whole, not at all, or some of its 512-octet sectors,
- * whatever came before or after it (so later writes may survive earlier ones). What was synced is
- * intact. The same disk is a SQLite VFS and a `struct disk`; one seed gives one sequence of losses.
+ * It keeps each file twice: as the process sees it, and as it would be found after a power loss; and between
+ * the two the list of changes that nobody has synced. powerloss_crash() lets an arbitrary part of each list survive: a
+ * write whole, not at all, or some of its 512-octet sectors, whatever came before or after it (so later
+ * writes may survive earlier ones). What was synced is intact. The same disk is a SQLite VFS and a
+ * `struct disk`; one seed gives one sequence of losses.
  *
  * What it grants, as Linux file systems do: a sync of a file makes its name durable too; replace is
- * atomic; sectors that were not written to are not harmed (SQLite's "powersafe overwrite"). A
- * failed sync is as bad as it is on Linux [fsyncgate]: what it should have saved is half lost, and
- * a later sync that answers OK saves none of it.
+ * atomic; sectors that were not written to are not harmed (SQLite's "powersafe overwrite"). A failed sync is as bad as it is on
+ * Linux [fsyncgate]: what it should have saved is half lost, and a later sync that answers OK saves none of it.
  *
  *     struct powerloss *disk = powerloss_open("core", seed);
  *     store_open(&s, NULL, &(struct store_settings){.vfs = "core", .path = "auc.db", …}, &c);
  *     …
- *     powerloss_fault(disk, POWERLOSS_ANY, POWERLOSS_POWER_OFF, 17);  // or powerloss_crash(disk)
- * now … store_close(s);                 // a dead process: reaches nothing any more
+ *     powerloss_fault(disk, POWERLOSS_ANY, POWERLOSS_POWER_OFF, 17);  // or powerloss_crash(disk) now
+ *     …
+ *     store_close(s);                 // a dead process: reaches nothing any more
  *     powerloss_restart(disk);
  *     store_open(…);                  // the next life
  *
- * To use it in a test: `dependencies: support_store` (tests of host, daemon and cmd have it
- * already).
+ * To use it in a test: `dependencies: support_store` (tests of host, daemon and cmd have it already).
  */
 #include "base/env.h"
 
@@ -53,8 +52,7 @@ enum powerloss_call {
 enum powerloss_kind {
 	POWERLOSS_FAIL,  /* that call answers an I/O error, once */
 	POWERLOSS_SHORT, /* a write that puts half of its octets, then fails */
-	POWERLOSS_FULL,  /* no space: that call and all later writes, until powerloss_fault_clear()
-			  */
+	POWERLOSS_FULL, /* no space: that call and all later writes, until powerloss_fault_clear() */
 	POWERLOSS_POWER_OFF, /* the power goes in the middle of that call */
 };
 /* At the n-th such call from now, n > 0. One fault at a time. */

@@ -1,7 +1,6 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
-/* The SQLite face of a powerloss disk. A handle belongs to one life: after a crash it reaches
- * nothing. */
+/* The SQLite face of a powerloss disk. A handle belongs to one life: after a crash it reaches nothing. */
 #include "powerloss_disk.h"
 #include <assert.h>
 #include <stdio.h>

@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * Property tests: a seeded generator (xoshiro256**, public domain algorithm by Blackman and Vigna).
- * Not for keys. Print the seed where a property fails; MERLON_SEED in the environment repeats it.
+ * Property tests: a seeded generator (xoshiro256**, public domain algorithm by Blackman and Vigna). Not
+ * for keys. Print the seed where a property fails; MERLON_SEED in the environment repeats it.
  */
 #include "base/env.h"
 

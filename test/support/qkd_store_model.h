@@ -2,9 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * A model of what kms-store promises to qkd (codec/qkd_msg.h), for tests of the qkd side alone:
- * what is applied is kept, marks never fall, a block goes PENDING -> FINAL or VOID and nowhere
- * else.
+ * A model of what kms-store promises to qkd (codec/qkd_msg.h), for tests of the qkd side alone: what is applied is kept,
+ * marks never fall, a block goes PENDING -> FINAL or VOID and nowhere else.
  */
 #include "codec/qkd_msg.h"
 #include "codec/qkd_pads.h"
@@ -102,8 +101,7 @@ static inline size_t stored_finals(const struct stored *s)
 	return n;
 }
 
-/* Blocks that two ends do not hold alike: final here and not there, pending anywhere, or with other
- * keys. */
+/* Blocks that two ends do not hold alike: final here and not there, pending anywhere, or with other keys. */
 static inline size_t stored_unequal(struct stored *one, struct stored *other)
 {
 	struct stored *const pair[2] = {one, other};

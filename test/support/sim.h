@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * The deterministic simulator: one process, one thread, one seed. It owns simulated time and a
- * queue of events, and carries messages between nodes with loss, delay, duplication and reorder as
+ * The deterministic simulator: one process, one thread, one seed. It owns simulated time and a queue of
+ * events, and carries messages between nodes with loss, delay, duplication and reorder as
  * configured. Rooms run in it unchanged. A node may be crashed and started again: its
  * messages in flight to it are lost, its timers die with it.
  */

@@ -3,9 +3,9 @@
 /*
  * merlon-audit: appends events to FOLDER/audit.jsonl and answers each when it is durable.
  *
- * What arrives within one turn of the loop is one group: one write and one sync, then all answers.
- * While the disk syncs the process does nothing else; the next group gathers in its sockets
- * meanwhile. An error of the disk ends the process: what was not answered did not count.
+ * What arrives within one turn of the loop is one group: one write and one sync, then all answers. While the disk
+ * syncs the process does nothing else; the next group gathers in its sockets meanwhile. An error of the
+ * disk ends the process: what was not answered did not count.
  *
  * Settings: folder (where audit.jsonl lies).
  */
@@ -216,8 +216,7 @@ static void cut_report(struct audit *a)
 		(unsigned long)a->log.chain.next_seq);
 }
 
-/* Inside the sandbox: what reads a file that somebody may have changed has no more rights than
- * needed. */
+/* Inside the sandbox: what reads a file that somebody may have changed has no more rights than needed. */
 static struct err audit_begin(struct process *p, struct complaint *c)
 {
 	struct audit *a = p->state;

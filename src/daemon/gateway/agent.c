@@ -172,8 +172,7 @@ static void outcome_note(struct agent *a, uint32_t effects)
 
 /* ---- Effects ---- */
 
-/* A rotation begins: what the one before left is not seen again. The responder has read the offer
- * already. */
+/* A rotation begins: what the one before left is not seen again. The responder has read the offer already. */
 static void rotation_begin(struct agent *a)
 {
 	const uint32_t serial = a->now.serial + 1;
@@ -213,8 +212,7 @@ static void do_tell_up(struct agent *a)
 	agent_peer_tell(a, GATEWAY_ACTIVATED);
 }
 
-/* In the order of enum rotate_effect. The last of a transition may step on: nothing is done after
- * it. */
+/* In the order of enum rotate_effect. The last of a transition may step on: nothing is done after it. */
 static const struct {
 	enum rotate_effect effect;
 	void (*run)(struct agent *a);

@@ -33,8 +33,7 @@ static void ask_send_first(struct charon *c)
 		stream_abort(c->stream);
 }
 
-/* The first leaves the ring, and the next is sent, before it is answered: its answer may ask again.
- */
+/* The first leaves the ring, and the next is sent, before it is answered: its answer may ask again. */
 static void ask_answer(struct charon *c, struct err err, struct span message)
 {
 	struct charon_ask ask = *ask_first(c);

@@ -2,10 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * The connection to charon's VICI socket: reconnects for ever, asks one command at a time in order,
- * hands over events. Every ask gets one answer: OK; ERR_STATE where charon says success=no (its
- * reason is logged); ERR_VERSION for a command it does not know; ERR_IO when the connection is
- * lost, and ERR_TIMEOUT when charon hangs, which costs it the connection.
+ * The connection to charon's VICI socket: reconnects for ever, asks one command at a time in order, hands over events.
+ * Every ask gets one answer: OK; ERR_STATE where charon says success=no (its reason is logged); ERR_VERSION for a
+ * command it does not know; ERR_IO when the connection is lost, and ERR_TIMEOUT when charon hangs, which costs
+ * it the connection.
  */
 #include "base/secret.h"
 #include "codec/vici.h"
@@ -56,7 +56,6 @@ struct charon_draft {
 };
 MUST_USE struct err charon_draft(
 	struct charon_draft *d, enum vici_type type, const char *command, size_t size);
-/* Sends it when its turn has come; the draft is gone. An error at once means that no answer will
- * come. */
+/* Sends it when its turn has come; the draft is gone. An error at once means that no answer will come. */
 MUST_USE struct err charon_ask(
 	struct charon *c, struct charon_draft *d, charon_answer_fn *answer, uint32_t tag);

@@ -196,8 +196,7 @@ static void on_channel_closed(void *ctx, struct channel *c, struct err why)
 static const struct channel_events channel_events = {
 	.frame = on_frame, .closed = on_channel_closed};
 
-/* A new link takes the place of the old: the peer opened it because the old one is dead on its
- * side. */
+/* A new link takes the place of the old: the peer opened it because the old one is dead on its side. */
 static void on_stream_opened(void *ctx, struct stream *s, const struct peer_identity *id)
 {
 	struct agent *a = ctx;

@@ -5,8 +5,7 @@
 
 enum { DRAFT_SMALL = 1024, DRAFT_LARGE = 128 << 10 };
 
-/* A command whose one argument is a text; `name` NULL: none. An answer that nobody waits for is
- * only logged. */
+/* A command whose one argument is a text; `name` NULL: none. An answer that nobody waits for is only logged. */
 static void command_send(struct agent *a, const char *command, const char *name, const char *text,
 	charon_answer_fn *answer, uint32_t tag)
 {

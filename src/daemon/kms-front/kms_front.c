@@ -1,15 +1,13 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 /*
- * merlon-kms-front: ETSI GS QKD 014 over HTTPS with mutual TLS, HTTP/1.1 and HTTP/2, for the SAEs
- * of this site. Who calls is what `sae_identity` says of the client's certificate: its common name,
- * first DNS name or first URI. The answers have the three codes of the standard: 400 and 503 with
- * an Error object, 401 without a body [ETSI GS QKD 014 Tables 4, 6, 8]. Keys pass through; what
- * held them is wiped.
+ * merlon-kms-front: ETSI GS QKD 014 over HTTPS with mutual TLS, HTTP/1.1 and HTTP/2, for the SAEs of this site.
+ * Who calls is what `sae_identity` says of the client's certificate: its common name, first DNS name or
+ * first URI. The answers have the three codes of the standard: 400 and 503 with an Error object, 401
+ * without a body [ETSI GS QKD 014 Tables 4, 6, 8]. Keys pass through; what held them is wiped.
  *
- * Settings: listen.address, listen.port, tls.certificate, tls.key, tls.ca, sae_identity
- * (cn|dns|uri), kme_id (for the log), rate_per_s (optional: requests a second and SAE, twice that
- * at once; default 5000).
+ * Settings: listen.address, listen.port, tls.certificate, tls.key, tls.ca, sae_identity (cn|dns|uri), kme_id (for
+ * the log), rate_per_s (optional: requests a second and SAE, twice that at once; default 5000).
  */
 #include "base/secret.h"
 #include "codec/qkd014.h"

@@ -1,10 +1,10 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 /*
- * merlon-kms-peer: carries the frames of block PEER between kms-store here and kms-peer at the
- * other site, inside mutual TLS with X25519MLKEM768. One side connects, and connects again when the
- * connection is lost; the other listens, and a newer connection replaces an older one. Who is not
- * `peer.name` by certificate gets nothing. It understands none of what it carries; it holds no key.
+ * merlon-kms-peer: carries the frames of block PEER between kms-store here and kms-peer at the other site, inside
+ * mutual TLS with X25519MLKEM768. One side connects, and connects again when the connection is lost; the
+ * other listens, and a newer connection replaces an older one. Who is not `peer.name` by certificate
+ * gets nothing. It understands none of what it carries; it holds no key.
  *
  * A peer may vanish without a word: the power is cut, the path swallows packets, the process is
  * frozen. So each side asks the other for a sign of life, and gives up the connection where none

@@ -1,13 +1,13 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 /*
- * merlon-kms-store: the key store (kms/kms.h) in its world: SQLite, the vault, the other site by
- * kms-peer, the audit log; and who may ask what: kms-front and the gateway for keys, qkd for its
- * link, kms-peer for the other site.
+ * merlon-kms-store: the key store (kms/kms.h) in its world: SQLite, the vault, the other site by kms-peer,
+ * the audit log; and who may ask what: kms-front and the gateway for keys, qkd for its link, kms-peer
+ * for the other site.
  *
- * Settings: database, site, peer.site, kme_id; optional: peer.kme_id, gateway.sae and
- * gateway.peer_sae, key_bits (256), offer_ms (3000), collect_s (3600; 0: never), low_keys (64),
- * saes.0 … and peer_saes.0 … (none: whoever the front lets in, for any name).
+ * Settings: database, site, peer.site, kme_id; optional: peer.kme_id, gateway.sae and gateway.peer_sae, key_bits (256),
+ * offer_ms (3000), collect_s (3600; 0: never), low_keys (64), saes.0 … and peer_saes.0 … (none: whoever the
+ * front lets in, for any name).
  */
 #include "kms_store.h"
 #include "base/secret.h"
@@ -90,8 +90,7 @@ static void port_save(void *ctx, const struct kms_change *changes, size_t count,
 	*s = (struct saving){handle, done, done_ctx};
 	struct store_batch *b =
 		rows_batch(changes, count, clock_now(&state.process->clock).unix_ms);
-	/* What memory says and the disk does not is a lie: a batch that cannot even wait ends the
-	 * process. */
+	/* What memory says and the disk does not is a lie: a batch that cannot even wait ends the process. */
 	if (failed(store_submit(state.store, b, on_saved, s)))
 		process_fail(state.process, "the database takes no more work");
 }
@@ -222,8 +221,8 @@ static void on_frame(void *ctx, struct channel *c, const struct ipc_frame *frame
 }
 
 /*
- * A channel says that its other end was there once. Before a key is put at stake, vault and audit
- * log have to answer on it: else the key would be burnt for nothing.
+ * A channel says that its other end was there once. Before a key is put at stake, vault and audit log have to
+ * answer on it: else the key would be burnt for nothing.
  */
 static void delivery_check(void)
 {

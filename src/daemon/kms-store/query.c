@@ -1,9 +1,8 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The operator's questions: ("trace", KEY_ID) leads from a key to its quantum block and its
- * exchange, ("list", "") shows the stock and the newest keys. Identifiers and reports alone:
- * nothing secret is in these rows.
+ * The operator's questions: ("trace", KEY_ID) leads from a key to its quantum block and its exchange, ("list", "")
+ * shows the stock and the newest keys. Identifiers and reports alone: nothing secret is in these rows.
  */
 #include "kms_store.h"
 #include "codec/qkd014.h"

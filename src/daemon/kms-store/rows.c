@@ -46,8 +46,7 @@ static const char *const create[] = {
 	"i.waiting, "                                                                              \
 	"i.master, i.slaves, b.link, b.report FROM issued i JOIN block b ON b.id = i.block_id "
 
-/* States in numbers are those of kms/shelf.h: blocks 0 to 3 are alive; keys 4 and 6 are delivered
- * and void. */
+/* States in numbers are those of kms/shelf.h: blocks 0 to 3 are alive; keys 4 and 6 are delivered and void. */
 static const struct store_statement statements[STATEMENTS] = {
 	[LINK_PUT] = {"link_put",
 		"INSERT INTO link (name, mark_send, mark_accept, state) VALUES ($1, $2, $3, $4) "

@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * The key store's rows in SQL, schema "kms" version 1: changes of kms/kms.h as statements, and back
- * at start. Rows of finished keys and blocks stay, without material, so that a key can be traced.
+ * The key store's rows in SQL, schema "kms" version 1: changes of kms/kms.h as statements, and back at start.
+ * Rows of finished keys and blocks stay, without material, so that a key can be traced.
  */
 #include "host/store.h"
 #include "kms/kms.h"
@@ -18,8 +18,7 @@ struct store_batch *rows_batch(const struct kms_change *changes, size_t count, i
 MUST_USE struct err rows_load(struct store *s, struct kms *k, struct complaint *c);
 
 /*
- * ROWS_TRACE: one key by id. ROWS_RECENT: the newest keys, at most 64. Columns of both, as
- * rows_key_read() wants them.
+ * ROWS_TRACE: one key by id. ROWS_RECENT: the newest keys, at most 64. Columns of both, as rows_key_read() wants them.
  */
 struct rows_key {
 	struct kms_key_id id;

@@ -1,8 +1,8 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 /*
- * merlon-kms-vault: seals blocks, holds the private keys of exchanges while they last, and combines
- * keys (kms/vault.h). It has one channel, to kms-store, and draws its own randomness.
+ * merlon-kms-vault: seals blocks, holds the private keys of exchanges while they last, and combines keys
+ * (kms/vault.h). It has one channel, to kms-store, and draws its own randomness.
  *
  * Settings: kek_file, site, peer.site.
  */

@@ -1,13 +1,11 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 /*
- * merlon-optics: a SIMULATED optical channel (qkd/optics_model.h), outside of both sites. Two Unix
- * sockets: Alice's log and Bob's events, in the driver format (codec/qkd_driver.h). Bob's stream
- * holds none of Alice's bits: slots and detector masks.
+ * merlon-optics: a SIMULATED optical channel (qkd/optics_model.h), outside of both sites. Two Unix sockets: Alice's log and
+ * Bob's events, in the driver format (codec/qkd_driver.h). Bob's stream holds none of Alice's bits: slots and detector masks.
  *
- * Light flows while both ends are connected and read: a reader that stops stops the light, and
- * nobody burns the processor for slots that nobody wants. Each stream can be recorded to a file,
- * octet for octet.
+ * Light flows while both ends are connected and read: a reader that stops stops the light, and nobody burns the
+ * processor for slots that nobody wants. Each stream can be recorded to a file, octet for octet.
  */
 #include "host/loop.h"
 #include "host/sandbox.h"
