@@ -4,25 +4,31 @@
 #include "base/ct.h"
 #include "base/secret.h"
 
-struct err resync_open(const struct aes128_engine *engine, const struct auc_keys *keys,
+struct err resync_open(const struct auc_algorithms *algorithms, const struct auc_keys *keys,
 	const uint8_t rand[static AUTH_RAND], const uint8_t auts[static AUTH_AUTS],
 	uint64_t *sqn_ms)
 {
 	static const uint8_t amf[AMF_OCTETS] = {0}; /* [TS 33.102 §6.3.3] */
+	struct milenage_keys milenage;
 	struct milenage_output f;
 	uint8_t ak_star[SQN_OCTETS], sqn[SQN_OCTETS];
 
 	*sqn_ms = 0;
-	milenage_ak_star(engine, &keys->milenage, rand, ak_star);
+	if (keys->algorithm != AUC_MILENAGE)
+		return ERR(VERSION);
+	memcpy(milenage.k, keys->k, sizeof milenage.k);
+	memcpy(milenage.opc, keys->opc, sizeof milenage.opc);
+	milenage_ak_star(algorithms->engine, &milenage, rand, ak_star);
 	for (size_t i = 0; i < SQN_OCTETS; i++)
 		sqn[i] = auts[i] ^ ak_star[i];
-	milenage_compute(engine, &keys->milenage, rand, sqn, amf, &f);
+	milenage_compute(algorithms->engine, &milenage, rand, sqn, amf, &f);
 	const bool is_genuine = ct_equal(f.mac_s, auts + SQN_OCTETS, sizeof f.mac_s);
 	if (is_genuine) {
 		ct_declassify(sqn, sizeof sqn);
 		*sqn_ms = sqn_from_octets(sqn);
 	}
 	secret_wipe(&f, sizeof f);
+	secret_wipe(&milenage, sizeof milenage);
 	secret_wipe(ak_star, sizeof ak_star);
 	secret_wipe(sqn, sizeof sqn);
 	return is_genuine ? OK : ERR(AUTH);

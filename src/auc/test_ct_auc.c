@@ -7,12 +7,16 @@
 
 int main(void)
 {
-	struct auc_keys keys = {.milenage = {.k = {1}, .opc = {2}}};
+	struct auc_keys keys = {.algorithm = AUC_MILENAGE, .k = {1}, .opc = {2}};
 	struct auth_vector v = {.rand = {3}};
 	const uint8_t auts[AUTH_AUTS] = {4};
 	uint64_t sqn_ms;
 
-	ct_classify(&keys.milenage, sizeof keys.milenage);
-	vector_compute(aes128_engine(), &keys, 77, AUTH_EPS, &v);
-	return failed(resync_open(aes128_engine(), &keys, v.rand, auts, &sqn_ms)) ? 0 : 1;
+	const struct auc_algorithms algorithms = {.engine = aes128_engine()};
+
+	ct_classify(keys.k, sizeof keys.k);
+	ct_classify(keys.opc, sizeof keys.opc);
+	if (failed(vector_compute(&algorithms, &keys, 77, AUTH_EPS, &v)))
+		return 1;
+	return failed(resync_open(&algorithms, &keys, v.rand, auts, &sqn_ms)) ? 0 : 1;
 }

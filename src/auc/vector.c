@@ -44,15 +44,32 @@ static void triplet_of(struct auth_vector *v)
 		v->kc[i] = v->ck[i] ^ v->ck[i + 8] ^ v->ik[i] ^ v->ik[i + 8];
 }
 
-void vector_compute(const struct aes128_engine *engine, const struct auc_keys *keys, uint64_t sqn,
-	enum auth_radio radio, struct auth_vector *v)
+struct err auc_keys_derive_opc(const struct auc_algorithms *algorithms, struct auc_keys *keys)
 {
+	uint8_t opc[MILENAGE_KEY];
+
+	if (keys->algorithm != AUC_MILENAGE)
+		return ERR(VERSION);
+	milenage_opc(algorithms->engine, keys->k, keys->opc, opc);
+	memcpy(keys->opc, opc, sizeof opc);
+	secret_wipe(opc, sizeof opc);
+	return OK;
+}
+
+struct err vector_compute(const struct auc_algorithms *algorithms, const struct auc_keys *keys,
+	uint64_t sqn, enum auth_radio radio, struct auth_vector *v)
+{
+	struct milenage_keys milenage;
 	struct milenage_output f;
 	uint8_t sqn_octets[SQN_OCTETS], amf[AMF_OCTETS];
 
+	if (keys->algorithm != AUC_MILENAGE)
+		return ERR(VERSION);
+	memcpy(milenage.k, keys->k, sizeof milenage.k);
+	memcpy(milenage.opc, keys->opc, sizeof milenage.opc);
 	sqn_to_octets(sqn_octets, sqn);
 	amf_for_radio(amf, keys->amf, radio);
-	milenage_compute(engine, &keys->milenage, v->rand, sqn_octets, amf, &f);
+	milenage_compute(algorithms->engine, &milenage, v->rand, sqn_octets, amf, &f);
 	autn_of(v->autn, sqn_octets, amf, &f);
 	memset(v->res, 0, sizeof v->res); /* c2 takes RES padded with zeros to 128 bits */
 	memcpy(v->res, f.res, sizeof f.res);
@@ -61,4 +78,6 @@ void vector_compute(const struct aes128_engine *engine, const struct auc_keys *k
 	memcpy(v->ik, f.ik, sizeof f.ik);
 	triplet_of(v);
 	secret_wipe(&f, sizeof f);
+	secret_wipe(&milenage, sizeof milenage);
+	return OK;
 }

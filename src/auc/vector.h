@@ -4,15 +4,14 @@
 /* From keys, RAND and SQN to a vector [TS 33.102 §6.3.2], and to the triplet that follows from it
  * (§6.8.1.2). */
 #include "auc/auc.h"
+#include "codec/auc_keys.h"
 #include "crypt/milenage.h"
 
 enum { SQN_OCTETS = 6, AMF_OCTETS = 2 };
 
-/* A subscriber's keys as they are sealed: struct auc_keys, octet by octet. */
-struct auc_keys {
-	struct milenage_keys milenage;
-	uint8_t amf[AMF_OCTETS];
-	uint8_t algorithm; /* enum auc_algorithm */
+/* What an authentication centre computes with, the same for all subscribers. */
+struct auc_algorithms {
+	const struct aes128_engine *engine;
 };
 
 void sqn_to_octets(uint8_t out[static SQN_OCTETS], uint64_t sqn);
@@ -22,6 +21,10 @@ uint64_t sqn_from_octets(const uint8_t in[static SQN_OCTETS]);
 void amf_for_radio(uint8_t out[static AMF_OCTETS], const uint8_t amf[static AMF_OCTETS],
 	enum auth_radio radio);
 
-/* v->rand is given; the rest is filled. */
-void vector_compute(const struct aes128_engine *engine, const struct auc_keys *keys, uint64_t sqn,
-	enum auth_radio radio, struct auth_vector *v);
+/* keys->opc is OP or TOP, and becomes OPc or TOPc. ERR_VERSION as below. */
+MUST_USE struct err auc_keys_derive_opc(
+	const struct auc_algorithms *algorithms, struct auc_keys *keys);
+
+/* v->rand is given; the rest is filled. ERR_VERSION for an algorithm that is not known here. */
+MUST_USE struct err vector_compute(const struct auc_algorithms *algorithms,
+	const struct auc_keys *keys, uint64_t sqn, enum auth_radio radio, struct auth_vector *v);

@@ -128,19 +128,21 @@ void auc_vectors_encode(struct writer *w, const struct auth_vector *v, size_t co
 {
 	writer_u8(w, (uint8_t)count);
 	for (size_t i = 0; i < count; i++) {
+		writer_u8(w, v[i].is_triplet);
 		writer_span(w, SPAN_ARRAY(v[i].rand));
-		writer_span(w, SPAN_ARRAY(v[i].autn));
-		writer_span(w, SPAN_ARRAY(v[i].ck));
-		writer_span(w, SPAN_ARRAY(v[i].ik));
-		put_bytes(w, span_of(v[i].res, v[i].res_len));
+		if (!v[i].is_triplet) {
+			writer_span(w, SPAN_ARRAY(v[i].autn));
+			writer_span(w, SPAN_ARRAY(v[i].ck));
+			writer_span(w, SPAN_ARRAY(v[i].ik));
+			put_bytes(w, span_of(v[i].res, v[i].res_len));
+		}
 		writer_span(w, SPAN_ARRAY(v[i].sres));
 		writer_span(w, SPAN_ARRAY(v[i].kc));
 	}
 }
 
-static void take_vector(struct reader *r, struct auth_vector *v)
+static void take_quintuplet(struct reader *r, struct auth_vector *v)
 {
-	reader_copy(r, SPAN_MUT_ARRAY(v->rand), "rand");
 	reader_copy(r, SPAN_MUT_ARRAY(v->autn), "autn");
 	reader_copy(r, SPAN_MUT_ARRAY(v->ck), "ck");
 	reader_copy(r, SPAN_MUT_ARRAY(v->ik), "ik");
@@ -148,6 +150,14 @@ static void take_vector(struct reader *r, struct auth_vector *v)
 	if (reader_require(
 		    r, v->res_len >= 4 && v->res_len <= AUTH_RES_MAX, "res", "TS 33.102 §6.3.7"))
 		reader_copy(r, span_mut_of(v->res, v->res_len), "res");
+}
+
+static void take_vector(struct reader *r, struct auth_vector *v)
+{
+	v->is_triplet = take_bool(r, "is_triplet");
+	reader_copy(r, SPAN_MUT_ARRAY(v->rand), "rand");
+	if (!v->is_triplet)
+		take_quintuplet(r, v);
 	reader_copy(r, SPAN_MUT_ARRAY(v->sres), "sres");
 	reader_copy(r, SPAN_MUT_ARRAY(v->kc), "kc");
 }
@@ -241,40 +251,108 @@ struct err auc_u64_decode(struct span body, uint64_t *v, struct wire_fault *faul
 	return end_of(&r);
 }
 
+/* ---- key-encryption keys ---- */
+
+void auc_wrapped_keys_encode(struct writer *w, const struct auc_wrapped_keys *keys)
+{
+	writer_u8(w, (uint8_t)keys->count);
+	for (size_t i = 0; i < keys->count; i++) {
+		writer_u32(w, keys->keys[i].id);
+		put_bytes(w, keys->keys[i].wrapped);
+	}
+}
+
+static void take_wrapped_key(struct reader *r, struct auc_wrapped_key *key, uint32_t id_before)
+{
+	key->id = reader_u32(r, "key_id");
+	reader_require(r, key->id > id_before, "key_id", NULL);
+	key->wrapped = reader_span(r, reader_u8(r, "wrapped"), "wrapped");
+	reader_require(
+		r, key->wrapped.len > 0 && key->wrapped.len <= AUC_WRAPPED_MAX, "wrapped", NULL);
+}
+
+struct err auc_wrapped_keys_decode(
+	struct span body, struct auc_wrapped_keys *keys, struct wire_fault *fault)
+{
+	struct reader r = reader_of(body, fault);
+	const size_t announced = reader_u8(&r, "count");
+	uint32_t id = 0;
+
+	reader_require(&r, announced <= AUC_WRAPPED_KEYS_MAX, "count", NULL);
+	for (keys->count = 0; !reader_failed(&r) && keys->count < announced; keys->count++) {
+		take_wrapped_key(&r, &keys->keys[keys->count], id);
+		id = keys->keys[keys->count].id;
+	}
+	return end_of(&r);
+}
+
+void auc_sealed_rows_encode(struct writer *w, const struct auc_sealed_rows *rows)
+{
+	writer_u16(w, (uint16_t)rows->count);
+	for (size_t i = 0; i < rows->count; i++) {
+		put_text(w, rows->rows[i].imsi);
+		put_bytes(w, rows->rows[i].sealed);
+	}
+}
+
+struct err auc_sealed_rows_decode(
+	struct span body, struct auc_sealed_rows *rows, struct wire_fault *fault)
+{
+	struct reader r = reader_of(body, fault);
+	const size_t announced = take_count(&r);
+
+	for (rows->count = 0; !reader_failed(&r) && rows->count < announced; rows->count++) {
+		take_imsi(&r, rows->rows[rows->count].imsi);
+		rows->rows[rows->count].sealed = take_sealed(&r);
+	}
+	return end_of(&r);
+}
+
 /* ---- import ---- */
 
-void auc_clear_rows_encode(struct writer *w, const struct auc_clear_row *rows, size_t count)
+void auc_clear_rows_encode(struct writer *w, const struct auc_clear_rows *rows)
 {
-	writer_u16(w, (uint16_t)count);
-	for (size_t i = 0; i < count; i++) {
-		put_text(w, rows[i].imsi);
-		writer_u8(w, (uint8_t)rows[i].algorithm);
-		writer_u8(w, rows[i].is_op);
-		writer_span(w, SPAN_ARRAY(rows[i].amf));
-		writer_span(w, SPAN_ARRAY(rows[i].k));
-		writer_span(w, SPAN_ARRAY(rows[i].op_or_opc));
+	put_text(w, rows->transport);
+	writer_u16(w, (uint16_t)rows->count);
+	for (size_t i = 0; i < rows->count; i++) {
+		put_text(w, rows->rows[i].imsi);
+		writer_u8(w, rows->rows[i].is_op);
+		auc_keys_encode(w, &rows->rows[i].keys);
 	}
 }
 
 static void take_clear_row(struct reader *r, struct auc_clear_row *row)
 {
-	*row = (struct auc_clear_row){.algorithm = AUC_MILENAGE};
 	take_imsi(r, row->imsi);
-	reader_require(r, reader_u8(r, "algorithm") == AUC_MILENAGE, "algorithm", NULL);
 	row->is_op = take_bool(r, "is_op");
-	reader_copy(r, SPAN_MUT_ARRAY(row->amf), "amf");
-	reader_copy(r, SPAN_MUT_ARRAY(row->k), "k");
-	reader_copy(r, SPAN_MUT_ARRAY(row->op_or_opc), "op_or_opc");
+	auc_keys_take(r, &row->keys);
 }
 
-struct err auc_clear_rows_decode(struct span body, struct auc_clear_row rows[static AUC_ROWS_MAX],
-	size_t *count, struct wire_fault *fault)
+struct err auc_clear_rows_decode(
+	struct span body, struct auc_clear_rows *rows, struct wire_fault *fault)
 {
 	struct reader r = reader_of(body, fault);
-	const size_t announced = take_count(&r);
 
-	for (*count = 0; !reader_failed(&r) && *count < announced; (*count)++)
-		take_clear_row(&r, &rows[*count]);
+	take_text(&r, rows->transport, sizeof rows->transport, "transport");
+	const size_t announced = take_count(&r);
+	for (rows->count = 0; !reader_failed(&r) && rows->count < announced; rows->count++)
+		take_clear_row(&r, &rows->rows[rows->count]);
+	return end_of(&r);
+}
+
+void auc_import_result_encode(struct writer *w, const struct auc_import_result *result)
+{
+	writer_u64(w, result->added);
+	writer_u64(w, result->replaced);
+}
+
+struct err auc_import_result_decode(
+	struct span body, struct auc_import_result *result, struct wire_fault *fault)
+{
+	struct reader r = reader_of(body, fault);
+
+	result->added = reader_u64(&r, "added");
+	result->replaced = reader_u64(&r, "replaced");
 	return end_of(&r);
 }
 

@@ -9,15 +9,26 @@
  *   front  -> store   AUC_SUBSCRIBER     imsi                    -> msisdn ("" where there is none)
  *   store  -> vault   AUC_VECTORS        sealed keys, SQNs       -> vectors
  *   store  -> vault   AUC_RESYNC         sealed keys, RAND, AUTS -> SEQ_MS || IND as SQN_MS
- *   import -> vault   AUC_SEAL           clear keys, many rows   -> sealed keys, in that order
+ *   store  -> vault   AUC_KEY_MAKE       key id                  -> a new key-encryption key, wrapped
+ *   store  -> vault   AUC_KEYS_LOAD      wrapped keys            -> those that had to be wrapped anew
+ *   store  -> vault   AUC_RESEAL         sealed rows             -> sealed under the newest key
+ *   import -> store   AUC_KEYS           nothing                 -> wrapped keys, for its own vault
+ *   import -> vault   AUC_KEYS_LOAD      wrapped keys            -> as above, and dropped
+ *   import -> vault   AUC_SEAL           keys, many rows         -> sealed keys, in that order
  *   import -> store   AUC_IMPORT_ROWS    sealed rows, many       -> kept aside, durable
- *   import -> store   AUC_IMPORT_COMMIT  import id               -> all at once, or none
+ *   import -> store   AUC_IMPORT_COMMIT  import id               -> all at once, or none: how many
  *
- * An error is the answer's error kind: ERR_ABSENT an IMSI that is not known; ERR_AUTH an AUTS whose
- * MAC-S is wrong; ERR_LIMIT no sequence number left below the ceiling, or too much in flight;
- * others are faults. K and OP or OPc in clear travel in AUC_SEAL alone, from import to vault, and
- * never to a store or a front.
+ * An error is the answer's error kind: ERR_ABSENT an IMSI that is not known; ERR_STATE a subscriber
+ * who is disabled; ERR_AUTH an AUTS whose MAC-S is wrong; ERR_LIMIT no sequence number left below
+ * the ceiling, a subscriber's own limit, or too much in flight; others are faults. K and OP or OPc
+ * in clear travel in AUC_SEAL alone, from import to vault, and never to a store or a front.
+ *
+ * Key-encryption keys have a root, which the vault gets at its start (a file, a passphrase, a
+ * token). Under it they are wrapped, and so the store keeps them, beside the rows. The one with the
+ * highest id seals; all open. A new key is made (AUC_KEY_MAKE), then durable, then loaded, and only
+ * then used. A vault that holds no key yet answers ERR_STATE.
  */
+#include "codec/auc_keys.h"
 #include "codec/auth.h"
 #include "codec/ipc.h"
 
@@ -29,14 +40,17 @@ enum auc_message {
 	AUC_SEAL,
 	AUC_IMPORT_ROWS,
 	AUC_IMPORT_COMMIT,
+	AUC_KEY_MAKE,
+	AUC_KEYS_LOAD,
+	AUC_KEYS,
+	AUC_RESEAL,
 };
 
-enum { AUC_ROWS_MAX = 256, AUC_SEALED_MAX = 128, AUC_MSISDN_TEXT = 16 };
+enum { AUC_ROWS_MAX = 256, AUC_SEALED_MAX = 128, AUC_MSISDN_TEXT = 16, AUC_BATCH_TEXT = 32 };
+enum { AUC_WRAPPED_MAX = 160, AUC_WRAPPED_KEYS_MAX = 16 };
 /* Largest bodies, for buffers. */
-enum { AUC_REQUEST_OCTETS = 128, AUC_VECTORS_OCTETS = 1 + AUTH_VECTORS_MAX * 93 };
-enum { AUC_ASK_OCTETS = 256, AUC_ROWS_OCTETS = AUC_ROWS_MAX * 192 };
-
-enum auc_algorithm { AUC_MILENAGE = 1 };
+enum { AUC_REQUEST_OCTETS = 128, AUC_VECTORS_OCTETS = 1 + AUTH_VECTORS_MAX * 94 };
+enum { AUC_ASK_OCTETS = 256, AUC_ROWS_OCTETS = 64 + AUC_ROWS_MAX * 192 };
 
 /* -- front <-> store -- */
 void auc_request_encode(struct writer *w, const struct auth_request *q);
@@ -76,16 +90,46 @@ MUST_USE struct err auc_resync_ask_decode(
 void auc_u64_encode(struct writer *w, uint64_t v); /* SQN_MS; import id; number of rows */
 MUST_USE struct err auc_u64_decode(struct span body, uint64_t *v, struct wire_fault *fault);
 
+/* -- key-encryption keys -- */
+struct auc_wrapped_key {
+	uint32_t id;         /* from 1, rising */
+	struct span wrapped; /* the vault's own form; the span lies in the body */
+};
+struct auc_wrapped_keys {
+	size_t count;
+	struct auc_wrapped_key keys[AUC_WRAPPED_KEYS_MAX]; /* ids rise */
+};
+void auc_wrapped_keys_encode(struct writer *w, const struct auc_wrapped_keys *keys);
+MUST_USE struct err auc_wrapped_keys_decode(
+	struct span body, struct auc_wrapped_keys *keys, struct wire_fault *fault);
+
+struct auc_sealed_row {
+	char imsi[IMSI_TEXT];
+	struct span sealed;
+};
+struct auc_sealed_rows {
+	size_t count;
+	struct auc_sealed_row rows[AUC_ROWS_MAX];
+};
+void auc_sealed_rows_encode(struct writer *w, const struct auc_sealed_rows *rows);
+MUST_USE struct err auc_sealed_rows_decode(
+	struct span body, struct auc_sealed_rows *rows, struct wire_fault *fault);
+
 /* -- import -- */
 struct auc_clear_row {
 	char imsi[IMSI_TEXT];
-	enum auc_algorithm algorithm;
-	bool is_op; /* `op_or_opc` is OP: the vault seals OPc */
-	uint8_t amf[2], k[AUTH_KEY], op_or_opc[AUTH_KEY];
+	bool is_op; /* keys.opc is OP or TOP: the vault seals OPc or TOPc */
+	struct auc_keys keys;
 };
-void auc_clear_rows_encode(struct writer *w, const struct auc_clear_row *rows, size_t count);
-MUST_USE struct err auc_clear_rows_decode(struct span body,
-	struct auc_clear_row rows[static AUC_ROWS_MAX], size_t *count, struct wire_fault *fault);
+/* `transport` names the key under which the vendor encrypted these rows' keys; "": they are clear. */
+struct auc_clear_rows {
+	char transport[AUC_BATCH_TEXT];
+	size_t count;
+	struct auc_clear_row rows[AUC_ROWS_MAX];
+};
+void auc_clear_rows_encode(struct writer *w, const struct auc_clear_rows *rows);
+MUST_USE struct err auc_clear_rows_decode(
+	struct span body, struct auc_clear_rows *rows, struct wire_fault *fault);
 
 /* Sealed keys in the order of the rows asked for; the spans lie in `body`. */
 void auc_sealed_encode(struct writer *w, const struct span *sealed, size_t count);
@@ -107,3 +151,10 @@ struct auc_import {
 void auc_import_encode(struct writer *w, const struct auc_import *import);
 MUST_USE struct err auc_import_decode(
 	struct span body, struct auc_import *import, struct wire_fault *fault);
+
+struct auc_import_result {
+	uint64_t added, replaced;
+};
+void auc_import_result_encode(struct writer *w, const struct auc_import_result *result);
+MUST_USE struct err auc_import_result_decode(
+	struct span body, struct auc_import_result *result, struct wire_fault *fault);

@@ -28,8 +28,10 @@ struct auth_request {
 	uint8_t rand[AUTH_RAND], auts[AUTH_AUTS]; /* with has_resync [TS 33.102 §6.3.5] */
 };
 
-/* A quintuple with the triplet that follows from it [TS 33.102 §6.8.1.2]. */
+/* A quintuple with the triplet that follows from it [TS 33.102 §6.8.1.2]; or, of a 2G subscriber,
+ * RAND, SRES and Kc alone, and the rest zero. */
 struct auth_vector {
+	bool is_triplet;
 	uint8_t rand[AUTH_RAND], autn[AUTH_AUTN];
 	uint8_t ck[AUTH_KEY], ik[AUTH_KEY];
 	uint8_t res_len, res[AUTH_RES_MAX];

@@ -1,5 +1,6 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
+#include "codec/auc_keys.h"
 #include "codec/auc_msg.h"
 #include <stdlib.h>
 
@@ -56,14 +57,14 @@ static void vault(uint8_t which, struct span body)
 
 static void import(uint8_t which, struct span body)
 {
-	static struct auc_clear_row clear[AUC_ROWS_MAX];
+	static struct auc_clear_rows clear;
 	static struct auc_import rows;
 	struct span sealed[AUC_ROWS_MAX];
 	struct wire_fault fault = {0};
 	size_t count;
 
-	if (which == 5 && !failed(auc_clear_rows_decode(body, clear, &count, &fault))) {
-		auc_clear_rows_encode(&w, clear, count);
+	if (which == 5 && !failed(auc_clear_rows_decode(body, &clear, &fault))) {
+		auc_clear_rows_encode(&w, &clear);
 		must_be(body);
 	}
 	if (which == 6 && !failed(auc_sealed_decode(body, sealed, &count, &fault))) {
@@ -72,6 +73,32 @@ static void import(uint8_t which, struct span body)
 	}
 	if (which == 7 && !failed(auc_import_decode(body, &rows, &fault))) {
 		auc_import_encode(&w, &rows);
+		must_be(body);
+	}
+}
+
+static void keys(uint8_t which, struct span body)
+{
+	static struct auc_sealed_rows rows;
+	struct auc_wrapped_keys wrapped;
+	struct auc_import_result result;
+	struct auc_keys keys;
+	struct wire_fault fault = {0};
+
+	if (which == 8 && !failed(auc_wrapped_keys_decode(body, &wrapped, &fault))) {
+		auc_wrapped_keys_encode(&w, &wrapped);
+		must_be(body);
+	}
+	if (which == 9 && !failed(auc_sealed_rows_decode(body, &rows, &fault))) {
+		auc_sealed_rows_encode(&w, &rows);
+		must_be(body);
+	}
+	if (which == 10 && !failed(auc_import_result_decode(body, &result, &fault))) {
+		auc_import_result_encode(&w, &result);
+		must_be(body);
+	}
+	if (which == 11 && !failed(auc_keys_decode(body, &keys, &fault))) {
+		auc_keys_encode(&w, &keys);
 		must_be(body);
 	}
 }
@@ -86,5 +113,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	front(data[0], body);
 	vault(data[0], body);
 	import(data[0], body);
+	keys(data[0], body);
 	return 0;
 }

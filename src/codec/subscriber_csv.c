@@ -61,37 +61,39 @@ static const char *take_imsi(struct span s, struct csv_row *row)
 		memcpy(imsi, s.at, s.len);
 	if (s.len >= sizeof imsi || strlen(imsi) != s.len || !imsi_is_valid(imsi))
 		return "an IMSI of 6 to 15 digits";
-	memcpy(row->keys.imsi, imsi, sizeof imsi);
+	memcpy(row->clear.imsi, imsi, sizeof imsi);
 	return NULL;
 }
 
 static const char *take_k(struct span s, struct csv_row *row)
 {
-	return hex_digits_to_span(SPAN_MUT_ARRAY(row->keys.k), s) ? NULL : "K of 32 hex digits";
+	return hex_digits_to_span(span_mut_of(row->clear.keys.k, 16), s) ? NULL
+									 : "K of 32 hex digits";
 }
 
 static const char *take_op(struct span s, struct csv_row *row)
 {
-	row->keys.is_op = true;
-	return hex_digits_to_span(SPAN_MUT_ARRAY(row->keys.op_or_opc), s) ? NULL
-									  : "OP of 32 hex digits";
+	row->clear.is_op = true;
+	return hex_digits_to_span(span_mut_of(row->clear.keys.opc, 16), s) ? NULL
+									   : "OP of 32 hex digits";
 }
 
 static const char *take_opc(struct span s, struct csv_row *row)
 {
-	return hex_digits_to_span(SPAN_MUT_ARRAY(row->keys.op_or_opc), s) ? NULL
-									  : "OPc of 32 hex digits";
+	return hex_digits_to_span(span_mut_of(row->clear.keys.opc, 16), s) ? NULL
+									   : "OPc of 32 hex digits";
 }
 
 static const char *take_algorithm(struct span s, struct csv_row *row)
 {
-	row->keys.algorithm = AUC_MILENAGE;
+	row->clear.keys.algorithm = AUC_MILENAGE;
 	return span_equal(s, span_str("milenage")) ? NULL : "the algorithm milenage";
 }
 
 static const char *take_amf(struct span s, struct csv_row *row)
 {
-	return hex_digits_to_span(SPAN_MUT_ARRAY(row->keys.amf), s) ? NULL : "AMF of 4 hex digits";
+	return hex_digits_to_span(SPAN_MUT_ARRAY(row->clear.keys.amf), s) ? NULL
+									  : "AMF of 4 hex digits";
 }
 
 static int digit_of(uint8_t c, unsigned base)
@@ -188,7 +190,10 @@ struct err csv_row_decode(struct span line, const struct csv_shape *shape, struc
 	unsigned seen = 0;
 	size_t column = 0;
 
-	*row = (struct csv_row){.keys = {.algorithm = AUC_MILENAGE, .amf = {0x80, 0x00}}};
+	*row = (struct csv_row){.clear.keys = {.algorithm = AUC_MILENAGE,
+					.amf = {0x80, 0x00},
+					.k_len = 16,
+					.opc_len = 16}};
 	for (; next_field(&f); column++) {
 		if (column == shape->count)
 			return refuse(fault, f.column, "as many fields as the header has");

@@ -35,7 +35,7 @@ struct csv_shape {
 };
 
 struct csv_row {
-	struct auc_clear_row keys;
+	struct auc_clear_row clear;
 	bool has_sqn;
 	uint64_t sqn;
 	char msisdn[AUC_MSISDN_TEXT];

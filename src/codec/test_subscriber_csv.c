@@ -20,12 +20,12 @@ static void a_whole_row_is_read(void **state)
 	assert_false(failed(csv_row_decode(
 		span_str("49123,001010000000001," K ",," OPC ",milenage,9001,0xff9bb4d0b607"),
 		&shape, &row, &fault)));
-	assert_string_equal(row.keys.imsi, "001010000000001");
+	assert_string_equal(row.clear.imsi, "001010000000001");
 	assert_string_equal(row.msisdn, "49123");
-	assert_false(row.keys.is_op);
-	assert_int_equal(row.keys.k[0], 0x46);
-	assert_int_equal(row.keys.op_or_opc[15], 0xaf);
-	assert_int_equal(row.keys.amf[0], 0x90);
+	assert_false(row.clear.is_op);
+	assert_int_equal(row.clear.keys.k[0], 0x46);
+	assert_int_equal(row.clear.keys.opc[15], 0xaf);
+	assert_int_equal(row.clear.keys.amf[0], 0x90);
 	assert_true(row.has_sqn && row.sqn == UINT64_C(0xff9bb4d0b607));
 }
 
@@ -39,9 +39,9 @@ static void what_is_not_given_has_its_default(void **state)
 	assert_false(failed(csv_header_decode(span_str("imsi,k,op"), &shape, &fault)));
 	assert_false(
 		failed(csv_row_decode(span_str("00101000001," K "," OPC), &shape, &row, &fault)));
-	assert_true(row.keys.is_op);
+	assert_true(row.clear.is_op);
 	assert_false(row.has_sqn);
-	assert_int_equal(row.keys.amf[0], 0x80);
+	assert_int_equal(row.clear.keys.amf[0], 0x80);
 	assert_string_equal(row.msisdn, "");
 }
 

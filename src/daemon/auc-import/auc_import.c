@@ -23,7 +23,7 @@ enum { PROGRESS_ROWS = 10240, NEIGHBOURS_MS_MAX = 15000 };
 struct clear {
 	uint8_t text[TEXT_MAX]; /* of the file, a part at a time */
 	struct csv_row rows[AUC_ROWS_MAX];
-	struct auc_clear_row keys[AUC_ROWS_MAX];
+	struct auc_clear_rows clear_rows;
 	uint8_t message[AUC_ROWS_OCTETS];
 };
 
@@ -208,7 +208,7 @@ static struct err check_row(const struct csv_row *row)
 		e = set_grow();
 	if (failed(e))
 		return e;
-	if (set_add(the.seen, the.seen_limit, key_of(row->keys.imsi)))
+	if (set_add(the.seen, the.seen_limit, key_of(row->clear.imsi)))
 		the.seen_count++;
 	else
 		complain_line(1, "an IMSI that did not stand above");
@@ -325,7 +325,7 @@ static void on_sealed(void *ctx, struct err err, struct span body)
 		struct auc_import_row *to = &the.message.rows[i];
 		*to = (struct auc_import_row){
 			.has_sqn = row->has_sqn, .sqn = row->sqn, .sealed = sealed[i]};
-		memcpy(to->imsi, row->keys.imsi, sizeof to->imsi);
+		memcpy(to->imsi, row->clear.imsi, sizeof to->imsi);
 		memcpy(to->msisdn, row->msisdn, sizeof to->msisdn);
 	}
 	auc_import_encode(&w, &the.message);
@@ -345,7 +345,7 @@ static struct err read_batch(void)
 	for (the.batch = 0; the.batch < AUC_ROWS_MAX && !failed(e);) {
 		e = next_row(&clear->rows[the.batch]);
 		if (!failed(e)) {
-			clear->keys[the.batch] = clear->rows[the.batch].keys;
+			clear->clear_rows.rows[the.batch] = clear->rows[the.batch].clear;
 			the.batch++;
 		}
 	}
@@ -366,7 +366,8 @@ static void next_batch(void)
 			give_up(ERR(STATE), "the file changed while it was read");
 		return;
 	}
-	auc_clear_rows_encode(&w, clear->keys, the.batch);
+	clear->clear_rows.count = the.batch;
+	auc_clear_rows_encode(&w, &clear->clear_rows);
 	if (!failed(e))
 		e = writer_result(&w, &message);
 	if (!failed(e))

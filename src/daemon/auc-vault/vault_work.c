@@ -6,14 +6,13 @@
 #include <assert.h>
 #include <stdio.h>
 
-/* K || OPc || AMF || algorithm: octets alone, as they are sealed. */
-static_assert(sizeof(struct auc_keys) == 35, "the form on disk is the form in memory");
-enum { SEALED_KEYS = sizeof(struct auc_keys) + ENVELOPE_OVERHEAD };
-static_assert((int)SEALED_KEYS <= (int)AUC_SEALED_MAX, "an envelope fits its field");
+static_assert((int)AUC_KEYS_MAX + (int)ENVELOPE_OVERHEAD <= (int)AUC_SEALED_MAX,
+	"an envelope fits its field");
 
 struct auc_vault_scratch {
 	struct auc_keys keys;
-	struct auc_clear_row rows[AUC_ROWS_MAX];
+	uint8_t plain[AUC_KEYS_MAX];
+	struct auc_clear_rows rows;
 };
 
 static struct auc_vault_scratch *scratch_of(struct auc_vault *v)
@@ -24,7 +23,7 @@ static struct auc_vault_scratch *scratch_of(struct auc_vault *v)
 struct err auc_vault_open(struct auc_vault *v, struct entropy entropy)
 {
 	v->entropy = entropy;
-	v->engine = aes128_engine();
+	v->algorithms.engine = aes128_engine();
 	return secret_open(&v->scratch, sizeof(struct auc_vault_scratch));
 }
 
@@ -48,19 +47,25 @@ static struct span owner_of(struct owner *o, const char *imsi)
 static struct err unseal(struct auc_vault *v, const char *imsi, struct span sealed)
 {
 	const struct envelope_key kek = {.id = v->kek_id, .key = secret_span(&v->kek)};
-	struct auc_keys *keys = &scratch_of(v)->keys;
+	struct auc_vault_scratch *s = scratch_of(v);
+	struct wire_fault fault = {0};
 	struct owner owner;
 
-	if (sealed.len != SEALED_KEYS)
+	if (sealed.len < AUC_KEYS_MIN + ENVELOPE_OVERHEAD ||
+		sealed.len > AUC_KEYS_MAX + ENVELOPE_OVERHEAD)
 		return ERR(INPUT);
-	const struct err e = envelope_open(
-		&kek, owner_of(&owner, imsi), sealed, span_mut_of(keys, sizeof *keys));
-	return failed(e) ? e : keys->algorithm == AUC_MILENAGE ? OK : ERR(VERSION);
+	const size_t len = sealed.len - ENVELOPE_OVERHEAD;
+	const struct err e =
+		envelope_open(&kek, owner_of(&owner, imsi), sealed, span_mut_of(s->plain, len));
+	return failed(e) ? e : auc_keys_decode(span_of(s->plain, len), &s->keys, &fault);
 }
 
 static void forget(struct auc_vault *v)
 {
-	secret_wipe(&scratch_of(v)->keys, sizeof(struct auc_keys));
+	struct auc_vault_scratch *s = scratch_of(v);
+
+	secret_wipe(&s->keys, sizeof s->keys);
+	secret_wipe(s->plain, sizeof s->plain);
 }
 
 static struct err compute(
@@ -72,7 +77,7 @@ static struct err compute(
 	for (uint8_t i = 0; i < ask->count && !failed(e); i++) {
 		e = entropy_fill(&v->entropy, SPAN_MUT_ARRAY(vectors[i].rand));
 		if (!failed(e))
-			vector_compute(v->engine, &scratch_of(v)->keys,
+			e = vector_compute(&v->algorithms, &scratch_of(v)->keys,
 				ask->sqn_first + (uint64_t)i * ask->sqn_step, ask->radio,
 				&vectors[i]);
 	}
@@ -110,47 +115,48 @@ static struct err on_resync(struct auc_vault *v, struct span body, struct writer
 	if (e.kind == ERR_AUTH)
 		e = ERR(CRYPTO);
 	if (!failed(e))
-		e = resync_open(v->engine, &scratch_of(v)->keys, ask.rand, ask.auts, &sqn_ms);
+		e = resync_open(&v->algorithms, &scratch_of(v)->keys, ask.rand, ask.auts, &sqn_ms);
 	forget(v);
 	if (!failed(e))
 		auc_u64_encode(answer, sqn_ms);
 	return e;
 }
 
-static struct err seal_row(
-	struct auc_vault *v, const struct auc_clear_row *row, uint8_t out[static SEALED_KEYS])
+static struct err seal_row(struct auc_vault *v, struct auc_clear_row *row,
+	uint8_t out[static AUC_SEALED_MAX], struct span *sealed)
 {
 	const struct envelope_key kek = {.id = v->kek_id, .key = secret_span(&v->kek)};
-	struct auc_keys *keys = &scratch_of(v)->keys;
+	struct auc_vault_scratch *s = scratch_of(v);
+	struct writer w = writer_of(SPAN_MUT_ARRAY(s->plain));
 	struct owner owner;
+	struct span plain;
 
-	memcpy(keys->milenage.k, row->k, sizeof row->k);
-	memcpy(keys->amf, row->amf, sizeof row->amf);
-	keys->algorithm = (uint8_t)row->algorithm;
-	if (row->is_op)
-		milenage_opc(v->engine, row->k, row->op_or_opc, keys->milenage.opc);
-	else
-		memcpy(keys->milenage.opc, row->op_or_opc, sizeof row->op_or_opc);
-	return envelope_seal(&kek, &v->entropy, owner_of(&owner, row->imsi),
-		span_of(keys, sizeof *keys), span_mut_of(out, SEALED_KEYS));
+	struct err e = row->is_op ? auc_keys_derive_opc(&v->algorithms, &row->keys) : OK;
+	auc_keys_encode(&w, &row->keys);
+	if (!failed(e))
+		e = writer_result(&w, &plain);
+	if (failed(e))
+		return e;
+	*sealed = span_of(out, plain.len + ENVELOPE_OVERHEAD);
+	return envelope_seal(&kek, &v->entropy, owner_of(&owner, row->imsi), plain,
+		span_mut_of(out, sealed->len));
 }
 
 static struct err on_seal(struct auc_vault *v, struct span body, struct writer *answer)
 {
-	static uint8_t sealed[AUC_ROWS_MAX][SEALED_KEYS];
-	struct auc_clear_row *rows = scratch_of(v)->rows;
+	static uint8_t sealed[AUC_ROWS_MAX][AUC_SEALED_MAX];
+	struct auc_clear_rows *rows = &scratch_of(v)->rows;
 	struct span spans[AUC_ROWS_MAX];
 	struct wire_fault fault = {0};
-	size_t count = 0;
 
-	struct err e = auc_clear_rows_decode(body, rows, &count, &fault);
-	for (size_t i = 0; i < count && !failed(e); i++) {
-		e = seal_row(v, &rows[i], sealed[i]);
-		spans[i] = SPAN_ARRAY(sealed[i]);
-	}
+	struct err e = auc_clear_rows_decode(body, rows, &fault);
+	if (!failed(e) && rows->transport[0] != '\0')
+		e = ERR(ABSENT);
+	for (size_t i = 0; i < rows->count && !failed(e); i++)
+		e = seal_row(v, &rows->rows[i], sealed[i], &spans[i]);
 	if (!failed(e))
-		auc_sealed_encode(answer, spans, count);
-	secret_wipe(rows, AUC_ROWS_MAX * sizeof rows[0]);
+		auc_sealed_encode(answer, spans, rows->count);
+	secret_wipe(rows, sizeof *rows);
 	forget(v);
 	return e;
 }

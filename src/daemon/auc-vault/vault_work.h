@@ -21,7 +21,7 @@ struct auc_vault {
 	uint32_t kek_id;
 	struct secret scratch; /* struct auc_vault_scratch: whatever is in clear */
 	struct entropy entropy;
-	const struct aes128_engine *engine;
+	struct auc_algorithms algorithms;
 };
 
 /* Opens all but the key: set `kek` and `kek_id` before. */
