@@ -27,6 +27,11 @@
  * token). Under it they are wrapped, and so the store keeps them, beside the rows. The one with the
  * highest id seals; all open. A new key is made (AUC_KEY_MAKE), then durable, then loaded, and only
  * then used. A vault that holds no key yet answers ERR_STATE.
+ *
+ *   AUC_KEY_MAKE   auc_u64 (the id)     -> auc_wrapped_keys, one
+ *   AUC_KEYS_LOAD  auc_wrapped_keys     -> auc_wrapped_keys: those that opened under the former root
+ *                                          alone, wrapped under the present one; mostly none
+ *   AUC_RESEAL     auc_sealed_rows      -> auc_sealed, in that order, or an error for all of them
  */
 #include "codec/auc_keys.h"
 #include "codec/auth.h"
