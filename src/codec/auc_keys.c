@@ -63,8 +63,7 @@ void auc_keys_encode(struct writer *w, const struct auc_keys *keys)
 static void take_tuak(struct reader *r, struct auc_keys *keys)
 {
 	keys->res_octets = reader_u8(r, "res_octets");
-	reader_require(r,
-		keys->res_octets == 4 || keys->res_octets == 8 || keys->res_octets == 16,
+	reader_require(r, keys->res_octets == 4 || keys->res_octets == 8 || keys->res_octets == 16,
 		"res_octets", "TS 35.231 §5.1");
 	keys->iterations = reader_u8(r, "iterations");
 	reader_require(r, keys->iterations >= 1, "iterations", "TS 35.231 §5.1");

@@ -32,7 +32,8 @@ struct auc_keys {
 	uint8_t algorithm; /* enum auc_algorithm */
 	uint8_t profile;
 	uint8_t amf[AUC_AMF];
-	uint8_t k_len, opc_len; /* octets of what follows that count; opc_len as the algorithm wants */
+	uint8_t k_len,
+		opc_len; /* octets of what follows that count; opc_len as the algorithm wants */
 	uint8_t k[AUC_K_MAX], opc[AUC_OPC_MAX];
 	uint8_t res_octets, iterations; /* TUAK; else 0 */
 };
