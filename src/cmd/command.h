@@ -83,3 +83,4 @@ int keys_trace_command(const struct invocation *in);
 int tunnel_rotate_command(const struct invocation *in);
 int subscriber_import_command(const struct invocation *in);
 int audit_verify_command(const struct invocation *in);
+int bench_command(const struct invocation *in);

@@ -11,6 +11,17 @@ static const struct option_row site_and_output[] = {
 	{"site", 's', "NAME", "one site of this machine (default: every site in /run/merlon)"},
 };
 
+static const struct option_row bench_options[] = {
+	{"output", 'o', "table|json", "how to print (default: table)"},
+	{"part", 'p', "PART", "one part alone: vault, serve, peer"},
+	{"seconds", 't', "N", "length of each measurement (default: 5)"},
+	{"subscribers", 'n', "N", "how many there are (default: 10000)"},
+	{"window", 'w', "N", "requests in flight on a connection at the peak (default: 64)"},
+	{"connections", 'c', "N", "connections at the peak (default: 1)"},
+	{"vectors", 'v', "N", "vectors asked for at once (default: 1)"},
+	{"folder", 'f', "FOLDER", "on the disk that is measured (default: /var/tmp)"},
+};
+
 #define OPTIONS(rows) .options = (rows), .option_count = ARRAY_LEN(rows)
 
 const struct command commands[] = {
@@ -95,6 +106,18 @@ const struct command commands[] = {
 		.run = audit_verify_command,
 		.help = "check the chain of the audit log in FOLDER, record by record",
 		OPTIONS(output)},
+	{.name = "bench",
+		.syntax = "NAME",
+		.arguments_min = 1,
+		.arguments_max = 1,
+		.run = bench_command,
+		.help = "how fast a part is on this machine: auc",
+		.text = "auc: the vault's work on one core; a whole site under load, with its "
+			"import, start, peak, latency at half of it and overload at five times; "
+			"and osmo-hlr under the same load where it is installed. A site and "
+			"osmo-hlr run in a network namespace of their own and need root. Nothing "
+			"is left behind.",
+		OPTIONS(bench_options)},
 	{.name = "lab",
 		.syntax = "[--once]",
 		.run_raw = lab_command,

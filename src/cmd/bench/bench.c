@@ -1,0 +1,219 @@
+// Copyright (c) the Merlon authors
+// SPDX-License-Identifier: Apache-2.0
+#include "cmd/bench/bench.h"
+#include "cmd/command.h"
+#include <errno.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+#include <yyjson.h>
+
+enum { RESULT_MAX = 32 << 10, SECONDS_DEFAULT = 5, SUBSCRIBERS_DEFAULT = 10000 };
+
+typedef struct err bench_part_fn(
+	const struct bench_options *o, struct json_writer *j, struct complaint *c);
+
+static const struct {
+	const char *bench, *part;
+	bool needs_site; /* processes, network: root */
+	bench_part_fn *run;
+} parts[] = {
+	{"auc", "vault", false, bench_vault},
+	{"auc", "serve", true, bench_serve},
+	{"auc", "peer", true, bench_peer},
+};
+
+/* ---- the machine ---- */
+
+static void write_cpu(struct json_writer *j)
+{
+	char line[256];
+	FILE *f = fopen("/proc/cpuinfo", "re");
+
+	while (f != NULL && fgets(line, sizeof line, f) != NULL) {
+		char *colon = strncmp(line, "model name", 10) == 0 ? strchr(line, ':') : NULL;
+		if (colon == NULL)
+			continue;
+		colon[strcspn(colon, "\n")] = '\0';
+		json_text(j, "cpu", colon + 2);
+		break;
+	}
+	if (f != NULL)
+		fclose(f);
+}
+
+static void write_machine(struct json_writer *j)
+{
+	struct utsname u;
+	double load[1] = {0};
+	char date[32];
+	const time_t now = time(NULL);
+	struct tm tm;
+
+	json_open(j, "machine", '{');
+	write_cpu(j);
+	json_i64(j, "cores", sysconf(_SC_NPROCESSORS_ONLN));
+	if (uname(&u) == 0)
+		json_text(j, "kernel", u.release);
+	if (getloadavg(load, 1) == 1)
+		json_f64(j, "load_before", load[0]);
+	strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
+	json_text(j, "date", date);
+	json_close(j, '}');
+}
+
+/* A network of our own with a loopback: ports are free, and nothing leaves the machine. */
+static struct err enter_network(struct complaint *c)
+{
+	struct ifreq lo = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
+
+	if (geteuid() != 0)
+		return complain(c, ERR(AUTH), "serve and peer need root; --part vault does not");
+	if (unshare(CLONE_NEWNET) != 0)
+		return complain(c, ERR(IO), "a network namespace: %s", strerror(errno));
+	const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	const bool is_up = fd >= 0 && ioctl(fd, SIOCSIFFLAGS, &lo) == 0;
+	if (fd >= 0)
+		close(fd);
+	return is_up ? OK : complain(c, ERR(IO), "loopback: %s", strerror(errno));
+}
+
+/* ---- options ---- */
+
+static bool number(const struct invocation *in, const char *name, unsigned long least,
+	unsigned long most, unsigned long *value)
+{
+	const char *text = option_value(in, name);
+	char *end;
+
+	if (text == NULL)
+		return true;
+	errno = 0;
+	*value = strtoul(text, &end, 10);
+	if (errno == 0 && *text >= '0' && *text <= '9' && *end == '\0' && *value >= least &&
+		*value <= most)
+		return true;
+	fail(EXIT_USAGE, "bench: --%s: a number from %lu to %lu is expected: '%s'", name, least,
+		most, text);
+	return false;
+}
+
+static bool read_options(const struct invocation *in, struct bench_options *o)
+{
+	unsigned long seconds = SECONDS_DEFAULT, subscribers = SUBSCRIBERS_DEFAULT, window = 64,
+		      connections = 1, vectors = 1;
+
+	if (!number(in, "seconds", 1, 600, &seconds) ||
+		!number(in, "subscribers", 100, 10000000, &subscribers) ||
+		!number(in, "window", 1, 4096, &window) ||
+		!number(in, "connections", 1, LOAD_CONNECTIONS_MAX, &connections) ||
+		!number(in, "vectors", 1, 5, &vectors))
+		return false;
+	*o = (struct bench_options){.seconds = (unsigned)seconds,
+		.subscribers = (uint32_t)subscribers,
+		.window = (unsigned)window,
+		.connections = (unsigned)connections,
+		.vectors = (uint8_t)vectors,
+		.folder = option_value(in, "folder") != NULL ? option_value(in, "folder")
+							     : "/var/tmp"};
+	return true;
+}
+
+/* ---- the command ---- */
+
+static bool is_wanted(size_t part, const char *bench, const char *only)
+{
+	return strcmp(parts[part].bench, bench) == 0 &&
+	       (only == NULL || strcmp(parts[part].part, only) == 0);
+}
+
+static struct err run_parts(const char *bench, const char *only, const struct bench_options *o,
+	struct json_writer *j, struct complaint *c)
+{
+	bool has_network = false;
+
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+		if (!is_wanted(i, bench, only))
+			continue;
+		struct complaint why = {0};
+		struct err e = OK;
+		if (parts[i].needs_site && !has_network)
+			e = enter_network(c);
+		if (failed(e))
+			return e;
+		has_network |= parts[i].needs_site;
+		fprintf(stderr, "bench %s: %s …\n", bench, parts[i].part);
+		e = parts[i].run(o, j, &why);
+		if (e.kind == ERR_ABSENT) { /* said, not left out in silence */
+			json_text(j, parts[i].part, why.text);
+			fprintf(stderr, "bench %s: SKIPPED: %s\n", parts[i].part, why.text);
+		} else if (failed(e)) {
+			return complain(c, e, "%s: %s", parts[i].part, why.text);
+		}
+	}
+	return OK;
+}
+
+static void print_members(yyjson_val *object, int indent)
+{
+	yyjson_obj_iter iter = yyjson_obj_iter_with(object);
+
+	for (yyjson_val *key = yyjson_obj_iter_next(&iter); key != NULL;
+		key = yyjson_obj_iter_next(&iter)) {
+		yyjson_val *value = yyjson_obj_iter_get_val(key);
+		printf("%*s%-*s", indent, "", 30 - indent, yyjson_get_str(key));
+		if (yyjson_is_obj(value)) {
+			putchar('\n');
+			print_members(value, indent + 2);
+		} else if (yyjson_is_str(value)) {
+			printf(" %s\n", yyjson_get_str(value));
+		} else {
+			printf(" %.6g\n", yyjson_get_num(value));
+		}
+	}
+}
+
+static int print_result(const struct invocation *in, struct span json)
+{
+	yyjson_doc *doc = yyjson_read((const char *)json.at, json.len, 0);
+
+	if (wants_json(in))
+		printf("%.*s\n", (int)json.len, (const char *)json.at);
+	else
+		print_members(yyjson_doc_get_root(doc), 0);
+	yyjson_doc_free(doc);
+	return EXIT_OK;
+}
+
+int bench_command(const struct invocation *in)
+{
+	static char text[RESULT_MAX];
+	struct json_writer j = json_writer_of(SPAN_MUT_ARRAY(text));
+	const char *only = option_value(in, "part");
+	struct complaint c = {0};
+	struct bench_options o;
+	size_t wanted = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+		wanted += is_wanted(i, in->argv[0], only);
+	if (wanted == 0)
+		return fail(EXIT_USAGE, "bench: there is no '%s%s%s': auc with the parts vault, serve, peer",
+			in->argv[0], only != NULL ? " --part " : "", only != NULL ? only : "");
+	if (!read_options(in, &o))
+		return EXIT_USAGE;
+	json_open(&j, NULL, '{');
+	json_text(&j, "bench", in->argv[0]);
+	write_machine(&j);
+	const struct err e = run_parts(in->argv[0], only, &o, &j, &c);
+	json_close(&j, '}');
+	if (failed(e))
+		return fail(e.kind == ERR_AUTH ? EXIT_PRIVILEGE : EXIT_FAILED, "bench: %s", c.text);
+	return print_result(in, json_done(&j));
+}
