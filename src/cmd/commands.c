@@ -16,8 +16,8 @@ static const struct option_row bench_options[] = {
 	{"part", 'p', "PART", "one part alone: vault, serve, peer"},
 	{"seconds", 't', "N", "length of each measurement (default: 5)"},
 	{"subscribers", 'n', "N", "how many there are (default: 10000)"},
-	{"window", 'w', "N", "requests in flight on a connection at the peak (default: 64)"},
-	{"connections", 'c', "N", "connections at the peak (default: 1)"},
+	{"window", 'w', "N", "requests in flight on a connection (default: 64)"},
+	{"connections", 'c', "N", "connections (default: 1)"},
 	{"vectors", 'v', "N", "vectors asked for at once (default: 1)"},
 	{"folder", 'f', "FOLDER", "on the disk that is measured (default: /var/tmp)"},
 };

@@ -204,7 +204,8 @@ int bench_command(const struct invocation *in)
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
 		wanted += is_wanted(i, in->argv[0], only);
 	if (wanted == 0)
-		return fail(EXIT_USAGE, "bench: there is no '%s%s%s': auc with the parts vault, serve, peer",
+		return fail(EXIT_USAGE,
+			"bench: there is no '%s%s%s': auc with the parts vault, serve, peer",
 			in->argv[0], only != NULL ? " --part " : "", only != NULL ? only : "");
 	if (!read_options(in, &o))
 		return EXIT_USAGE;

@@ -10,7 +10,8 @@
  *   vault     vectors a second of one core, in this process: from keys in clear, and unsealed each
  *             time; by the vault's own code (daemon/auc-vault)
  *   serve     a whole site on this machine's disk, in a network namespace of its own: import, time
- *             to be ready, peak in a closed loop, latency at half of it, overload at five times
+ *             to be ready; a closed loop with the window asked for ("window"), and with at least 4
+ *             connections of 256 ("peak"); latency at half of the peak; five times the peak
  *   peer      osmo-hlr under the same load, its database on the same disk, and in memory
  *
  * The load's own work shares the machine with what it measures; so besides answers a second there
@@ -47,11 +48,10 @@ MUST_USE struct err bench_peer(
 struct bench_server {
 	const char *address;
 	pid_t pids[BENCH_PIDS_MAX];
+	char names[BENCH_PIDS_MAX][32];
 	size_t count;
 };
 
-/* Processor time of a process and its threads so far. */
-double bench_cpu_s(const struct bench_server *server);
 uint64_t bench_rss_kib(pid_t pid);
 /* One measurement under load, as object `name`; answers a second go to *ok_per_s (NULL: not wanted). */
 MUST_USE struct err bench_load(const struct bench_options *o, const struct bench_server *server,

@@ -93,8 +93,8 @@ static double percentile(const struct load *l, double share)
 static void flush(struct connection *c)
 {
 	while (c->out_at < c->out_len) {
-		const ssize_t n =
-			send(c->fd, c->out + c->out_at, c->out_len - c->out_at, MSG_NOSIGNAL | MSG_DONTWAIT);
+		const ssize_t n = send(c->fd, c->out + c->out_at, c->out_len - c->out_at,
+			MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n < 0 && errno != EAGAIN && errno != EINTR)
 			c->load->is_closed = true;
 		if (n <= 0)
@@ -240,8 +240,7 @@ static void receive(struct connection *c)
 
 	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
 		c->load->is_closed = true;
-	else if (n > 0 && failed(ipa_assemble(
-				  &c->assembly, span_of(in, (size_t)n), take_frame, c)))
+	else if (n > 0 && failed(ipa_assemble(&c->assembly, span_of(in, (size_t)n), take_frame, c)))
 		c->load->is_closed = true;
 }
 
@@ -271,8 +270,8 @@ static void turn(struct load *l, int wait_ms)
 	for (unsigned i = 0; i < count; i++) {
 		struct connection *c = &l->connections[i];
 		flush(c);
-		polled[i] = (struct pollfd){.fd = c->fd,
-			.events = (short)(POLLIN | (c->out_len > 0 ? POLLOUT : 0))};
+		polled[i] = (struct pollfd){
+			.fd = c->fd, .events = (short)(POLLIN | (c->out_len > 0 ? POLLOUT : 0))};
 	}
 	poll(polled, count, wait_ms);
 	l->now_ns = now_ns();
@@ -290,7 +289,8 @@ static bool is_identified(const struct load *l)
 	return true;
 }
 
-static struct err run(struct load *l, void (*measured)(void *, bool), void *ctx, struct complaint *c)
+static struct err run(
+	struct load *l, void (*measured)(void *, bool), void *ctx, struct complaint *c)
 {
 	const struct load_settings *s = l->settings;
 	const uint64_t opened_ns = now_ns();

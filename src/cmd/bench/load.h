@@ -34,7 +34,8 @@ struct load_result {
 	double seconds;
 	uint64_t sent, ok, refused, malformed, lost, held_back, vectors;
 	double ok_per_s;
-	double p50_us, p90_us, p99_us, p999_us; /* of answers with vectors, from the moment of sending */
+	double p50_us, p90_us, p99_us,
+		p999_us; /* of answers with vectors, from the moment of sending */
 	uint64_t causes[LOAD_CAUSES];
 };
 

@@ -19,18 +19,10 @@ static double cpu_of(pid_t pid)
 	/* The name is in brackets and may hold anything: count from the last one. */
 	const char *at = fgets(line, sizeof line, f) != NULL ? strrchr(line, ')') : NULL;
 	if (at != NULL)
-		sscanf(at + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system);
+		sscanf(at + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
+			&system);
 	fclose(f);
 	return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
-}
-
-double bench_cpu_s(const struct bench_server *server)
-{
-	double sum = 0;
-
-	for (size_t i = 0; i < server->count; i++)
-		sum += cpu_of(server->pids[i]);
-	return sum;
 }
 
 uint64_t bench_rss_kib(pid_t pid)
@@ -59,14 +51,34 @@ void bench_keys(uint64_t imsi, uint8_t k_opc[static 32])
 
 struct cpu_watch {
 	const struct bench_server *server;
-	double begin_s, end_s;
+	double cpu_s[BENCH_PIDS_MAX]; /* of each process: so far; then within the measurement */
 };
 
 static void measured(void *ctx, bool is_end)
 {
 	struct cpu_watch *w = ctx;
 
-	*(is_end ? &w->end_s : &w->begin_s) = bench_cpu_s(w->server);
+	for (size_t i = 0; i < w->server->count; i++) {
+		const double now_s = cpu_of(w->server->pids[i]);
+		w->cpu_s[i] = is_end ? now_s - w->cpu_s[i] : now_s;
+	}
+}
+
+/* The sum, and how much each process took of it. */
+static double write_cpu(struct json_writer *j, const struct cpu_watch *w)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < w->server->count; i++)
+		sum += w->cpu_s[i];
+	json_f64(j, "server_cpu_s", sum);
+	if (w->server->count < 2)
+		return sum;
+	json_open(j, "cpu_s", '{');
+	for (size_t i = 0; i < w->server->count; i++)
+		json_f64(j, w->server->names[i], w->cpu_s[i]);
+	json_close(j, '}');
+	return sum;
 }
 
 static void write_causes(struct json_writer *j, const struct load_result *r)
@@ -102,13 +114,12 @@ struct err bench_load(const struct bench_options *o, const struct bench_server *
 	const struct err e = load_run(&settings, measured, &watch, &r, c);
 	if (failed(e))
 		return e;
-	const double cpu_s = watch.end_s - watch.begin_s;
 	json_open(j, name, '{');
 	if (rate_per_s > 0)
 		json_f64(j, "offered_per_s", rate_per_s);
 	json_f64(j, "requests_per_s", r.ok_per_s);
 	json_f64(j, "vectors_per_s", r.seconds > 0 ? (double)r.vectors / r.seconds : 0);
-	json_f64(j, "server_cpu_s", cpu_s);
+	const double cpu_s = write_cpu(j, &watch);
 	json_f64(j, "requests_per_server_cpu_s", cpu_s > 0 ? (double)r.ok / cpu_s : 0);
 	json_f64(j, "p50_us", r.p50_us);
 	json_f64(j, "p90_us", r.p90_us);

@@ -26,7 +26,8 @@ static const char config[] = "log stderr\n logging filter all 1\n logging level 
 
 static bool is_installed(void)
 {
-	return access("/usr/bin/osmo-hlr", X_OK) == 0 && access("/usr/bin/osmo-hlr-db-tool", X_OK) == 0;
+	return access("/usr/bin/osmo-hlr", X_OK) == 0 &&
+	       access("/usr/bin/osmo-hlr-db-tool", X_OK) == 0;
 }
 
 static struct err fill(const char *path, uint32_t subscribers, struct complaint *c)
@@ -68,8 +69,7 @@ static struct err fill(const char *path, uint32_t subscribers, struct complaint 
 	return e;
 }
 
-static struct err prepare(
-	const char *folder, const struct bench_options *o, struct complaint *c)
+static struct err prepare(const char *folder, const struct bench_options *o, struct complaint *c)
 {
 	char db[BENCH_PATH_MAX + 16], cfg[BENCH_PATH_MAX + 16], said[1024];
 

@@ -15,7 +15,13 @@
 #include <unistd.h>
 #include <yyjson.h>
 
-enum { READY_MS_MAX = 60000, IMPORT_MS_MAX = 600000, STOP_MS_MAX = 15000, OVERLOAD = 5 };
+enum {
+	READY_MS_MAX = 60000,
+	IMPORT_MS_MAX = 600000,
+	STOP_MS_MAX = 15000,
+	OVERLOAD = 5,
+	WIDE_WINDOW = 256
+};
 
 struct site_run {
 	char folder[BENCH_PATH_MAX], name[64], socket[BENCH_PATH_MAX], program[BENCH_PATH_MAX];
@@ -33,7 +39,8 @@ static FILE *file_in(const struct site_run *s, const char *name, char path[stati
 	return fd < 0 ? NULL : fdopen(fd, "w");
 }
 
-static struct err write_files(struct site_run *s, const struct bench_options *o, struct complaint *c)
+static struct err write_files(
+	struct site_run *s, const struct bench_options *o, struct complaint *c)
 {
 	char path[BENCH_PATH_MAX], k[33], opc[33];
 	uint8_t keys[32];
@@ -95,9 +102,11 @@ static bool read_processes(struct site_run *s, const char *text, size_t len)
 		if (name == NULL || state == NULL || strncmp(name, "auc-import", 10) == 0)
 			continue;
 		is_ready &= strcmp(state, "ready") == 0;
-		if (s->server.count < BENCH_PIDS_MAX)
-			s->server.pids[s->server.count++] =
-				(pid_t)yyjson_get_sint(yyjson_obj_get(p, "pid"));
+		if (s->server.count == BENCH_PIDS_MAX)
+			break;
+		snprintf(s->server.names[s->server.count], sizeof s->server.names[0], "%s", name);
+		s->server.pids[s->server.count++] =
+			(pid_t)yyjson_get_sint(yyjson_obj_get(p, "pid"));
 	}
 	yyjson_doc_free(doc);
 	return is_ready && s->server.count >= 3;
@@ -174,10 +183,13 @@ static struct err measure(struct site_run *s, const struct bench_options *o, str
 	struct bench_options wide = *o;
 	double peak = 0, overloaded = 0;
 
-	struct err e = bench_load(o, &s->server, "peak", 0, j, &peak, c);
-	if (!failed(e))
-		e = bench_load(o, &s->server, "half", peak / 2, j, NULL, c);
+	struct err e = bench_load(o, &s->server, "window", 0, j, NULL, c);
 	wide.connections = o->connections < 4 ? 4 : o->connections;
+	wide.window = o->window < WIDE_WINDOW ? WIDE_WINDOW : o->window;
+	if (!failed(e))
+		e = bench_load(&wide, &s->server, "peak", 0, j, &peak, c);
+	if (!failed(e))
+		e = bench_load(&wide, &s->server, "half", peak / 2, j, NULL, c);
 	if (!failed(e))
 		e = bench_load(&wide, &s->server, "overload", OVERLOAD * peak, j, &overloaded, c);
 	if (!failed(e))
@@ -185,7 +197,8 @@ static struct err measure(struct site_run *s, const struct bench_options *o, str
 	return e;
 }
 
-static struct err open_folder(struct site_run *s, const struct bench_options *o, struct complaint *c)
+static struct err open_folder(
+	struct site_run *s, const struct bench_options *o, struct complaint *c)
 {
 	const ssize_t len = readlink("/proc/self/exe", s->program, sizeof s->program - 1);
 

@@ -35,8 +35,8 @@ static struct err vectors(struct work *w)
 	return e;
 }
 
-static struct err rate(const struct bench_options *o, const char *name, struct work *w,
-	struct json_writer *j)
+static struct err rate(
+	const struct bench_options *o, const char *name, struct work *w, struct json_writer *j)
 {
 	const double from = cpu_s();
 	uint64_t done = 0;
@@ -58,7 +58,11 @@ static struct err rate(const struct bench_options *o, const char *name, struct w
 struct err bench_vault(const struct bench_options *o, struct json_writer *j, struct complaint *c)
 {
 	struct work w = {.algorithms = {.engine = aes128_engine()},
-		.keys = {.algorithm = AUC_MILENAGE, .k = {1}, .k_len = 16, .opc = {2}, .opc_len = 16}};
+		.keys = {.algorithm = AUC_MILENAGE,
+			.k = {1},
+			.k_len = 16,
+			.opc = {2},
+			.opc_len = 16}};
 
 	json_open(j, "vault", '{');
 	json_text(j, "engine", w.algorithms.engine->name);
