@@ -128,6 +128,23 @@ static bool read_options(const struct invocation *in, struct bench_options *o)
 
 /* ---- the command ---- */
 
+/* Ctrl-C ends the measurement, not the clearing up. */
+static volatile sig_atomic_t is_over;
+
+static void on_signal(int number)
+{
+	(void)number;
+	is_over = 1;
+}
+
+static void catch_signals(void)
+{
+	const struct sigaction action = {.sa_handler = on_signal};
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+}
+
 static bool is_wanted(size_t part, const char *bench, const char *only)
 {
 	return strcmp(parts[part].bench, bench) == 0 &&
@@ -140,6 +157,8 @@ static struct err run_parts(const char *bench, const char *only, const struct be
 	bool has_network = false;
 
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+		if (is_over)
+			return complain(c, ERR(STATE), "interrupted");
 		if (!is_wanted(i, bench, only))
 			continue;
 		struct complaint why = {0};
@@ -209,6 +228,8 @@ int bench_command(const struct invocation *in)
 			in->argv[0], only != NULL ? " --part " : "", only != NULL ? only : "");
 	if (!read_options(in, &o))
 		return EXIT_USAGE;
+	catch_signals();
+	o.is_over = &is_over;
 	json_open(&j, NULL, '{');
 	json_text(&j, "bench", in->argv[0]);
 	write_machine(&j);

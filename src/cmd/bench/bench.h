@@ -32,6 +32,7 @@ struct bench_options {
 	unsigned window, connections;
 	uint8_t vectors;
 	const char *folder; /* on the disk to be measured */
+	const volatile sig_atomic_t *is_over;
 };
 
 /* Each appends members to an open object. */

@@ -302,6 +302,8 @@ static struct err run(
 	const uint64_t from_ns = l->begin_ns + (uint64_t)(s->warm_s * (double)SECOND_NS);
 	const uint64_t end_ns = from_ns + (uint64_t)(s->seconds * (double)SECOND_NS);
 	for (l->now_ns = l->begin_ns; l->now_ns < end_ns && !l->is_closed;) {
+		if (s->is_over != NULL && *s->is_over)
+			return complain(c, ERR(STATE), "interrupted");
 		if (!l->is_measuring && l->now_ns >= from_ns) {
 			l->is_measuring = true;
 			measured(ctx, false);

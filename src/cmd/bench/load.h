@@ -15,6 +15,7 @@
  * lost.
  */
 #include "base/err.h"
+#include <signal.h>
 #include <stdint.h>
 
 enum { LOAD_CONNECTIONS_MAX = 64, LOAD_LOST_MS = 2000, LOAD_CAUSES = 256 };
@@ -28,6 +29,7 @@ struct load_settings {
 	uint8_t vectors;
 	double rate_per_s; /* 0: closed loop */
 	double warm_s, seconds;
+	const volatile sig_atomic_t *is_over; /* the user wants an end; NULL: nobody asks */
 };
 
 struct load_result {

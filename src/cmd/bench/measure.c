@@ -107,7 +107,8 @@ struct err bench_load(const struct bench_options *o, const struct bench_server *
 		.vectors = o->vectors,
 		.rate_per_s = rate_per_s,
 		.warm_s = 1,
-		.seconds = o->seconds};
+		.seconds = o->seconds,
+		.is_over = o->is_over};
 	struct cpu_watch watch = {.server = server};
 	struct load_result r;
 

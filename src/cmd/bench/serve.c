@@ -112,12 +112,12 @@ static bool read_processes(struct site_run *s, const char *text, size_t len)
 	return is_ready && s->server.count >= 3;
 }
 
-static struct err wait_ready(struct site_run *s, struct complaint *c)
+static struct err wait_ready(struct site_run *s, const struct bench_options *o, struct complaint *c)
 {
 	char tail[400];
 	const uint64_t end = lab_now_ms() + READY_MS_MAX;
 
-	while (lab_now_ms() < end && child_is_alive(&s->child)) {
+	while (lab_now_ms() < end && child_is_alive(&s->child) && !*o->is_over) {
 		struct control_reply reply =
 			control_ask(s->socket, PROC_STATUS, span_of(NULL, 0), -1, 1000);
 		const bool is_ready =
@@ -161,7 +161,7 @@ static struct err restart(struct site_run *s, const struct bench_options *o, str
 	const uint64_t from_ms = lab_now_ms();
 	struct err e = start(s, c);
 	if (!failed(e))
-		e = wait_ready(s, c);
+		e = wait_ready(s, o, c);
 	if (failed(e))
 		return e;
 	uint64_t rss_kib = 0;
@@ -231,7 +231,7 @@ struct err bench_serve(const struct bench_options *o, struct json_writer *j, str
 	if (!failed(e))
 		e = start(&s, c);
 	if (!failed(e))
-		e = wait_ready(&s, c);
+		e = wait_ready(&s, o, c);
 	if (!failed(e))
 		e = import(&s, o, j, c);
 	if (!failed(e))
