@@ -1,6 +1,7 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 #include "resync.h"
+#include "aka.h"
 #include "base/ct.h"
 #include "base/secret.h"
 
@@ -9,27 +10,23 @@ struct err resync_open(const struct auc_algorithms *algorithms, const struct auc
 	uint64_t *sqn_ms)
 {
 	static const uint8_t amf[AMF_OCTETS] = {0}; /* [TS 33.102 §6.3.3] */
-	struct milenage_keys milenage;
-	struct milenage_output f;
-	uint8_t ak_star[SQN_OCTETS], sqn[SQN_OCTETS];
+	uint8_t sqn[SQN_OCTETS], mac_s[AKA_MAC];
 
 	*sqn_ms = 0;
-	if (keys->algorithm != AUC_MILENAGE)
+	if (auc_keys_refusal(algorithms, keys) != NULL)
 		return ERR(VERSION);
-	memcpy(milenage.k, keys->k, sizeof milenage.k);
-	memcpy(milenage.opc, keys->opc, sizeof milenage.opc);
-	milenage_ak_star(algorithms->engine, &milenage, rand, ak_star);
+	if (auc_is_triplet_only(keys->algorithm))
+		return ERR(STATE);
+	aka_ak_star(algorithms, keys, rand, sqn);
 	for (size_t i = 0; i < SQN_OCTETS; i++)
-		sqn[i] = auts[i] ^ ak_star[i];
-	milenage_compute(algorithms->engine, &milenage, rand, sqn, amf, &f);
-	const bool is_genuine = ct_equal(f.mac_s, auts + SQN_OCTETS, sizeof f.mac_s);
+		sqn[i] ^= auts[i];
+	aka_mac_s(algorithms, keys, rand, sqn, amf, mac_s);
+	const bool is_genuine = ct_equal(mac_s, auts + SQN_OCTETS, sizeof mac_s);
 	if (is_genuine) {
 		ct_declassify(sqn, sizeof sqn);
 		*sqn_ms = sqn_from_octets(sqn);
 	}
-	secret_wipe(&f, sizeof f);
-	secret_wipe(&milenage, sizeof milenage);
-	secret_wipe(ak_star, sizeof ak_star);
+	secret_wipe(mac_s, sizeof mac_s);
 	secret_wipe(sqn, sizeof sqn);
 	return is_genuine ? OK : ERR(AUTH);
 }

@@ -10,7 +10,8 @@
 #include "auc/vector.h"
 
 /* AUTS = SQN_MS xor AK* || MAC-S, with AMF = 0 in MAC-S [TS 33.102 §6.3.3]. ERR_AUTH where MAC-S,
- * compared in constant time, is wrong; *sqn_ms is then 0. ERR_VERSION as vector_compute(). */
+ * compared in constant time, is wrong; *sqn_ms is then 0. ERR_STATE for a subscriber of triplets
+ * alone, who has no sequence number to resynchronise. ERR_VERSION as vector_compute(). */
 MUST_USE struct err resync_open(const struct auc_algorithms *algorithms,
 	const struct auc_keys *keys, const uint8_t rand[static AUTH_RAND],
 	const uint8_t auts[static AUTH_AUTS], uint64_t *sqn_ms);

@@ -295,14 +295,15 @@ static void auts_of(
 	const struct auc_keys *keys, const uint8_t *rand, uint64_t sqn_ms, uint8_t auts[AUTH_AUTS])
 {
 	static const uint8_t amf[2] = {0};
-	struct milenage_keys milenage;
+	const struct milenage milenage = {.engine = &aes128_portable,
+		.constants = &milenage_standard,
+		.k = keys->k,
+		.opc = keys->opc};
 	struct milenage_output f;
 	uint8_t sqn[SQN_OCTETS];
 
-	memcpy(milenage.k, keys->k, sizeof milenage.k);
-	memcpy(milenage.opc, keys->opc, sizeof milenage.opc);
 	sqn_to_octets(sqn, sqn_ms);
-	milenage_compute(&aes128_portable, &milenage, rand, sqn, amf, &f);
+	milenage_compute(&milenage, rand, sqn, amf, &f);
 	for (size_t i = 0; i < SQN_OCTETS; i++)
 		auts[i] = sqn[i] ^ f.ak_star[i];
 	memcpy(auts + SQN_OCTETS, f.mac_s, sizeof f.mac_s);

@@ -2,6 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vector.h"
 #include "base/secret.h"
+#include "aka.h"
+#include "crypt/comp128.h"
+#include "crypt/tuak.h"
 
 void sqn_to_octets(uint8_t out[static SQN_OCTETS], uint64_t sqn)
 {
@@ -25,9 +28,78 @@ void amf_for_radio(
 	out[1] = amf[1];
 }
 
+bool auc_is_triplet_only(uint8_t algorithm)
+{
+	return algorithm == AUC_GSM_MILENAGE || algorithm == AUC_COMP128_V2 ||
+	       algorithm == AUC_COMP128_V3;
+}
+
+static const char *tuak_refusal(const struct auc_keys *keys)
+{
+	const struct tuak t = {.lengths = {.k = keys->k_len,
+				       .mac = AKA_MAC,
+				       .res = keys->res_octets,
+				       .ck = AUTH_KEY,
+				       .ik = AUTH_KEY},
+		.iterations = keys->iterations};
+
+	return failed(tuak_check(&t)) || keys->res_octets > AUTH_RES_MAX
+		       ? "TUAK: K of 16 or 32 octets, RES of 4, 8 or 16, iterations from 1"
+		       : NULL;
+}
+
+static const char *milenage_refusal(
+	const struct auc_algorithms *algorithms, const struct auc_keys *keys)
+{
+	if (keys->k_len != MILENAGE_KEY)
+		return "MILENAGE: K has 16 octets";
+	if (keys->profile == 0)
+		return NULL;
+	return keys->profile < AUC_PROFILES_MAX && algorithms->profiles[keys->profile] != NULL
+		       ? NULL
+		       : "there is no profile of MILENAGE constants with this number";
+}
+
+const char *auc_keys_refusal(const struct auc_algorithms *algorithms, const struct auc_keys *keys)
+{
+	switch (keys->algorithm) {
+	case AUC_MILENAGE:
+	case AUC_GSM_MILENAGE:
+		return milenage_refusal(algorithms, keys);
+	case AUC_TUAK:
+		return tuak_refusal(keys);
+	case AUC_XOR:
+		if (!algorithms->is_xor_allowed)
+			return "XOR is for test cards: it hides no key, and is not allowed here";
+		return keys->k_len == XOR_OCTETS ? NULL : "XOR: K has 16 octets";
+	case AUC_COMP128_V2:
+	case AUC_COMP128_V3:
+		return keys->k_len == COMP128_KEY ? NULL : "COMP128: K has 16 octets";
+	default:
+		return "this algorithm is not known here";
+	}
+}
+
+const char *auc_algorithm_warning(uint8_t algorithm)
+{
+	switch (algorithm) {
+	case AUC_XOR:
+		return "XOR is for test cards alone: whoever hears RAND, CK and IK has K";
+	case AUC_COMP128_V2:
+		return "COMP128v2 is for migration alone: no mutual authentication, and 10 bits of "
+		       "Kc "
+		       "are zero; replace the card";
+	case AUC_COMP128_V3:
+		return "COMP128v3 is for migration alone: no mutual authentication; replace the "
+		       "card";
+	default:
+		return NULL;
+	}
+}
+
 /* AUTN = SQN xor AK || AMF || MAC-A [TS 33.102 §6.3.2] */
 static void autn_of(uint8_t autn[static AUTH_AUTN], const uint8_t *sqn, const uint8_t *amf,
-	const struct milenage_output *f)
+	const struct aka_output *f)
 {
 	for (size_t i = 0; i < SQN_OCTETS; i++)
 		autn[i] = sqn[i] ^ f->ak[i];
@@ -35,49 +107,81 @@ static void autn_of(uint8_t autn[static AUTH_AUTN], const uint8_t *sqn, const ui
 	memcpy(autn + SQN_OCTETS + AMF_OCTETS, f->mac_a, sizeof f->mac_a);
 }
 
-/* c2: SRES, the words of RES added; c3: Kc, the halves of CK and IK added [TS 33.102 §6.8.1.2]. */
-static void triplet_of(struct auth_vector *v)
+/* c2: SRES, the words of RES (padded with zeros to 128 bits) added; c3: Kc, the halves of CK and IK
+ * added [TS 33.102 §6.8.1.2]. So are SRES#1 and Kc of GSM-MILENAGE [TS 55.205]. */
+static void triplet_of(struct auth_vector *v, const struct aka_output *f)
 {
 	for (size_t i = 0; i < AUTH_SRES; i++)
-		v->sres[i] = v->res[i] ^ v->res[i + 4] ^ v->res[i + 8] ^ v->res[i + 12];
+		v->sres[i] = f->res[i] ^ f->res[i + 4] ^ f->res[i + 8] ^ f->res[i + 12];
 	for (size_t i = 0; i < AUTH_KC; i++)
-		v->kc[i] = v->ck[i] ^ v->ck[i + 8] ^ v->ik[i] ^ v->ik[i + 8];
+		v->kc[i] = f->ck[i] ^ f->ck[i + 8] ^ f->ik[i] ^ f->ik[i + 8];
 }
 
 struct err auc_keys_derive_opc(const struct auc_algorithms *algorithms, struct auc_keys *keys)
 {
-	uint8_t opc[MILENAGE_KEY];
+	uint8_t opc[AUC_OPC_MAX];
+	const struct tuak tuak = {
+		.k = keys->k, .lengths = {.k = keys->k_len}, .iterations = keys->iterations};
 
-	if (keys->algorithm != AUC_MILENAGE)
+	if (auc_keys_refusal(algorithms, keys) != NULL)
 		return ERR(VERSION);
-	milenage_opc(algorithms->engine, keys->k, keys->opc, opc);
-	memcpy(keys->opc, opc, sizeof opc);
+	if (keys->algorithm == AUC_TUAK)
+		tuak_topc(&tuak, keys->opc, opc);
+	else if (auc_opc_octets(keys->algorithm) != 0)
+		milenage_opc(algorithms->engine, keys->k, keys->opc, opc);
+	memcpy(keys->opc, opc, auc_opc_octets(keys->algorithm));
 	secret_wipe(opc, sizeof opc);
 	return OK;
+}
+
+/* SRES and Kc, and zeros for all else that a quintuplet has. */
+static void triplet_alone(
+	const struct auc_algorithms *algorithms, const struct auc_keys *keys, struct auth_vector *v)
+{
+	static const uint8_t none[SQN_OCTETS];
+	struct aka_output f;
+
+	v->is_triplet = true;
+	v->res_len = 0;
+	memset(v->autn, 0, sizeof v->autn);
+	memset(v->res, 0, sizeof v->res);
+	memset(v->ck, 0, sizeof v->ck);
+	memset(v->ik, 0, sizeof v->ik);
+	if (keys->algorithm == AUC_COMP128_V2) {
+		comp128_v2(keys->k, v->rand, v->sres, v->kc);
+		return;
+	}
+	if (keys->algorithm == AUC_COMP128_V3) {
+		comp128_v3(keys->k, v->rand, v->sres, v->kc);
+		return;
+	}
+	aka_compute(algorithms, keys, v->rand, none, none, &f);
+	triplet_of(v, &f);
+	secret_wipe(&f, sizeof f);
 }
 
 struct err vector_compute(const struct auc_algorithms *algorithms, const struct auc_keys *keys,
 	uint64_t sqn, enum auth_radio radio, struct auth_vector *v)
 {
-	struct milenage_keys milenage;
-	struct milenage_output f;
+	struct aka_output f;
 	uint8_t sqn_octets[SQN_OCTETS], amf[AMF_OCTETS];
 
-	if (keys->algorithm != AUC_MILENAGE)
+	if (auc_keys_refusal(algorithms, keys) != NULL)
 		return ERR(VERSION);
-	memcpy(milenage.k, keys->k, sizeof milenage.k);
-	memcpy(milenage.opc, keys->opc, sizeof milenage.opc);
+	if (auc_is_triplet_only(keys->algorithm)) {
+		triplet_alone(algorithms, keys, v);
+		return OK;
+	}
 	sqn_to_octets(sqn_octets, sqn);
 	amf_for_radio(amf, keys->amf, radio);
-	milenage_compute(algorithms->engine, &milenage, v->rand, sqn_octets, amf, &f);
+	aka_compute(algorithms, keys, v->rand, sqn_octets, amf, &f);
+	v->is_triplet = false;
 	autn_of(v->autn, sqn_octets, amf, &f);
-	memset(v->res, 0, sizeof v->res); /* c2 takes RES padded with zeros to 128 bits */
 	memcpy(v->res, f.res, sizeof f.res);
-	v->res_len = sizeof f.res;
+	v->res_len = f.res_len;
 	memcpy(v->ck, f.ck, sizeof f.ck);
 	memcpy(v->ik, f.ik, sizeof f.ik);
-	triplet_of(v);
+	triplet_of(v, &f);
 	secret_wipe(&f, sizeof f);
-	secret_wipe(&milenage, sizeof milenage);
 	return OK;
 }

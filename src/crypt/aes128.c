@@ -143,8 +143,15 @@ static void expand(struct aes128 *aes, const uint8_t key[static AES128_BLOCK])
 	secret_wipe(&word, sizeof word);
 }
 
+static void expand_encrypt(struct aes128 *aes, const uint8_t key[static AES128_BLOCK],
+	uint8_t block[static AES128_BLOCK])
+{
+	expand(aes, key);
+	encrypt_block(aes, block, block);
+}
+
 const struct aes128_engine aes128_portable = {
-	.name = "portable", .expand = expand, .encrypt = encrypt};
+	.name = "portable", .expand = expand, .encrypt = encrypt, .expand_encrypt = expand_encrypt};
 
 const struct aes128_engine *aes128_engine(void)
 {

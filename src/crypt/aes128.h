@@ -25,6 +25,9 @@ struct aes128_engine {
 	void (*expand)(struct aes128 *aes, const uint8_t key[static AES128_BLOCK]);
 	/* Encrypts `blocks` blocks, each for itself. `out` may be `in`. */
 	void (*encrypt)(const struct aes128 *aes, const uint8_t *in, uint8_t *out, size_t blocks);
+	/* expand() and the encryption of one block in its place: as each round key comes, it is used. */
+	void (*expand_encrypt)(struct aes128 *aes, const uint8_t key[static AES128_BLOCK],
+		uint8_t block[static AES128_BLOCK]);
 };
 
 extern const struct aes128_engine aes128_portable;

@@ -2,38 +2,125 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "milenage.h"
 #include "base/secret.h"
+#include <assert.h>
 #include <string.h>
 
-enum { BLOCK = AES128_BLOCK, OUTS = 5 };
+enum { BLOCK = AES128_BLOCK, OUTS = MILENAGE_OUTS };
 
-/* r1…r5 and c1…c5 [TS 35.206 §4.1]. All rotations are whole octets, all constants in the last
- * octet. */
-static const struct {
-	uint8_t rotate_octets, constant;
-} round_of[OUTS] = {{8, 0}, {0, 1}, {4, 2}, {8, 4}, {12, 8}};
+/* r1…r5 and c1…c5 [TS 35.206 §4.1]. */
+const struct milenage_constants milenage_standard = {
+	.r = {64, 0, 32, 64, 96},
+	.c = {{0}, {[15] = 1}, {[15] = 2}, {[15] = 4}, {[15] = 8}},
+};
 
-static void xored(uint8_t *out, const uint8_t *a, const uint8_t *b)
+struct err milenage_constants_check(const struct milenage_constants *m)
 {
-	for (size_t i = 0; i < BLOCK; i++)
-		out[i] = a[i] ^ b[i];
-}
-
-/* out = rot(in xor OPc, r) xor c */
-static void prepare(uint8_t *out, const uint8_t *in, const uint8_t *opc, size_t which)
-{
-	for (size_t i = 0; i < BLOCK; i++) {
-		const size_t from = (i + round_of[which].rotate_octets) % BLOCK;
-		out[i] = in[from] ^ opc[from];
+	for (size_t i = 0; i < OUTS; i++) {
+		if (m->r[i] > 127)
+			return ERR(INPUT);
+		for (size_t j = 0; j < i; j++)
+			if (m->r[i] == m->r[j] && memcmp(m->c[i], m->c[j], BLOCK) == 0)
+				return ERR(INPUT);
 	}
-	out[BLOCK - 1] ^= round_of[which].constant;
+	return OK;
 }
 
-/* TEMP = E_K(RAND xor OPc) */
-static void temp_of(const struct aes128_engine *engine, const struct aes128 *aes,
-	const struct milenage_keys *keys, const uint8_t *rand, uint8_t temp[static BLOCK])
+/* A block as two words, the first octet the highest: so a rotation is two shifts. */
+struct words {
+	uint64_t high, low;
+};
+
+static struct words load(const uint8_t *at)
 {
-	xored(temp, rand, keys->opc);
-	engine->encrypt(aes, temp, temp, 1);
+	struct words w;
+
+	memcpy(&w, at, sizeof w);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	w.high = __builtin_bswap64(w.high);
+	w.low = __builtin_bswap64(w.low);
+#endif
+	return w;
+}
+
+/* In one store: a load of sixteen octets that follows would wait for two. */
+static void save(uint8_t *at, struct words w)
+{
+	typedef uint64_t pair __attribute__((vector_size(BLOCK)));
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	const pair both = {__builtin_bswap64(w.high), __builtin_bswap64(w.low)};
+#else
+	const pair both = {w.high, w.low};
+#endif
+	memcpy(at, &both, sizeof both);
+}
+
+static struct words xored(struct words a, struct words b)
+{
+	return (struct words){a.high ^ b.high, a.low ^ b.low};
+}
+
+static struct words rotated(struct words w, unsigned bits)
+{
+	if (bits >= 64)
+		w = (struct words){w.low, w.high};
+	bits %= 64;
+	if (bits == 0)
+		return w;
+	return (struct words){
+		w.high << bits | w.low >> (64 - bits), w.low << bits | w.high >> (64 - bits)};
+}
+
+/* All that is worked with and has to be forgotten, in one place: it is wiped once. */
+struct work {
+	struct aes128 aes;
+	uint8_t temp[BLOCK], blocks[OUTS][BLOCK];
+	struct words opc, shifted;
+};
+
+/* TEMP = E_K(RAND xor OPc), and with it the key schedule. */
+static void begin(struct work *w, const struct milenage *m, const uint8_t *rand)
+{
+	w->opc = load(m->opc);
+	save(w->temp, xored(load(rand), w->opc));
+	m->engine->expand_encrypt(&w->aes, m->k, w->temp);
+	w->shifted = xored(load(w->temp), w->opc);
+}
+
+/* IN of OUT2 to OUT5: rot(TEMP xor OPc, r) xor c */
+static struct words input_of(const struct work *w, const struct milenage *m, size_t which)
+{
+	return xored(rotated(w->shifted, m->constants->r[which]), load(m->constants->c[which]));
+}
+
+/* OUT1: IN1 = SQN || AMF || SQN || AMF; TEMP xor rot(IN1 xor OPc, r1) xor c1 */
+static struct words first_input_of(
+	const struct work *w, const struct milenage *m, const uint8_t *sqn, const uint8_t *amf)
+{
+	uint8_t in1[BLOCK];
+
+	for (size_t half = 0; half < BLOCK; half += BLOCK / 2) {
+		memcpy(in1 + half, sqn, MILENAGE_SQN);
+		memcpy(in1 + half + MILENAGE_SQN, amf, MILENAGE_AMF);
+	}
+	const struct words in = rotated(xored(load(in1), w->opc), m->constants->r[0]);
+	return xored(xored(load(w->temp), in), load(m->constants->c[0]));
+}
+
+static void share_out(struct milenage_output *out, const struct work *w)
+{
+	uint8_t block[BLOCK];
+
+	save(block, xored(load(w->blocks[0]), w->opc));
+	memcpy(out->mac_a, block, 8);
+	memcpy(out->mac_s, block + 8, 8);
+	save(block, xored(load(w->blocks[1]), w->opc));
+	memcpy(out->ak, block, 6);
+	memcpy(out->res, block + 8, 8);
+	save(out->ck, xored(load(w->blocks[2]), w->opc));
+	save(out->ik, xored(load(w->blocks[3]), w->opc));
+	save(block, xored(load(w->blocks[4]), w->opc));
+	memcpy(out->ak_star, block, 6);
+	secret_wipe(block, sizeof block);
 }
 
 void milenage_opc(const struct aes128_engine *engine, const uint8_t k[static MILENAGE_KEY],
@@ -42,74 +129,37 @@ void milenage_opc(const struct aes128_engine *engine, const uint8_t k[static MIL
 	struct aes128 aes;
 	uint8_t block[BLOCK];
 
-	engine->expand(&aes, k);
-	engine->encrypt(&aes, op, block, 1);
-	xored(opc, block, op);
+	memcpy(block, op, sizeof block);
+	engine->expand_encrypt(&aes, k, block);
+	save(opc, xored(load(block), load(op)));
 	secret_wipe(&aes, sizeof aes);
 	secret_wipe(block, sizeof block);
 }
 
-/* OUT1: IN1 = SQN || AMF || SQN || AMF is rotated, and TEMP is added to it; OUT2 to OUT5: TEMP is
- * rotated. */
-static void prepare_all(uint8_t blocks[OUTS][BLOCK], const uint8_t *temp, const uint8_t *opc,
-	const uint8_t *sqn, const uint8_t *amf)
+void milenage_compute(const struct milenage *m, const uint8_t rand[static MILENAGE_RAND],
+	const uint8_t sqn[static MILENAGE_SQN], const uint8_t amf[static MILENAGE_AMF],
+	struct milenage_output *out)
 {
-	uint8_t in1[BLOCK];
+	struct work w;
 
-	for (size_t half = 0; half < BLOCK; half += BLOCK / 2) {
-		memcpy(in1 + half, sqn, MILENAGE_SQN);
-		memcpy(in1 + half + MILENAGE_SQN, amf, MILENAGE_AMF);
-	}
-	prepare(blocks[0], in1, opc, 0);
-	xored(blocks[0], blocks[0], temp);
+	begin(&w, m, rand);
+	save(w.blocks[0], first_input_of(&w, m, sqn, amf));
 	for (size_t i = 1; i < OUTS; i++)
-		prepare(blocks[i], temp, opc, i);
-	secret_wipe(in1, sizeof in1);
+		save(w.blocks[i], input_of(&w, m, i));
+	m->engine->encrypt(&w.aes, w.blocks[0], w.blocks[0], OUTS);
+	share_out(out, &w);
+	secret_wipe(&w, sizeof w);
 }
 
-static void share_out(struct milenage_output *out, uint8_t blocks[OUTS][BLOCK])
+void milenage_ak_star(const struct milenage *m, const uint8_t rand[static MILENAGE_RAND],
+	uint8_t ak_star[static 6])
 {
-	memcpy(out->mac_a, blocks[0], 8);
-	memcpy(out->mac_s, blocks[0] + 8, 8);
-	memcpy(out->ak, blocks[1], 6);
-	memcpy(out->res, blocks[1] + 8, 8);
-	memcpy(out->ck, blocks[2], 16);
-	memcpy(out->ik, blocks[3], 16);
-	memcpy(out->ak_star, blocks[4], 6);
-}
+	struct work w;
 
-void milenage_compute(const struct aes128_engine *engine, const struct milenage_keys *keys,
-	const uint8_t rand[static MILENAGE_RAND], const uint8_t sqn[static MILENAGE_SQN],
-	const uint8_t amf[static MILENAGE_AMF], struct milenage_output *out)
-{
-	struct aes128 aes;
-	uint8_t temp[BLOCK], blocks[OUTS][BLOCK];
-
-	engine->expand(&aes, keys->k);
-	temp_of(engine, &aes, keys, rand, temp);
-	prepare_all(blocks, temp, keys->opc, sqn, amf);
-	engine->encrypt(&aes, blocks[0], blocks[0], OUTS);
-	for (size_t i = 0; i < OUTS; i++)
-		xored(blocks[i], blocks[i], keys->opc);
-	share_out(out, blocks);
-	secret_wipe(&aes, sizeof aes);
-	secret_wipe(temp, sizeof temp);
-	secret_wipe(blocks, sizeof blocks);
-}
-
-void milenage_ak_star(const struct aes128_engine *engine, const struct milenage_keys *keys,
-	const uint8_t rand[static MILENAGE_RAND], uint8_t ak_star[static 6])
-{
-	struct aes128 aes;
-	uint8_t temp[BLOCK], block[BLOCK];
-
-	engine->expand(&aes, keys->k);
-	temp_of(engine, &aes, keys, rand, temp);
-	prepare(block, temp, keys->opc, 4);
-	engine->encrypt(&aes, block, block, 1);
-	xored(block, block, keys->opc);
-	memcpy(ak_star, block, 6);
-	secret_wipe(&aes, sizeof aes);
-	secret_wipe(temp, sizeof temp);
-	secret_wipe(block, sizeof block);
+	begin(&w, m, rand);
+	save(w.blocks[4], input_of(&w, m, 4));
+	m->engine->encrypt(&w.aes, w.blocks[4], w.blocks[4], 1);
+	save(w.blocks[4], xored(load(w.blocks[4]), w.opc));
+	memcpy(ak_star, w.blocks[4], 6);
+	secret_wipe(&w, sizeof w);
 }

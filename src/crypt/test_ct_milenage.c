@@ -7,16 +7,20 @@
 
 static void compute(const struct aes128_engine *engine)
 {
-	uint8_t op[16] = {3}, rand[16] = {4}, sqn[6] = {5}, amf[2] = {6}, ak_star[6];
-	struct milenage_keys keys = {.k = {1}, .opc = {2}};
+	uint8_t k[16] = {1}, opc[16], op[16] = {3}, rand[16] = {4}, sqn[6] = {5}, amf[2] = {6};
+	uint8_t ak_star[6];
+	struct milenage_constants constants = milenage_standard;
 	struct milenage_output out;
+	const struct milenage m = {.engine = engine, .constants = &constants, .k = k, .opc = opc};
 
-	ct_classify(&keys, sizeof keys);
+	constants.r[2] = 33;
+	ct_classify(k, sizeof k);
 	ct_classify(op, sizeof op);
 	ct_classify(sqn, sizeof sqn);
-	milenage_opc(engine, keys.k, op, keys.opc);
-	milenage_compute(engine, &keys, rand, sqn, amf, &out);
-	milenage_ak_star(engine, &keys, rand, ak_star);
+	ct_classify(constants.c, sizeof constants.c);
+	milenage_opc(engine, k, op, opc);
+	milenage_compute(&m, rand, sqn, amf, &out);
+	milenage_ak_star(&m, rand, ak_star);
 }
 
 int main(void)

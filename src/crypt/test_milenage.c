@@ -63,18 +63,19 @@ static void read_hex(uint8_t *at, size_t len, const char *hex)
 
 static void check(const struct aes128_engine *engine, const struct published *p)
 {
-	struct milenage_keys keys;
 	struct milenage_output out;
-	uint8_t op[16], rand[16], sqn[6], amf[2], ak_star[6];
+	uint8_t k[16], opc[16], op[16], rand[16], sqn[6], amf[2], ak_star[6];
+	const struct milenage m = {
+		.engine = engine, .constants = &milenage_standard, .k = k, .opc = opc};
 
-	read_hex(keys.k, 16, p->k);
+	read_hex(k, 16, p->k);
 	read_hex(op, 16, p->op);
 	read_hex(rand, 16, p->rand);
 	read_hex(sqn, 6, p->sqn);
 	read_hex(amf, 2, p->amf);
-	milenage_opc(engine, keys.k, op, keys.opc);
-	same(keys.opc, 16, p->opc);
-	milenage_compute(engine, &keys, rand, sqn, amf, &out);
+	milenage_opc(engine, k, op, opc);
+	same(opc, 16, p->opc);
+	milenage_compute(&m, rand, sqn, amf, &out);
 	same(out.mac_a, 8, p->f1);
 	same(out.mac_s, 8, p->f1_star);
 	same(out.res, 8, p->f2);
@@ -82,7 +83,7 @@ static void check(const struct aes128_engine *engine, const struct published *p)
 	same(out.ik, 16, p->f4);
 	same(out.ak, 6, p->f5);
 	same(out.ak_star, 6, p->f5_star);
-	milenage_ak_star(engine, &keys, rand, ak_star);
+	milenage_ak_star(&m, rand, ak_star);
 	same(ak_star, 6, p->f5_star);
 }
 
@@ -169,6 +170,125 @@ static void sets_of_the_shared_folder_come_out(void **state)
 	assert_true(count >= 10);
 }
 
+/* The formulas of [TS 35.206 §4.1] a second time, bit by bit, on libcrypto's AES. */
+static void block_of(EVP_CIPHER_CTX *c, const uint8_t *in, uint8_t *out)
+{
+	int len;
+
+	assert_int_equal(EVP_EncryptUpdate(c, out, &len, in, 16), 1);
+}
+
+static void out_by_hand(EVP_CIPHER_CTX *c, const struct milenage *m, const uint8_t *rand,
+	const uint8_t *in1, size_t which, uint8_t out[static 16])
+{
+	uint8_t temp[16], from[16], in[16] = {0};
+
+	for (size_t i = 0; i < 16; i++)
+		in[i] = rand[i] ^ m->opc[i];
+	block_of(c, in, temp);
+	for (size_t i = 0; i < 16; i++)
+		from[i] = (which == 0 ? in1[i] : temp[i]) ^ m->opc[i];
+	memset(in, 0, sizeof in);
+	for (size_t bit = 0; bit < 128; bit++) {
+		const size_t at = (bit + m->constants->r[which]) % 128;
+		in[bit / 8] |= (uint8_t)((from[at / 8] >> (7 - at % 8) & 1) << (7 - bit % 8));
+	}
+	for (size_t i = 0; i < 16; i++)
+		in[i] ^= m->constants->c[which][i] ^ (which == 0 ? temp[i] : 0);
+	block_of(c, in, out);
+	for (size_t i = 0; i < 16; i++)
+		out[i] ^= m->opc[i];
+}
+
+static void is_by_hand(EVP_CIPHER_CTX *c, const struct milenage *m, const uint8_t *rand,
+	const uint8_t *sqn, const uint8_t *amf, const struct milenage_output *f)
+{
+	uint8_t in1[16], out[5][16];
+
+	for (size_t i = 0; i < 16; i++)
+		in1[i] = i % 8 < 6 ? sqn[i % 8] : amf[i % 8 - 6];
+	for (size_t i = 0; i < 5; i++)
+		out_by_hand(c, m, rand, in1, i, out[i]);
+	assert_memory_equal(f->mac_a, out[0], 8);
+	assert_memory_equal(f->mac_s, out[0] + 8, 8);
+	assert_memory_equal(f->ak, out[1], 6);
+	assert_memory_equal(f->res, out[1] + 8, 8);
+	assert_memory_equal(f->ck, out[2], 16);
+	assert_memory_equal(f->ik, out[3], 16);
+	assert_memory_equal(f->ak_star, out[4], 6);
+}
+
+struct inputs {
+	uint8_t k[16], opc[16], rand[16], sqn[6], amf[2];
+	struct milenage_constants constants;
+};
+
+static void inputs_drawn(struct prop *prop, struct inputs *in, bool is_own)
+{
+	prop_fill(prop, span_mut_of(in, sizeof *in));
+	for (size_t i = 0; i < MILENAGE_OUTS; i++)
+		in->constants.r[i] %= 128;
+	if (!is_own)
+		in->constants = milenage_standard;
+}
+
+/* [TS 35.206 §5.3]: constants of the operator's own, on both engines; every tenth by hand as well. */
+static void engines_agree_on_any_constants(void **state)
+{
+	struct prop prop = prop_from_environment(2);
+	EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
+	struct milenage_output a, b;
+	struct inputs in;
+
+	(void)state;
+	for (int i = 0; i < 10000; i++) {
+		inputs_drawn(&prop, &in, i % 2 == 0);
+		struct milenage m = {.engine = &aes128_portable,
+			.constants = &in.constants,
+			.k = in.k,
+			.opc = in.opc};
+		milenage_compute(&m, in.rand, in.sqn, in.amf, &a);
+		m.engine = aes128_engine();
+		milenage_compute(&m, in.rand, in.sqn, in.amf, &b);
+		assert_memory_equal(&a, &b, sizeof a);
+		if (i % 10 > 1)
+			continue;
+		assert_int_equal(EVP_EncryptInit_ex2(c, EVP_aes_128_ecb(), in.k, NULL, NULL), 1);
+		is_by_hand(c, &m, in.rand, in.sqn, in.amf, &a);
+	}
+	EVP_CIPHER_CTX_free(c);
+}
+
+/* [TS 35.206 §5.3] */
+static void constants_that_make_two_functions_one_are_refused(void **state)
+{
+	struct milenage_constants m = milenage_standard;
+
+	(void)state;
+	assert_false(failed(milenage_constants_check(&m)));
+	m.r[4] = 128;
+	assert_int_equal(milenage_constants_check(&m).kind, ERR_INPUT);
+	m.r[4] = 127;
+	assert_false(failed(milenage_constants_check(&m)));
+	m.r[2] = m.r[1];
+	assert_false(failed(milenage_constants_check(&m)));
+	memcpy(m.c[2], m.c[1], sizeof m.c[2]);
+	assert_int_equal(milenage_constants_check(&m).kind, ERR_INPUT);
+}
+
+static void first_block_is(const struct aes128_engine *engine, const uint8_t *key,
+	const uint8_t *in, const uint8_t *right)
+{
+	struct aes128 aes, alone;
+	uint8_t block[16];
+
+	memcpy(block, in, sizeof block);
+	engine->expand(&alone, key);
+	engine->expand_encrypt(&aes, key, block);
+	assert_memory_equal(block, right, sizeof block);
+	assert_memory_equal(&aes, &alone, sizeof aes);
+}
+
 /* [FIPS 197] */
 static void engines_agree_with_openssl(void **state)
 {
@@ -188,11 +308,13 @@ static void engines_agree_with_openssl(void **state)
 		aes128_portable.expand(&aes, key);
 		aes128_portable.encrypt(&aes, in, out, blocks);
 		assert_memory_equal(out, right, blocks * 16);
+		first_block_is(&aes128_portable, key, in, right);
 		if (aes128_native() == NULL)
 			continue;
 		aes128_native()->expand(&aes, key);
 		aes128_native()->encrypt(&aes, in, out, blocks);
 		assert_memory_equal(out, right, blocks * 16);
+		first_block_is(aes128_native(), key, in, right);
 	}
 	EVP_CIPHER_CTX_free(c);
 }
@@ -202,6 +324,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(published_sets_come_out),
 		cmocka_unit_test(sets_of_the_shared_folder_come_out),
+		cmocka_unit_test(engines_agree_on_any_constants),
+		cmocka_unit_test(constants_that_make_two_functions_one_are_refused),
 		cmocka_unit_test(engines_agree_with_openssl),
 	};
 
