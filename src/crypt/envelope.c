@@ -1,7 +1,6 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 #include "envelope.h"
-#include "aead.h"
 #include <assert.h>
 
 /* Octets alone, so that it has no padding and no byte order. */
@@ -51,8 +50,11 @@ struct err envelope_seal(const struct envelope_key *key, const struct entropy *e
 	if (failed(e))
 		return e;
 	memcpy(out.at, &head, sizeof head);
-	return aead_seal(key->key, SPAN_ARRAY(head.nonce), bind(&bound, &head, aad), plain,
-		span_mut_of(out.at + sizeof head, out.len - sizeof head));
+	const struct span_mut sealed = span_mut_of(out.at + sizeof head, out.len - sizeof head);
+	aad = bind(&bound, &head, aad);
+	return key->keyed != NULL
+		       ? aead_key_seal(key->keyed, SPAN_ARRAY(head.nonce), aad, plain, sealed)
+		       : aead_seal(key->key, SPAN_ARRAY(head.nonce), aad, plain, sealed);
 }
 
 static struct err head_read(struct span sealed, struct head *head)
@@ -86,6 +88,9 @@ struct err envelope_open(
 	if (key_id_get(head.key_id) != key->id)
 		return ERR(ABSENT);
 	assert(plain.len == sealed.len - ENVELOPE_OVERHEAD);
-	return aead_open(key->key, SPAN_ARRAY(head.nonce), bind(&bound, &head, aad),
-		span_of(sealed.at + sizeof head, sealed.len - sizeof head), plain);
+	sealed = span_of(sealed.at + sizeof head, sealed.len - sizeof head);
+	aad = bind(&bound, &head, aad);
+	return key->keyed != NULL
+		       ? aead_key_unseal(key->keyed, SPAN_ARRAY(head.nonce), aad, sealed, plain)
+		       : aead_open(key->key, SPAN_ARRAY(head.nonce), aad, sealed, plain);
 }

@@ -13,13 +13,15 @@
  * key-encryption key opens it, so that keys can be changed while old envelopes still stand.
  */
 #include "base/env.h"
+#include "crypt/aead.h"
 
 enum { ENVELOPE_VERSION = 1, ENVELOPE_AES_256_GCM = 1 };
 enum { ENVELOPE_HEAD = 18, ENVELOPE_OVERHEAD = ENVELOPE_HEAD + 16, ENVELOPE_AAD_MAX = 256 };
 
 struct envelope_key {
 	uint32_t id;
-	struct span key; /* AEAD_KEY octets, in a secret */
+	struct span key; /* AEAD_KEY octets, in a secret; not looked at where `keyed` is there */
+	struct aead_key *keyed; /* the same key, set up once; NULL: set up at each call */
 };
 
 /* `out` is exactly plain.len + ENVELOPE_OVERHEAD octets. Draws the nonce. */

@@ -1,6 +1,7 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 #include "crypt/aead.h"
+#include "crypt/argon2.h"
 #include "crypt/envelope.h"
 #include "crypt/hkdf.h"
 #include "support/prop.h"
@@ -165,6 +166,72 @@ static void without_randomness_nothing_is_sealed(void **state)
 		ERR_CRYPTO);
 }
 
+static void a_key_set_up_once_seals_and_opens_as_one_given_each_time(void **state)
+{
+	struct sealed s;
+	struct aead_key keyed;
+	uint8_t plain[33], again[sizeof s.out];
+
+	(void)state;
+	seal_one(&s);
+	assert_false(failed(aead_key_open(&keyed, SPAN_ARRAY(s.kek))));
+	s.key = (struct envelope_key){.id = 0x01020304, .keyed = &keyed};
+	/* A forged one between two good ones leaves nothing behind. */
+	for (int round = 0; round < 3; round++) {
+		assert_int_equal(open_with(&s, owner(), plain), ERR_NONE);
+		assert_memory_equal(plain, s.plain, sizeof plain);
+		assert_int_equal(open_with(&s, span_str("x"), plain), ERR_AUTH);
+		for (size_t i = 0; i < sizeof plain; i++)
+			assert_int_equal(plain[i], 0);
+	}
+	const struct entropy entropy = prop_entropy(&s.prop);
+	for (int round = 0; round < 3; round++) {
+		assert_false(failed(envelope_seal(
+			&s.key, &entropy, owner(), SPAN_ARRAY(s.plain), SPAN_MUT_ARRAY(again))));
+		const struct envelope_key octets = {.id = 0x01020304, .key = SPAN_ARRAY(s.kek)};
+		assert_false(failed(
+			envelope_open(&octets, owner(), SPAN_ARRAY(again), SPAN_MUT_ARRAY(plain))));
+		assert_memory_equal(plain, s.plain, sizeof plain);
+	}
+	aead_key_close(&keyed);
+	aead_key_close(&keyed);
+}
+
+/* Computed with the reference implementation: printf passphrase | argon2 0123456789abcdef -id -t 3
+ * -k 65536 -p 4 -l 32 -r. */
+static void argon2id_gives_the_reference_value(void **state)
+{
+	uint8_t out[32], right[32];
+	struct argon2_cost cost = ARGON2_COST_DEFAULT;
+
+	(void)state;
+	hex(SPAN_MUT_ARRAY(right),
+		"b9a461ff4f5c6e7e47ef9d52360d51fee2b7fd5a66cc012958bffcd1c8c20a1b");
+	assert_false(failed(argon2id(
+		span_str("passphrase"), span_str("0123456789abcdef"), &cost, SPAN_MUT_ARRAY(out))));
+	assert_memory_equal(out, right, sizeof out);
+}
+
+static void a_cost_that_is_too_small_or_too_large_is_refused(void **state)
+{
+	static const struct argon2_cost costs[] = {
+		{ARGON2_MEMORY_KIB_MIN - 1, 3, 4},
+		{ARGON2_MEMORY_KIB_MAX + 1, 3, 4},
+		{ARGON2_MEMORY_KIB_MIN, 0, 4},
+		{ARGON2_MEMORY_KIB_MIN, ARGON2_PASSES_MAX + 1, 4},
+		{ARGON2_MEMORY_KIB_MIN, 3, 0},
+		{ARGON2_MEMORY_KIB_MIN, 3, ARGON2_LANES_MAX + 1},
+	};
+	uint8_t out[32];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(costs); i++)
+		assert_int_equal(argon2id(span_str("passphrase"), span_str("0123456789abcdef"),
+					 &costs[i], SPAN_MUT_ARRAY(out))
+					 .kind,
+			ERR_LIMIT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -176,6 +243,9 @@ int main(void)
 		cmocka_unit_test(each_bit_of_an_envelope_counts),
 		cmocka_unit_test(foreign_versions_and_stumps_are_refused),
 		cmocka_unit_test(without_randomness_nothing_is_sealed),
+		cmocka_unit_test(a_key_set_up_once_seals_and_opens_as_one_given_each_time),
+		cmocka_unit_test(argon2id_gives_the_reference_value),
+		cmocka_unit_test(a_cost_that_is_too_small_or_too_large_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
