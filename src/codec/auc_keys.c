@@ -98,3 +98,17 @@ struct err auc_keys_decode(struct span bytes, struct auc_keys *keys, struct wire
 	reader_end(&r, "keys");
 	return wire_result(fault);
 }
+
+struct err auc_keys_decode_former(
+	struct span bytes, struct auc_keys *keys, struct wire_fault *fault)
+{
+	struct reader r = reader_of(bytes, fault);
+
+	*keys = (struct auc_keys){.algorithm = AUC_MILENAGE, .k_len = 16, .opc_len = 16};
+	reader_copy(&r, span_mut_of(keys->k, 16), "k");
+	reader_copy(&r, span_mut_of(keys->opc, 16), "opc");
+	reader_copy(&r, SPAN_MUT_ARRAY(keys->amf), "amf");
+	reader_require(&r, reader_u8(&r, "algorithm") == AUC_MILENAGE, "algorithm", NULL);
+	reader_end(&r, "keys");
+	return wire_result(fault);
+}

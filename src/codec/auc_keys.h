@@ -51,3 +51,8 @@ void auc_keys_take(struct reader *r, struct auc_keys *keys);
 /* The whole of `bytes`. A fault names no octet of a key. */
 MUST_USE struct err auc_keys_decode(
 	struct span bytes, struct auc_keys *keys, struct wire_fault *fault);
+
+/* The form of the release before: K, OPc, AMF, algorithm; MILENAGE alone. No form of now is as long. */
+enum { AUC_KEYS_FORMER = 16 + 16 + AUC_AMF + 1 };
+MUST_USE struct err auc_keys_decode_former(
+	struct span bytes, struct auc_keys *keys, struct wire_fault *fault);
