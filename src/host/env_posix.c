@@ -28,6 +28,18 @@ struct clock_port clock_posix(void)
 	return (struct clock_port){.now = now};
 }
 
+static struct moment now_coarse(void *ctx)
+{
+	(void)ctx;
+	return (struct moment){.mono_ms = (uint64_t)read_ms(CLOCK_MONOTONIC_COARSE),
+		.unix_ms = read_ms(CLOCK_REALTIME_COARSE)};
+}
+
+struct clock_port clock_coarse(void)
+{
+	return (struct clock_port){.now = now_coarse};
+}
+
 static struct err fill(void *ctx, struct span_mut out)
 {
 	size_t done = 0;

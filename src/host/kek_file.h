@@ -2,14 +2,32 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * A vault's key-encryption key, from the file that the operator names: 32 octets, raw or as 64 hex
- * digits with or without a newline. The file's octets are not the key: each purpose ("auc", "kms")
+ * Key files, from the paths that the operator names: raw octets, or hex digits with or without a
+ * newline. And texts: a passphrase, a PIN. All to be read before the sandbox.
+ *
+ * A key-encryption key's file holds 32 octets. They are not the key: each purpose ("auc", "kms")
  * has one of its own, derived by HKDF, and an id that follows from it. So an envelope sealed under
  * another file's key is told by its id (ERR_ABSENT), not mistaken for a forged one.
+ *
+ * `setting` is what complaints call the file; they name its path, and nothing of its content.
  */
 #include "base/err.h"
 #include "base/secret.h"
 
-/* Opens `key` (AEAD_KEY octets). To be called before the sandbox. */
+enum { KEY_FILE_OCTETS_MAX = 32, KEK_OCTETS = 32 };
+
+/* Opens `octets`: as many as one of `sizes` (each at most KEY_FILE_OCTETS_MAX). */
+MUST_USE struct err key_file_read(const char *path, const char *setting, const size_t *sizes,
+	size_t size_count, struct secret *octets, struct complaint *c);
+
+/* One line of `least` to `most` octets, without its newline. */
+MUST_USE struct err text_file_read(const char *path, const char *setting, size_t least, size_t most,
+	struct secret *text, struct complaint *c);
+
+/* Opens `key` (KEK_OCTETS): what `octets` give for `purpose`. */
+MUST_USE struct err kek_derive(
+	struct span octets, const char *purpose, struct secret *key, uint32_t *key_id);
+
+/* Reads and derives. */
 MUST_USE struct err kek_file_read(const char *path, const char *purpose, struct secret *key,
 	uint32_t *key_id, struct complaint *c);

@@ -62,6 +62,8 @@ void loop_timer_stop(struct loop_timer *t); /* also of an all-zero timer */
 
 /* The real environment (host/env_posix.c): CLOCK_BOOTTIME and CLOCK_REALTIME; getrandom(2). */
 struct clock_port clock_posix(void);
+/* The coarse clocks: good to some milliseconds, and several times cheaper. For limits. */
+struct clock_port clock_coarse(void);
 struct entropy entropy_posix(void);
 /*
  * A disk in one folder (host/disk_posix.c): files by plain name, opened beneath it by openat2(2).
