@@ -85,6 +85,18 @@ static void vault_settings(struct pen *pen, const struct site *s)
 	put(pen, "kek_file", "%s", s->kek_file);
 }
 
+static void auc_vault_settings(struct pen *pen, const struct site *s)
+{
+	put(pen, "role", "serve");
+	vault_settings(pen, s);
+}
+
+static void auc_import_vault_settings(struct pen *pen, const struct site *s)
+{
+	put(pen, "role", "import");
+	vault_settings(pen, s);
+}
+
 static void auc_front_settings(struct pen *pen, const struct site *s)
 {
 	put(pen, "listen.address", "%s", s->auc->gsup->address);
@@ -245,11 +257,11 @@ static const struct {
 } processes[] = {
 	{"audit", "merlon-audit", 0, has_kms, audit_settings, {0}},
 	{"auc-store", "merlon-auc-store", 0, has_auc, auc_store_settings, {0}},
-	{"auc-vault", "merlon-auc-vault", ROW_VAULT, has_auc, vault_settings, {"auc-store"}},
+	{"auc-vault", "merlon-auc-vault", ROW_VAULT, has_auc, auc_vault_settings, {"auc-store"}},
 	{"auc-front", "merlon-auc-front", 0, has_auc, auc_front_settings, {"auc-store"}},
 	{"auc-import", "merlon-auc-import", ROW_RUN_ONCE, has_auc, nothing_to_set, {"auc-store"}},
-	{"auc-import-vault", "merlon-auc-vault", ROW_VAULT | ROW_RUN_ONCE, has_auc, vault_settings,
-		{"auc-import"}},
+	{"auc-import-vault", "merlon-auc-vault", ROW_VAULT | ROW_RUN_ONCE, has_auc,
+		auc_import_vault_settings, {"auc-import"}},
 	{"kms-store", "merlon-kms-store", 0, has_kms, kms_store_settings, {"audit"}},
 	{"kms-vault", "merlon-kms-vault", ROW_VAULT, has_kms, kms_vault_settings, {"kms-store"}},
 	{"kms-peer", "merlon-kms-peer", 0, has_kms, kms_peer_settings, {"kms-store"}},
