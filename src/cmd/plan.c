@@ -97,11 +97,37 @@ static void auc_import_vault_settings(struct pen *pen, const struct site *s)
 	vault_settings(pen, s);
 }
 
+/* "10.9.0.1,10.8.0.0/16", or "-": a list in one word of a row. */
+static void word_from_list(char *out, size_t size, char *const *list, size_t count)
+{
+	size_t len = 0;
+
+	snprintf(out, size, "-");
+	for (size_t i = 0; i < count && len < size; i++)
+		len += (size_t)snprintf(out + len, size - len, "%s%s", i > 0 ? "," : "", list[i]);
+}
+
+/* A row of the roster is one setting (daemon/auc-front/roster.h). */
+static void put_peer(struct pen *pen, size_t at, const struct site_auc_peer *p)
+{
+	char name[32], addresses[SITE_PEER_ADDRESSES_MAX * 50], plmns[SITE_PEER_PLMNS_MAX * 8];
+
+	snprintf(name, sizeof name, "peers.%zu", at);
+	word_from_list(addresses, sizeof addresses, p->addresses, p->addresses_count);
+	word_from_list(plmns, sizeof plmns, p->plmns, p->plmns_count);
+	put(pen, name, "%" PRIu64 " %" PRIu64 " %" PRIu64 " %s %s %s",
+		p->rate_per_s ? *p->rate_per_s : 0, p->burst ? *p->burst : 0,
+		p->vectors_max ? *p->vectors_max : 0, addresses, plmns, p->name);
+}
+
 static void auc_front_settings(struct pen *pen, const struct site *s)
 {
 	put(pen, "listen.address", "%s", s->auc->gsup->address);
 	put(pen, "listen.port", "%u", s->auc->gsup->port);
 	put_count(pen, "peers_max", s->auc->peers_max);
+	put_count(pen, "rate_per_s", s->auc->rate_per_s);
+	for (size_t i = 0; i < s->auc->peers_count; i++)
+		put_peer(pen, i, &s->auc->peers[i]);
 }
 
 static void metrics_settings(struct pen *pen, const struct site *s)

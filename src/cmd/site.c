@@ -66,8 +66,24 @@ static const cyaml_schema_field_t peer_fields[] = {
 	TEXT(address, site_peer, NAME_LENGTH_MAX),
 	CYAML_FIELD_END,
 };
+static const cyaml_schema_value_t address_entry = {
+	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, 48)};
+static const cyaml_schema_value_t plmn_entry = {CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, 6)};
+static const cyaml_schema_field_t auc_peer_fields[] = {
+	TEXT(name, site_auc_peer, NAME_LENGTH_MAX),
+	LIST_OPTIONAL(addresses, site_auc_peer, &address_entry, SITE_PEER_ADDRESSES_MAX),
+	LIST_OPTIONAL(plmns, site_auc_peer, &plmn_entry, SITE_PEER_PLMNS_MAX),
+	COUNT_OPTIONAL(rate_per_s, site_auc_peer),
+	COUNT_OPTIONAL(burst, site_auc_peer),
+	COUNT_OPTIONAL(vectors_max, site_auc_peer),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t auc_peer_entry = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct site_auc_peer, auc_peer_fields)};
 static const cyaml_schema_field_t auc_fields[] = {
 	SECTION(gsup, site_auc, endpoint_fields),
+	LIST_OPTIONAL(peers, site_auc, &auc_peer_entry, SITE_PEERS_MAX),
+	COUNT_OPTIONAL(rate_per_s, site_auc),
 	COUNT_OPTIONAL(lease_ahead, site_auc),
 	COUNT_OPTIONAL(subscribers_max, site_auc),
 	COUNT_OPTIONAL(peers_max, site_auc),
@@ -303,6 +319,7 @@ static struct err check_counts(const struct sense *s, const struct site *site)
 		{"auc.lease_ahead", auc ? auc->lease_ahead : NULL, 16, 1 << 20},
 		{"auc.subscribers_max", auc ? auc->subscribers_max : NULL, 1, 1 << 26},
 		{"auc.peers_max", auc ? auc->peers_max : NULL, 1, 4096},
+		{"auc.rate_per_s", auc ? auc->rate_per_s : NULL, 1, 1000000},
 		{"qkd.block_bits", site->qkd ? site->qkd->block_bits : NULL, 10000, 167772},
 		{"qkd.protocol.eps_sec_exponent", p ? p->eps_sec_exponent : NULL, 1, 30},
 		{"qkd.protocol.eps_cor_exponent", p ? p->eps_cor_exponent : NULL, 1, 16},
@@ -375,12 +392,67 @@ static struct err check_lists(const struct sense *s, const struct site *site)
 	return e;
 }
 
+static struct err check_plmn(const struct sense *s, const char *key, const char *plmn)
+{
+	const size_t digits = strspn(plmn, "0123456789");
+
+	return plmn[digits] == '\0' && digits >= 5
+		       ? OK
+		       : refuse(s, key, "MCC and MNC, 5 or 6 digits, are expected", plmn);
+}
+
+static struct err check_source(const struct sense *s, const char *key, const char *address)
+{
+	return strchr(address, '/') != NULL ? check_subnet(s, key, address)
+					    : check_address(s, key, address);
+}
+
+static struct err check_peer_count(
+	const struct sense *s, const char *key, const uint64_t *value, uint64_t most)
+{
+	if (value == NULL || (*value >= 1 && *value <= most))
+		return OK;
+	return complain(s->c, ERR(INPUT),
+		"%s: %s: a number from 1 to %" PRIu64 " is expected: '%" PRIu64 "'", s->path, key,
+		most, *value);
+}
+
+static struct err check_auc_peer(const struct sense *s, const struct site_auc_peer *peer)
+{
+	struct err e = check_peer_count(s, "auc.peers.rate_per_s", peer->rate_per_s, 1000000);
+
+	if (!failed(e))
+		e = check_peer_count(s, "auc.peers.burst", peer->burst, 1000000);
+	if (!failed(e))
+		e = check_peer_count(s, "auc.peers.vectors_max", peer->vectors_max, 5);
+	for (size_t i = 0; i < peer->addresses_count && !failed(e); i++)
+		e = check_source(s, "auc.peers.addresses", peer->addresses[i]);
+	for (size_t i = 0; i < peer->plmns_count && !failed(e); i++)
+		e = check_plmn(s, "auc.peers.plmns", peer->plmns[i]);
+	return e;
+}
+
+static struct err check_auc_peers(const struct sense *s, const struct site_auc *auc)
+{
+	struct err e = OK;
+
+	for (size_t i = 0; i < auc->peers_count && !failed(e); i++) {
+		e = check_auc_peer(s, &auc->peers[i]);
+		for (size_t k = 0; k < i && !failed(e); k++)
+			if (strcmp(auc->peers[i].name, auc->peers[k].name) == 0)
+				e = refuse(s, "auc.peers", "stands twice", auc->peers[i].name);
+	}
+	return e;
+}
+
 static struct err check_numbers(const struct sense *s, const struct site *site)
 {
 	struct err e = check_counts(s, site);
 
 	if (!failed(e) && site->qkd != NULL && site->qkd->protocol != NULL)
 		e = check_protocol(s, site->qkd->protocol);
+	if (!failed(e) && site->auc != NULL)
+		e = check_auc_peers(s, site->auc);
 	return failed(e) ? e : check_lists(s, site);
 }
 
@@ -474,6 +546,10 @@ static void describe_fields(const cyaml_schema_field_t *fields, int depth, const
 				  .help = site_help(path)});
 		if (f->value.type == CYAML_MAPPING)
 			describe_fields(f->value.mapping.fields, depth + 1, path, line, ctx);
+		else if (f->value.type == CYAML_SEQUENCE &&
+			 f->value.sequence.entry->type == CYAML_MAPPING)
+			describe_fields(f->value.sequence.entry->mapping.fields, depth + 1, path,
+				line, ctx);
 	}
 }
 
@@ -484,6 +560,9 @@ void site_describe(void (*line)(void *ctx, const struct site_key *key), void *ct
 
 void site_notes(const struct site *s, void (*tell)(void *ctx, const char *note), void *ctx)
 {
+	if (s->auc != NULL && s->auc->peers_count == 0)
+		tell(ctx, "auc.peers is not there: whoever connects to auc.gsup may ask for the "
+			  "vectors of any subscriber");
 	if (s->kms != NULL && s->kms->api != NULL && s->kms->saes_count == 0)
 		tell(ctx, "kms.saes is not there: whoever has a certificate of kms.api.ca may ask "
 			  "for keys, under the name in it");

@@ -33,9 +33,22 @@ struct site_peer {
 	char *site, *certificate_name, *address;
 };
 
+/* So that the list fits into the settings of one process, a row a setting. */
+enum { SITE_PEERS_MAX = 200, SITE_PEER_ADDRESSES_MAX = 8, SITE_PEER_PLMNS_MAX = 32 };
+
 /* Numbers that are not there are NULL: then the process that would get them has a default. */
+struct site_auc_peer {
+	char *name;
+	char **addresses, **plmns; /* none: any */
+	unsigned addresses_count, plmns_count;
+	uint64_t *rate_per_s, *burst, *vectors_max;
+};
+
 struct site_auc {
 	struct site_endpoint *gsup;
+	struct site_auc_peer *peers; /* none: whoever connects */
+	unsigned peers_count;
+	uint64_t *rate_per_s;
 	uint64_t *lease_ahead, *subscribers_max, *peers_max;
 };
 

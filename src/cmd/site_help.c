@@ -35,6 +35,20 @@ static const struct {
 		     "an inside address."},
 	{"auc.gsup.address", "Address to listen on."},
 	{"auc.gsup.port", "Port to listen on; 4222 is usual."},
+	{"auc.peers", "Serving nodes that may connect, and what they may ask. Absent: whoever "
+		      "connects may ask for any IMSI. Taken by a reload."},
+	{"auc.peers.name",
+		"Its name in the IPA identity (serial number, else unit name), exactly."},
+	{"auc.peers.addresses", "Addresses or ADDRESS/BITS that it comes from, at most 8. Absent: "
+				"any."},
+	{"auc.peers.plmns", "MCC and MNC, 5 or 6 digits, at most 32: it may ask for IMSIs that "
+			    "begin so. Absent: any."},
+	{"auc.peers.rate_per_s", "Requests a second that it may ask. Default auc.rate_per_s."},
+	{"auc.peers.burst", "Requests that it may ask at once. Default twice its rate."},
+	{"auc.peers.vectors_max", "The most vectors that one request of it gets. Default 5."},
+	{"auc.rate_per_s",
+		"Requests a second of one peer; more wait, then are refused as congestion. "
+		"Absent: no limit. Taken by a reload."},
 	{"auc.lease_ahead", "Seconds that sequence numbers are leased ahead: what one subscriber "
 			    "may be asked for at once. Default 4096."},
 	{"auc.subscribers_max",

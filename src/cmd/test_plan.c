@@ -18,7 +18,11 @@ static struct site *site;
 static const struct {
 	const char *after, *lines;
 } additions[] = {
-	{"  gsup:", "  lease_ahead: 100\n  subscribers_max: 2000\n  peers_max: 12\n"},
+	{"  gsup:",
+		"  lease_ahead: 100\n  subscribers_max: 2000\n  peers_max: 12\n  rate_per_s: 9\n"
+		"  peers:\n    - { name: SGSN 1, addresses: [ 10.9.0.0/24, 10.8.0.7 ], plmns: "
+		"[ 00101, 310260 ], rate_per_s: 100, burst: 200, vectors_max: 3 }\n"
+		"    - { name: MSC-2 }\n"},
 	{"  bootstrap_file:",
 		"  block_bits: 90000\n  protocol: { mu1: 0.5, mu2: 0.2, mu3: 0.001, p1: 0.3, p2: "
 		"0.5, p3: 0.2, "
@@ -84,6 +88,7 @@ static const struct {
 	{"auc-store", "lease_ahead", "100"},
 	{"auc-store", "subscribers_max", "2000"},
 	{"auc-front", "peers_max", "12"},
+	{"auc-front", "rate_per_s", "9"},
 	{"kms-store", "saes.0", "sae-1"},
 	{"kms-store", "saes.1", "sae-2"},
 	{"kms-store", "saes.2",
@@ -119,6 +124,10 @@ static void test_each_configured_value_arrives(void **state)
 				text, settings[i].text);
 	}
 	assert_null(setting("kms-store", "saes.3"));
+	assert_string_equal(setting("auc-front", "peers.0"),
+		"100 200 3 10.9.0.0/24,10.8.0.7 00101,310260 SGSN 1");
+	assert_string_equal(setting("auc-front", "peers.1"), "0 0 0 - - MSC-2");
+	assert_null(setting("auc-front", "peers.2"));
 }
 
 static void test_what_is_not_configured_is_no_setting(void **state)

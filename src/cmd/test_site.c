@@ -106,6 +106,29 @@ static void test_numbers_and_lists_have_limits(void **state)
 		{"port: 4222 }", "port: 4222 }\n  peers_max: 4096",
 			"port: 4222 }\n  peers_max: 4097",
 			": auc.peers_max: a number from 1 to 4096 is expected: '4097'"},
+		{"port: 4222 }", "port: 4222 }\n  rate_per_s: 1", "port: 4222 }\n  rate_per_s: 0",
+			": auc.rate_per_s: a number from 1 to 1000000 is expected: '0'"},
+		{"port: 4222 }", "port: 4222 }\n  peers: [ { name: a }, { name: b } ]",
+			"port: 4222 }\n  peers: [ { name: a }, { name: b }, { name: a } ]",
+			": auc.peers: stands twice: 'a'"},
+		{"port: 4222 }", "port: 4222 }\n  peers: [ { name: a, plmns: [ 00101, 310260 ] } ]",
+			"port: 4222 }\n  peers: [ { name: a, plmns: [ 0010 ] } ]",
+			": auc.peers.plmns: MCC and MNC, 5 or 6 digits, are expected: '0010'"},
+		{"port: 4222 }",
+			"port: 4222 }\n  peers: [ { name: a, addresses: [ 10.0.0.1, 'fd00::/8' ] } "
+			"]",
+			"port: 4222 }\n  peers: [ { name: a, addresses: [ 10.0.0 ] } ]",
+			": auc.peers.addresses: an IPv4 or IPv6 address is expected: '10.0.0'"},
+		{"port: 4222 }", "port: 4222 }\n  peers: [ { name: a, rate_per_s: 1000000 } ]",
+			"port: 4222 }\n  peers: [ { name: a, rate_per_s: 1000001 } ]",
+			": auc.peers.rate_per_s: a number from 1 to 1000000 is expected: "
+			"'1000001'"},
+		{"port: 4222 }", "port: 4222 }\n  peers: [ { name: a, burst: 1 } ]",
+			"port: 4222 }\n  peers: [ { name: a, burst: 0 } ]",
+			": auc.peers.burst: a number from 1 to 1000000 is expected: '0'"},
+		{"port: 4222 }", "port: 4222 }\n  peers: [ { name: a, vectors_max: 5 } ]",
+			"port: 4222 }\n  peers: [ { name: a, vectors_max: 6 } ]",
+			": auc.peers.vectors_max: a number from 1 to 5 is expected: '6'"},
 		{"kme_id: kme-core", "kme_id: kme-core\n  key_bits: 64",
 			"kme_id: kme-core\n  key_bits: 264",
 			": kms.key_bits: a number from 64 to 256 is expected: '264'"},
@@ -148,6 +171,27 @@ static void test_numbers_and_lists_have_limits(void **state)
 		site_free(site);
 		assert_int_equal(load_changed(rows[i].key, rows[i].bad, &site, &c).kind, ERR_INPUT);
 		assert_string_equal(c.text, rows[i].complaint);
+	}
+}
+
+static void auc_note_find(void *ctx, const char *note)
+{
+	*(bool *)ctx |= strstr(note, "auc.peers is not there") != NULL;
+}
+
+static void test_a_centre_for_anyone_is_noted(void **state)
+{
+	static const char *const auc[] = {"port: 4222 }", "port: 4222 }\n  peers: [ { name: a } ]"};
+	struct complaint c;
+	struct site *site;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(auc); i++) {
+		bool is_noted = false;
+		assert_false(failed(load_changed(auc[0], auc[i], &site, &c)));
+		site_notes(site, auc_note_find, &is_noted);
+		assert_int_equal(is_noted, i == 0);
+		site_free(site);
 	}
 }
 
@@ -199,6 +243,7 @@ int main(void)
 		cmocka_unit_test(test_both_sites_of_the_lab_load),
 		cmocka_unit_test(test_what_makes_no_sense_is_refused_with_its_key),
 		cmocka_unit_test(test_numbers_and_lists_have_limits),
+		cmocka_unit_test(test_a_centre_for_anyone_is_noted),
 		cmocka_unit_test(test_a_key_store_for_anyone_is_noted),
 		cmocka_unit_test(test_each_key_is_explained_and_no_other),
 	};
