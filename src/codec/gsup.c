@@ -117,16 +117,17 @@ static void take_tuple_res(struct reader *r, void *out)
 	reader_copy(r, span_mut_of(v->res, v->res_len), "res");
 }
 
-/* We give, and ask, both halves of a vector: the triplet and the quintuple. */
+/* A quintuple comes with its triplet; a triplet alone is a 2G subscriber's [TS 33.102 §6.8.1.2]. */
 static const struct tlv_rule tuple_rules[] = {
 	{RAND, TLV_MANDATORY, 16, 16, 1, "rand", NULL, take_tuple_rand},
 	{SRES, TLV_MANDATORY, 4, 4, 1, "sres", NULL, take_tuple_sres},
 	{KC, TLV_MANDATORY, 8, 8, 1, "kc", NULL, take_tuple_kc},
-	{IK, TLV_MANDATORY, 16, 16, 1, "ik", NULL, take_tuple_ik},
-	{CK, TLV_MANDATORY, 16, 16, 1, "ck", NULL, take_tuple_ck},
-	{AUTN, TLV_MANDATORY, 16, 16, 1, "autn", NULL, take_tuple_autn},
-	{RES, TLV_MANDATORY, 4, 16, 1, "res", "TS 33.102 §6.3.7", take_tuple_res},
+	{IK, TLV_OPTIONAL, 16, 16, 1, "ik", NULL, take_tuple_ik},
+	{CK, TLV_OPTIONAL, 16, 16, 1, "ck", NULL, take_tuple_ck},
+	{AUTN, TLV_OPTIONAL, 16, 16, 1, "autn", NULL, take_tuple_autn},
+	{RES, TLV_OPTIONAL, 4, 16, 1, "res", "TS 33.102 §6.3.7", take_tuple_res},
 };
+enum { TRIPLET_RULES = 3 };
 static const struct tlv_shape tuple_shape = {.type_octets = 1,
 	.length_octets = 1,
 	.refuse_unknown = true,
@@ -136,8 +137,17 @@ static const struct tlv_shape tuple_shape = {.type_octets = 1,
 static void take_tuple(struct reader *r, void *out)
 {
 	struct gsup *g = out;
+	struct auth_vector *v = &g->vectors[g->vector_count++];
+	struct tlv_census census;
+	size_t quintuple = 0;
 
-	tlv_walk(r, &tuple_shape, &g->vectors[g->vector_count++], NULL);
+	*v = (struct auth_vector){0};
+	tlv_walk(r, &tuple_shape, v, &census);
+	for (size_t i = TRIPLET_RULES; i < ARRAY_LEN(tuple_rules); i++)
+		quintuple += census.seen[i];
+	v->is_triplet = quintuple == 0;
+	reader_require(r, quintuple == 0 || quintuple == ARRAY_LEN(tuple_rules) - TRIPLET_RULES,
+		"auth_tuple", "TS 33.102 §6.3.2");
 }
 
 static void put_element(struct writer *w, enum element type, struct span value)
@@ -160,10 +170,12 @@ static void put_tuple(struct writer *w, const struct auth_vector *v)
 	put_element(w, RAND, SPAN_ARRAY(v->rand));
 	put_element(w, SRES, SPAN_ARRAY(v->sres));
 	put_element(w, KC, SPAN_ARRAY(v->kc));
-	put_element(w, IK, SPAN_ARRAY(v->ik));
-	put_element(w, CK, SPAN_ARRAY(v->ck));
-	put_element(w, AUTN, SPAN_ARRAY(v->autn));
-	put_element(w, RES, span_of(v->res, v->res_len));
+	if (!v->is_triplet) {
+		put_element(w, IK, SPAN_ARRAY(v->ik));
+		put_element(w, CK, SPAN_ARRAY(v->ck));
+		put_element(w, AUTN, SPAN_ARRAY(v->autn));
+		put_element(w, RES, span_of(v->res, v->res_len));
+	}
 	writer_close(w, length, 1);
 }
 
@@ -194,8 +206,10 @@ static const struct tlv_shape pdp_shape = {.type_octets = 1,
 static void take_pdp(struct reader *r, void *out)
 {
 	struct gsup *g = out;
+	struct gsup_pdp *pdp = &g->pdps[g->pdp_count++];
 
-	tlv_walk(r, &pdp_shape, &g->pdps[g->pdp_count++], NULL);
+	*pdp = (struct gsup_pdp){0};
+	tlv_walk(r, &pdp_shape, pdp, NULL);
 }
 
 static void put_pdp(struct writer *w, const struct gsup_pdp *pdp)
@@ -386,6 +400,7 @@ static const struct message_rule {
 	{GSUP_LOCATION_CANCEL_REQUEST, NEEDS_NOTHING, "LocationCancel request"},
 	{GSUP_LOCATION_CANCEL_ERROR, NEEDS_CAUSE, "LocationCancel error"},
 	{GSUP_LOCATION_CANCEL_RESULT, NEEDS_NOTHING, "LocationCancel result"},
+	{GSUP_ROUTING_ERROR, NEEDS_NOTHING, "RoutingError"},
 };
 
 static const struct message_rule *message_of(uint8_t type)
@@ -416,14 +431,42 @@ static void check_needs(struct reader *r, const struct gsup *g)
 		r, g->has_auts == g->has_rand, g->has_auts ? "rand" : "auts", "TS 33.102 §6.3.5");
 }
 
+static void start(struct gsup *g, uint8_t type)
+{
+	memset(g, 0, offsetof(struct gsup, source));
+	g->type = type;
+}
+
 struct err gsup_decode(struct span message, struct gsup *g, struct wire_fault *fault)
 {
 	struct reader r = reader_of(message, fault);
 
-	*g = (struct gsup){.type = reader_u8(&r, "message_type")};
+	start(g, reader_u8(&r, "message_type"));
 	tlv_walk(&r, &shape, g, NULL);
 	check_needs(&r, g);
 	return wire_result(fault);
+}
+
+static const struct tlv_rule origin_rules[] = {
+	{IMSI, TLV_OPTIONAL, 3, 8, 1, "imsi", "TS 23.003 §2.2", take_imsi},
+	{MESSAGE_CLASS, TLV_OPTIONAL, 1, 1, 1, "message_class", NULL, take_class},
+	{SESSION_ID, TLV_OPTIONAL, 4, 4, 1, "session_id", NULL, take_session},
+	{SESSION_STATE, TLV_OPTIONAL, 1, 1, 1, "session_state", NULL, take_session_state},
+	{SOURCE_NAME, TLV_OPTIONAL, 1, GSUP_NAME_MAX, 1, "source_name", NULL, take_source},
+};
+static const struct tlv_shape origin_shape = {.type_octets = 1,
+	.length_octets = 1,
+	.rules = origin_rules,
+	.rule_count = ARRAY_LEN(origin_rules)};
+
+bool gsup_salvage(struct span message, struct gsup *g)
+{
+	struct wire_fault fault = {0};
+	struct reader r = reader_of(message, &fault);
+
+	start(g, reader_u8(&r, "message_type"));
+	tlv_walk(&r, &origin_shape, g, NULL);
+	return imsi_is_valid(g->imsi);
 }
 
 static void put_imsi(struct writer *w, const char *imsi)
@@ -494,17 +537,33 @@ void gsup_encode(struct writer *w, const struct gsup *g)
 	put_session(w, g);
 }
 
-void gsup_answer_start(struct gsup *answer, const struct gsup *request, uint8_t type)
+void gsup_origin_of(struct gsup_origin *o, const struct gsup *request)
 {
-	*answer = (struct gsup){.type = type,
-		.has_message_class = request->has_message_class,
-		.message_class = request->message_class,
-		.has_session = request->has_session,
-		.session = request->session,
-		.destination_len = request->source_len};
-	memcpy(answer->imsi, request->imsi, sizeof answer->imsi);
-	memcpy(answer->destination, request->source, request->source_len);
-	/* An answer ends the session that its request began [OsmoHLR manual, "Session State"]. */
-	answer->has_session_state = request->has_session && request->has_session_state;
-	answer->session_state = 3;
+	o->type = request->type;
+	memcpy(o->imsi, request->imsi, sizeof o->imsi);
+	o->has_message_class = request->has_message_class;
+	o->message_class = request->message_class;
+	o->has_session = request->has_session;
+	o->session = request->session;
+	o->has_session_state = request->has_session_state;
+	o->source_len = request->source_len;
+	memcpy(o->source, request->source, request->source_len);
+}
+
+void gsup_answer_start(struct gsup *answer, const struct gsup_origin *o, uint8_t type)
+{
+	start(answer, type);
+	memcpy(answer->imsi, o->imsi, sizeof answer->imsi);
+	answer->has_message_class = o->has_message_class;
+	answer->message_class = o->message_class;
+	answer->has_session = o->has_session;
+	answer->session = o->session;
+	answer->destination_len = o->source_len;
+	memcpy(answer->destination, o->source, o->source_len);
+	/* The last answer ends the session that its request began [OsmoHLR manual, "Session
+	 * State"]. */
+	answer->has_session_state = o->has_session_state;
+	answer->session_state = !o->has_session_state   ? 0
+				: gsup_is_request(type) ? GSUP_SESSION_CONTINUE
+							: GSUP_SESSION_END;
 }

@@ -32,11 +32,14 @@ enum gsup_type {
 	GSUP_LOCATION_CANCEL_REQUEST = 0x1c,
 	GSUP_LOCATION_CANCEL_ERROR = 0x1d,
 	GSUP_LOCATION_CANCEL_RESULT = 0x1e,
+	GSUP_ROUTING_ERROR = 0x4e, /* to any request: whom it is for is not here */
 };
 
 /* Causes of GMM [TS 24.008 §10.5.5.14], as far as we give them. */
 enum gsup_cause {
 	GSUP_CAUSE_IMSI_UNKNOWN = 2,
+	GSUP_CAUSE_GPRS_NOT_ALLOWED = 7,
+	GSUP_CAUSE_PLMN_NOT_ALLOWED = 11,
 	GSUP_CAUSE_NETWORK_FAILURE = 17,
 	GSUP_CAUSE_SYNCH_FAILURE = 21,
 	GSUP_CAUSE_CONGESTION = 22,
@@ -47,12 +50,15 @@ enum gsup_cause {
 enum { GSUP_MESSAGE_MAX = 2048, GSUP_NAME_MAX = 128, GSUP_PDP_MAX = 10, GSUP_APN_MAX = 100 };
 enum { GSUP_MSISDN_MAX = 15, GSUP_RAT_MAX = 8 };
 enum { GSUP_RAT_EUTRAN_SGS = 3 };
+enum gsup_session_state { GSUP_SESSION_CONTINUE = 2, GSUP_SESSION_END = 3 };
 
 struct gsup_pdp {
 	uint8_t context_id;
 	uint8_t apn_len, apn[GSUP_APN_MAX]; /* length-prefixed labels; "*" stands for any */
 };
 
+/* The long members come last and count as far as their counts say: nothing else is written or read
+ * of them, since a message is handled in less time than it takes to clear them. */
 struct gsup {
 	uint8_t type; /* enum gsup_type, or another */
 	char imsi[IMSI_TEXT];
@@ -65,17 +71,31 @@ struct gsup {
 	uint8_t current_rat;       /* 0: absent */
 	uint8_t rat_count, rats[GSUP_RAT_MAX];
 	uint8_t rand[AUTH_RAND], auts[AUTH_AUTS];
-	uint8_t vector_count, pdp_count;
+	char msisdn[GSUP_MSISDN_MAX + 1]; /* digits, or "" */
+	uint8_t vector_count, pdp_count, source_len, destination_len;
+	uint8_t source[GSUP_NAME_MAX], destination[GSUP_NAME_MAX];
 	struct auth_vector vectors[AUTH_VECTORS_MAX];
 	struct gsup_pdp pdps[GSUP_PDP_MAX];
-	char msisdn[GSUP_MSISDN_MAX + 1]; /* digits, or "" */
-	uint8_t source_len, source[GSUP_NAME_MAX];
-	uint8_t destination_len, destination[GSUP_NAME_MAX];
+};
+
+/* Of a request, what its answers carry back. */
+struct gsup_origin {
+	uint8_t type;
+	char imsi[IMSI_TEXT];
+	bool has_message_class, has_session, has_session_state;
+	uint8_t message_class;
+	uint32_t session;
+	uint8_t source_len, source[GSUP_NAME_MAX]; /* as far as source_len */
 };
 
 /* The message alone, without the IPA head. On a fault `type` and `imsi` hold what was read until
  * then. */
 MUST_USE struct err gsup_decode(struct span message, struct gsup *g, struct wire_fault *fault);
+/*
+ * Of a message that gsup_decode() refused: what can be read of whom to answer and how, whatever else
+ * is wrong. False: not even that there is a subscriber.
+ */
+MUST_USE bool gsup_salvage(struct span message, struct gsup *g);
 void gsup_encode(struct writer *w, const struct gsup *g);
 
 static inline bool gsup_is_request(uint8_t type)
@@ -83,7 +103,8 @@ static inline bool gsup_is_request(uint8_t type)
 	return (type & 3) == 0;
 }
 
-/* An answer of `type` to `request`: same IMSI, class, session; the sender's name becomes the
- * addressee's. */
-void gsup_answer_start(struct gsup *answer, const struct gsup *request, uint8_t type);
+void gsup_origin_of(struct gsup_origin *o, const struct gsup *request);
+/* An answer of `type`: same IMSI, class, session; the sender's name becomes the addressee's. Final
+ * unless it is a request itself, as InsertSubscriberData within UpdateLocation is. */
+void gsup_answer_start(struct gsup *answer, const struct gsup_origin *o, uint8_t type);
 const char *gsup_type_name(uint8_t type); /* "SendAuthInfo request"; "unknown type" */

@@ -169,13 +169,16 @@ static void text_of_prop(struct prop *prop, char *text, size_t len_max)
 static void random_vector(struct prop *prop, struct auth_vector *v)
 {
 	prop_fill(prop, SPAN_MUT_ARRAY(v->rand));
+	prop_fill(prop, SPAN_MUT_ARRAY(v->sres));
+	prop_fill(prop, SPAN_MUT_ARRAY(v->kc));
+	v->is_triplet = prop_below(prop, 3) == 0;
+	if (v->is_triplet)
+		return;
 	prop_fill(prop, SPAN_MUT_ARRAY(v->autn));
 	prop_fill(prop, SPAN_MUT_ARRAY(v->ck));
 	prop_fill(prop, SPAN_MUT_ARRAY(v->ik));
 	v->res_len = (uint8_t)(4 + prop_below(prop, 13));
 	prop_fill(prop, span_mut_of(v->res, v->res_len));
-	prop_fill(prop, SPAN_MUT_ARRAY(v->sres));
-	prop_fill(prop, SPAN_MUT_ARRAY(v->kc));
 }
 
 /* One of each message that we speak, with all that may stand in it. */
@@ -231,6 +234,7 @@ static void messages_travel(void **state)
 		random_message(&prop, &g);
 		gsup_encode(&w, &g);
 		assert_false(failed(writer_result(&w, &message)));
+		memset(&again, 0, sizeof again);
 		assert_false(failed(gsup_decode(message, &again, &fault)));
 		assert_memory_equal(&g, &again, sizeof g);
 		/* A message cut anywhere is refused, or (between two elements) is a smaller whole
@@ -263,6 +267,11 @@ static void broken_messages_are_refused_with_the_field(void **state)
 		{"09010800010100000000f0", "cause"},
 		{"0a010800010100000000f0", "auth_tuple"},
 		{"0a010800010100000000f00300", "auth_tuple"},
+		/* a triplet and an IK: neither the one nor the other */
+		{"0a010800010100000000f0033420100102030405060708090a0b0c0d0e0f102104010203042208010"
+		 "20"
+		 "3040506070823100102030405060708090a0b0c0d0e0f10",
+			"auth_tuple"},
 	};
 	uint8_t buffer[BUFFER];
 	static struct gsup g;
@@ -290,9 +299,34 @@ static void unknown_elements_and_types_pass(void **state)
 	assert_string_equal(gsup_type_name(g.type), "unknown type");
 }
 
+static void a_triplet_travels_alone(void **state)
+{
+	static const char hex[] = "0a010800010100000000f0032220100102030405060708090a0b0c0d0e0f10"
+				  "21040102030422080102030405060708";
+	uint8_t buffer[BUFFER], again[BUFFER];
+	static struct gsup g;
+	struct wire_fault fault = {0};
+	struct writer w = writer_of(SPAN_MUT_ARRAY(again));
+
+	(void)state;
+	const struct span message = bytes_of(buffer, hex);
+	assert_false(failed(gsup_decode(message, &g, &fault)));
+	assert_int_equal(g.vector_count, 1);
+	assert_true(g.vectors[0].is_triplet);
+	assert_int_equal(g.vectors[0].kc[7], 8);
+	gsup_encode(&w, &g);
+	assert_true(span_equal(writer_span_done(&w), message));
+}
+
 static void an_answer_carries_back_what_it_must(void **state)
 {
+	static const struct {
+		uint8_t type, session_state;
+	} rows[] = {{GSUP_SEND_AUTH_INFO_RESULT, GSUP_SESSION_END},
+		{GSUP_SEND_AUTH_INFO_ERROR, GSUP_SESSION_END},
+		{GSUP_INSERT_DATA_REQUEST, GSUP_SESSION_CONTINUE}};
 	static struct gsup request, answer;
+	struct gsup_origin origin = {0};
 
 	(void)state;
 	request = (struct gsup){.type = GSUP_SEND_AUTH_INFO_REQUEST,
@@ -301,15 +335,54 @@ static void an_answer_carries_back_what_it_must(void **state)
 		.message_class = 1,
 		.has_session = true,
 		.session = 77,
+		.has_session_state = true,
+		.session_state = 1,
 		.source_len = 3,
 		.source = "msc"};
-	gsup_answer_start(&answer, &request, GSUP_SEND_AUTH_INFO_RESULT);
-	assert_string_equal(answer.imsi, request.imsi);
-	assert_true(answer.has_message_class && answer.has_session);
-	assert_int_equal(answer.session, 77);
-	assert_int_equal(answer.destination_len, 3);
-	assert_memory_equal(answer.destination, "msc", 3);
-	assert_int_equal(answer.source_len, 0);
+	gsup_origin_of(&origin, &request);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		gsup_answer_start(&answer, &origin, rows[i].type);
+		assert_string_equal(answer.imsi, request.imsi);
+		assert_true(answer.has_message_class && answer.has_session);
+		assert_int_equal(answer.message_class, 1);
+		assert_int_equal(answer.session, 77);
+		assert_int_equal(answer.session_state, rows[i].session_state);
+		assert_int_equal(answer.destination_len, 3);
+		assert_memory_equal(answer.destination, "msc", 3);
+		assert_int_equal(answer.source_len, 0);
+	}
+}
+
+/* A request with a fault in the middle is answered, with all that an answer carries back. */
+static void of_a_broken_request_the_asker_is_saved(void **state)
+{
+	static const struct {
+		const char *hex;
+		bool is_saved, has_class;
+	} rows[] = {
+		/* 6 vectors are asked for; then come class 1, session 77, source "msc" */
+		{"08010800010100000000f05201060a010130040000004d60036d7363", true, true},
+		{"0801080001010000", false, false},
+		{"08010800010100000000f00a0101ff", true, true},
+		{"08", false, false},
+		{"", false, false},
+		{"08010200f1", false, false},
+	};
+	uint8_t buffer[BUFFER];
+	static struct gsup g;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct wire_fault fault = {0};
+		const struct span message = bytes_of(buffer, rows[i].hex);
+		assert_true(failed(gsup_decode(message, &g, &fault)));
+		assert_int_equal(gsup_salvage(message, &g), rows[i].is_saved);
+		assert_int_equal(g.has_message_class, rows[i].has_class);
+	}
+	assert_true(gsup_salvage(bytes_of(buffer, rows[0].hex), &g));
+	assert_int_equal(g.session, 77);
+	assert_int_equal(g.source_len, 3);
+	assert_string_equal(g.imsi, "001010000000000");
 }
 
 /* ---- between our processes: fuzz_auc_msg.c shows the round trips ---- */
@@ -379,7 +452,9 @@ int main(void)
 		cmocka_unit_test(messages_travel),
 		cmocka_unit_test(broken_messages_are_refused_with_the_field),
 		cmocka_unit_test(unknown_elements_and_types_pass),
+		cmocka_unit_test(a_triplet_travels_alone),
 		cmocka_unit_test(an_answer_carries_back_what_it_must),
+		cmocka_unit_test(of_a_broken_request_the_asker_is_saved),
 		cmocka_unit_test(the_largest_bodies_fit_their_buffers),
 	};
 

@@ -3,27 +3,40 @@
 #include "peer.h"
 #include <stdio.h>
 
-static void drop(struct peer *peer)
+static const char *address_of(const struct peer *peer)
+{
+	return stream_peer(peer->stream)->address;
+}
+
+void peer_drop(struct peer *peer)
 {
 	if (!peer->is_closing)
 		stream_abort(peer->stream);
 	peer->is_closing = true;
 }
 
+static void refuse(struct peer *peer, enum refusal why)
+{
+	front_refuse(peer->front, why, address_of(peer), peer->name, "");
+	peer_drop(peer);
+}
+
+/* ---- sending ---- */
+
 static void send_frame(struct peer *peer, const struct writer *w)
 {
 	struct span frame;
 
-	/* A peer that does not read what it asked for has no use for more. */
 	if (peer->is_closing || failed(writer_result(w, &frame)))
 		return;
-	if (failed(stream_send(peer->stream, frame)))
-		drop(peer);
+	if (stream_queued(peer->stream) > UNREAD_MAX || failed(stream_send(peer->stream, frame)))
+		refuse(peer, REFUSED_UNREAD);
 }
 
 void peer_send(struct peer *peer, const struct gsup *g)
 {
-	uint8_t buffer[IPA_FRAME_MAX];
+	static uint8_t
+		buffer[IPA_FRAME_MAX]; /* one thread; on the stack it would be cleared first */
 	struct writer w = writer_of(SPAN_MUT_ARRAY(buffer));
 
 	const size_t mark = ipa_gsup_open(&w);
@@ -31,16 +44,6 @@ void peer_send(struct peer *peer, const struct gsup *g)
 	ipa_gsup_close(&w, mark);
 	send_frame(peer, &w);
 	secret_wipe(buffer, w.len);
-}
-
-void peer_answer_error(struct peer *peer, const struct gsup *request, enum gsup_cause cause)
-{
-	struct gsup answer;
-
-	gsup_answer_start(&answer, request, (uint8_t)(request->type + 1));
-	answer.has_cause = true;
-	answer.cause = (uint8_t)cause;
-	peer_send(peer, &answer);
 }
 
 static void send_ccm(struct peer *peer, enum ipa_ccm_type type)
@@ -52,32 +55,128 @@ static void send_ccm(struct peer *peer, enum ipa_ccm_type type)
 	send_frame(peer, &w);
 }
 
-void peer_malformed(struct peer *peer, const struct wire_fault *fault)
-{
-	struct log_record r;
+/* ---- the peer's pace ---- */
 
-	peer->front->malformed++;
-	log_begin(&r, &peer->front->process->log, LOG_WARN, "auc", "malformed");
-	log_text(&r, "address", stream_peer(peer->stream)->address);
-	log_text(&r, "node", peer->name);
-	log_text(&r, "field", fault->field);
-	log_u64(&r, "offset", fault->offset);
-	log_text(&r, "clause", fault->clause);
-	log_end(&r);
-	if (++peer->malformed >= MALFORMED_MAX)
-		drop(peer);
+static bool has_unread(const struct peer *peer)
+{
+	return stream_queued(peer->stream) > UNREAD_PAUSE;
 }
 
-/* ---- frames ---- */
-
-static void log_peer(const struct peer *peer, const char *event)
+void peer_pause_if_due(struct peer *peer)
 {
+	if (peer->is_paused || peer->is_closing)
+		return;
+	if (has_unread(peer))
+		peer->unread_ms = front_now_ms(peer->front);
+	else if (peer->queue.count < QUEUE_PAUSE)
+		return;
+	peer->is_paused = true;
+	peer->front->paused++;
+	stream_pause(peer->stream, true);
+	if (!peer->front->pace.is_running)
+		loop_timer_every(&peer->front->pace, PACE_MS);
+}
+
+void peer_resume_if_due(struct peer *peer)
+{
+	if (!peer->is_paused || peer->is_closing || peer->queue.count > QUEUE_RESUME ||
+		has_unread(peer))
+		return;
+	peer->is_paused = false;
+	peer->unread_ms = 0;
+	peer->front->paused--;
+	stream_pause(peer->stream, false);
+}
+
+/* ---- what cannot be read ---- */
+
+void peer_malformed(struct peer *peer, const struct wire_fault *fault)
+{
+	struct auc_front *f = peer->front;
 	struct log_record r;
 
-	log_begin(&r, &peer->front->process->log, LOG_INFO, "auc", event);
-	log_text(&r, "address", stream_peer(peer->stream)->address);
+	f->malformed++;
+	if (bucket_take(&f->refusals_logged, front_now_ms(f))) {
+		log_begin(&r, &f->process->log, LOG_WARN, "auc", "malformed");
+		log_text(&r, "address", address_of(peer));
+		log_text(&r, "node", peer->name);
+		log_text(&r, "field", fault->field);
+		log_u64(&r, "offset", fault->offset);
+		log_text(&r, "clause", fault->clause);
+		log_end(&r);
+	} else {
+		f->refusals_unlogged++;
+	}
+	if (++peer->malformed >= MALFORMED_MAX)
+		peer_drop(peer);
+}
+
+/* What is well formed, and nothing of ours. */
+static void foreign(struct peer *peer, enum refusal why)
+{
+	front_refuse(peer->front, why, address_of(peer), peer->name, "");
+	if (++peer->malformed >= MALFORMED_MAX)
+		peer_drop(peer);
+}
+
+/* ---- identity ---- */
+
+static void log_peer(const struct peer *peer, const char *event, const char *why)
+{
+	struct auc_front *f = peer->front;
+	struct log_record r;
+
+	if (!bucket_take(&f->connections_logged, front_now_ms(f)))
+		return;
+	log_begin(&r, &f->process->log, LOG_INFO, "auc", event);
+	log_text(&r, "address", address_of(peer));
 	log_text(&r, "node", peer->name);
+	if (why != NULL)
+		log_text(&r, "why", why);
 	log_end(&r);
+}
+
+bool peer_admit(struct peer *peer)
+{
+	struct auc_front *f = peer->front;
+	const struct roster *roster = &f->rules.roster;
+
+	peer->row = roster_find(roster, peer->name);
+	if (roster->count > 0 && peer->row == NULL) {
+		front_refuse(f, REFUSED_NAME, address_of(peer), peer->name, "");
+		return false;
+	}
+	if (peer->row != NULL && !roster_row_is_from(peer->row, &peer->address)) {
+		front_refuse(f, REFUSED_ADDRESS, address_of(peer), peer->name, "");
+		return false;
+	}
+	if (peer->row == NULL)
+		bucket_set(&peer->bucket, f->rules.rate_per_s, 0, front_now_ms(f));
+	peer->queue.bucket =
+		peer->row == NULL ? &peer->bucket : &f->row_buckets[peer->row - roster->rows];
+	return true;
+}
+
+/*
+ * Several connections of one name are served alike, as osmo-hlr does: a node that was cut off comes
+ * back before its old connection is known to be dead. They share the row's rate.
+ */
+static void make_room_for_name(struct peer *newest)
+{
+	struct auc_front *f = newest->front;
+	struct peer *quietest = NULL;
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < f->peers.limit; i++) {
+		struct peer *peer = peer_at(f, i);
+		if (peer == NULL || peer->is_closing || strcmp(peer->name, newest->name) != 0)
+			continue;
+		count++;
+		if (peer != newest && (quietest == NULL || peer->heard_ms < quietest->heard_ms))
+			quietest = peer;
+	}
+	if (count > PEERS_PER_NAME_MAX && quietest != NULL)
+		peer_drop(quietest);
 }
 
 static void on_identity(struct peer *peer, struct span payload)
@@ -87,19 +186,31 @@ static void on_identity(struct peer *peer, struct span payload)
 
 	if (failed(ipa_id_resp_decode(payload, &id, &fault))) {
 		peer_malformed(peer, &fault);
-		drop(peer);
+		peer_drop(peer);
 		return;
 	}
 	const char *name = id.serial[0] != '\0' ? id.serial : id.unit_name;
 	if (name[0] == '\0') {
 		fault.field = "serial";
 		peer_malformed(peer, &fault);
-		drop(peer); /* without a name there is no IND for it */
+		peer_drop(peer); /* without a name there is no IND for it */
+		return;
+	}
+	if (peer->name[0] != '\0') { /* again: it may say the same */
+		if (strcmp(peer->name, name) != 0)
+			refuse(peer, REFUSED_RENAME);
 		return;
 	}
 	snprintf(peer->name, sizeof peer->name, "%s", name);
-	log_peer(peer, "peer_identified");
+	if (!peer_admit(peer)) {
+		peer_drop(peer);
+		return;
+	}
+	make_room_for_name(peer);
+	log_peer(peer, "peer_identified", NULL);
 }
+
+/* ---- frames ---- */
 
 static void on_ccm(struct peer *peer, const struct ipa_frame *frame)
 {
@@ -107,31 +218,26 @@ static void on_ccm(struct peer *peer, const struct ipa_frame *frame)
 		send_ccm(peer, IPA_CCM_PONG);
 	else if (frame->ccm_type == IPA_CCM_ID_RESP)
 		on_identity(peer, frame->payload);
-	/* PONG, ID_ACK, ID_GET and unknown types want nothing of us. */
+	else if (frame->ccm_type != IPA_CCM_PONG && frame->ccm_type != IPA_CCM_ID_ACK)
+		foreign(peer, REFUSED_TYPE);
 }
 
-static void on_frame(struct peer *peer, struct span bytes)
+static bool take_frame(void *ctx, struct span bytes)
 {
+	struct peer *peer = ctx;
 	struct wire_fault fault = {0};
 	struct ipa_frame frame;
 
-	if (failed(ipa_decode(bytes, &frame, &fault))) {
+	if (failed(ipa_decode(bytes, &frame, &fault)))
 		peer_malformed(peer, &fault);
-		return;
-	}
-	if (frame.kind == IPA_CCM)
+	else if (frame.kind == IPA_CCM)
 		on_ccm(peer, &frame);
-	else if (frame.kind == IPA_GSUP && peer->name[0] != '\0')
-		on_gsup(peer, frame.payload);
+	else if (frame.kind != IPA_GSUP)
+		foreign(peer, REFUSED_STREAM);
+	else if (peer->name[0] == '\0')
+		foreign(peer, REFUSED_EARLY);
 	else
-		peer->front->unexpected++;
-}
-
-static bool take_frame(void *ctx, struct span frame)
-{
-	struct peer *peer = ctx;
-
-	on_frame(peer, frame);
+		serve_message(peer, frame.payload);
 	return !peer->is_closing;
 }
 
@@ -141,12 +247,21 @@ static void on_bytes(void *ctx, struct stream *s, struct span bytes)
 	struct peer *peer = ctx;
 
 	(void)s;
-	peer->heard_ms = clock_now(&peer->front->process->clock).mono_ms;
-	peer->is_pinged = false;
-	if (peer->is_closing || !failed(ipa_assemble(&peer->assembly, bytes, take_frame, peer)))
+	if (peer->is_closing)
 		return;
-	peer_malformed(peer, &too_long);
-	drop(peer); /* where the next frame begins is lost */
+	peer->heard_ms = front_now_ms(peer->front);
+	peer->is_pinged = false;
+	const bool was_partial = peer->assembly.len > 0;
+	if (failed(ipa_assemble(&peer->assembly, bytes, take_frame, peer))) {
+		peer_malformed(peer, &too_long);
+		peer_drop(peer); /* where the next frame begins is lost */
+		return;
+	}
+	if (peer->assembly.len == 0)
+		peer->partial_ms = 0;
+	else if (!was_partial || peer->partial_ms == 0)
+		peer->partial_ms = peer->heard_ms;
+	peer_pause_if_due(peer);
 }
 
 /* ---- streams ---- */
@@ -157,7 +272,16 @@ static void on_opened(void *ctx, struct stream *s, const struct peer_identity *i
 	uint8_t buffer[32];
 	struct writer w = writer_of(SPAN_MUT_ARRAY(buffer));
 
-	(void)s, (void)id;
+	(void)s;
+	if (peer->is_closing)
+		return;
+	/* A socket that is none of the network's (a test's) is from nowhere, which no row names. */
+	if (failed(roster_prefix_read(&peer->address, id->address)))
+		peer->address = (struct roster_prefix){.bits = 128};
+	if (!roster_knows(&peer->front->rules.roster, &peer->address)) {
+		refuse(peer, REFUSED_ADDRESS);
+		return;
+	}
 	ipa_id_get_encode(&w);
 	send_frame(peer, &w);
 }
@@ -165,39 +289,18 @@ static void on_opened(void *ctx, struct stream *s, const struct peer_identity *i
 static void on_closed(void *ctx, struct stream *s, struct err why, const struct complaint *c)
 {
 	struct peer *peer = ctx;
-	struct log_record r;
 
-	(void)c;
-	log_begin(&r, &peer->front->process->log, LOG_INFO, "auc", "peer_closed");
-	log_text(&r, "address", stream_peer(s)->address);
-	log_text(&r, "node", peer->name);
-	log_text(&r, "why", err_word(why));
-	log_end(&r);
+	(void)s, (void)c;
+	log_peer(peer, "peer_closed", err_word(why));
+	serve_forget(peer);
+	peer->front->paused -= peer->is_paused;
 	pool_give(&peer->front->peers, peer->handle);
 }
 
-static void on_closed_unknown(
-	void *ctx, struct stream *s, struct err why, const struct complaint *c)
-{
-	(void)ctx, (void)s, (void)why, (void)c;
-}
-
-static void on_bytes_unknown(void *ctx, struct stream *s, struct span bytes)
-{
-	(void)ctx, (void)s, (void)bytes;
-}
-
-static void on_opened_unknown(void *ctx, struct stream *s, const struct peer_identity *id)
-{
-	(void)ctx, (void)s, (void)id;
-}
-
-static void on_accepted(void *ctx, struct stream *s)
+void peer_accept(struct auc_front *f, struct stream *s)
 {
 	static const struct stream_events events = {on_opened, on_bytes, on_closed};
-	static const struct stream_events none = {
-		on_opened_unknown, on_bytes_unknown, on_closed_unknown};
-	struct auc_front *f = ctx;
+	static const struct stream_events none = {0};
 	struct pool_handle handle;
 	void *item;
 
@@ -207,11 +310,15 @@ static void on_accepted(void *ctx, struct stream *s)
 		return;
 	}
 	struct peer *peer = item;
-	*peer = (struct peer){.front = f,
-		.handle = handle,
-		.stream = s,
-		.heard_ms = clock_now(&f->process->clock).mono_ms};
+	const uint64_t now_ms = front_now_ms(f);
+	*peer = (struct peer){
+		.front = f, .handle = handle, .stream = s, .since_ms = now_ms, .heard_ms = now_ms};
 	stream_set_context(s, &events, peer);
+}
+
+static void on_accepted(void *ctx, struct stream *s)
+{
+	peer_accept(ctx, s);
 }
 
 struct err peers_open(struct auc_front *f, const char *address, uint16_t port, uint32_t peers_max,
@@ -227,24 +334,39 @@ struct err peers_open(struct auc_front *f, const char *address, uint16_t port, u
 	return listener_open(&f->listener, &f->process->loop, &listen, on_accepted, f, c);
 }
 
-static struct peer *peer_at(const struct auc_front *f, uint32_t slot)
+struct peer *peer_at(const struct auc_front *f, uint32_t slot)
 {
 	return pool_find(&f->peers,
 		(struct pool_handle){.slot = slot, .generation = f->peers.generations[slot]});
+}
+
+static bool is_over(uint64_t since_ms, uint64_t now_ms, uint64_t max_ms)
+{
+	return since_ms != 0 && now_ms > since_ms + max_ms;
+}
+
+static void peer_tick(struct peer *peer, uint64_t now_ms)
+{
+	if (peer->name[0] == '\0' && is_over(peer->since_ms, now_ms, IDENTITY_MS_MAX))
+		refuse(peer, REFUSED_SLOW);
+	else if (is_over(peer->partial_ms, now_ms, PARTIAL_MS_MAX))
+		refuse(peer, REFUSED_SLOW);
+	else if (is_over(peer->unread_ms, now_ms, UNREAD_MS_MAX))
+		refuse(peer, REFUSED_UNREAD);
+	else if (is_over(peer->heard_ms, now_ms, DEAD_MS_MAX))
+		peer_drop(peer);
+	else if (is_over(peer->heard_ms, now_ms, QUIET_MS_MAX) && !peer->is_pinged) {
+		peer->is_pinged = true;
+		send_ccm(peer, IPA_CCM_PING);
+	}
 }
 
 void peers_tick(struct auc_front *f, uint64_t now_ms)
 {
 	for (uint32_t i = 0; i < f->peers.limit; i++) {
 		struct peer *peer = peer_at(f, i);
-		if (peer == NULL)
-			continue;
-		if (now_ms > peer->heard_ms + DEAD_MS_MAX)
-			drop(peer);
-		else if (now_ms > peer->heard_ms + QUIET_MS_MAX && !peer->is_pinged) {
-			peer->is_pinged = true;
-			send_ccm(peer, IPA_CCM_PING);
-		}
+		if (peer != NULL && !peer->is_closing)
+			peer_tick(peer, now_ms);
 	}
 }
 
