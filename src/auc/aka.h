@@ -11,7 +11,7 @@
 enum { AKA_MAC = 8 };
 
 struct aka_output {
-	uint8_t mac_a[AKA_MAC];         /* f1 */
+	uint8_t mac_a[AKA_MAC];             /* f1 */
 	uint8_t res_len, res[AUTH_RES_MAX]; /* f2, zeros behind it */
 	uint8_t ck[AUTH_KEY], ik[AUTH_KEY]; /* f3, f4 */
 	uint8_t ak[SQN_OCTETS];             /* f5 */

@@ -19,7 +19,8 @@ struct err argon2id(struct span passphrase, struct span salt, const struct argon
 	struct span_mut out)
 {
 	uint32_t memory = cost->memory_kib, passes = cost->passes, lanes = cost->lanes;
-	void *const secret = (void *)(uintptr_t)passphrase.at, *const given = (void *)(uintptr_t)salt.at;
+	void *const secret = (void *)(uintptr_t)passphrase.at, *const given =
+								       (void *)(uintptr_t)salt.at;
 	const OSSL_PARAM params[] = {
 		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_PASSWORD, secret, passphrase.len),
 		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT, given, salt.len),

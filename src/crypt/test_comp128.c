@@ -55,7 +55,8 @@ static void known_answers_come_out(void **state)
 		assert_true(hex_to_span(SPAN_MUT_ARRAY(k), cases[i].k));
 		assert_true(hex_to_span(SPAN_MUT_ARRAY(rand), cases[i].rand));
 		assert_true(hex_to_span(span_mut_of(right, COMP128_SRES), cases[i].sres));
-		assert_true(hex_to_span(span_mut_of(right + COMP128_SRES, COMP128_KC), cases[i].kc));
+		assert_true(
+			hex_to_span(span_mut_of(right + COMP128_SRES, COMP128_KC), cases[i].kc));
 		(cases[i].version == 2 ? comp128_v2 : comp128_v3)(k, rand, sres, kc);
 		assert_memory_equal(sres, right, COMP128_SRES);
 		assert_memory_equal(kc, right + COMP128_SRES, COMP128_KC);
@@ -65,7 +66,8 @@ static void known_answers_come_out(void **state)
 /* Version 2 is version 3 with ten bits of Kc zero. */
 static void version_2_has_54_bits_of_kc(void **state)
 {
-	uint8_t k[COMP128_KEY] = {1}, rand[COMP128_RAND] = {2}, sres[2][COMP128_SRES], kc[2][COMP128_KC];
+	uint8_t k[COMP128_KEY] = {1}, rand[COMP128_RAND] = {2}, sres[2][COMP128_SRES],
+		kc[2][COMP128_KC];
 
 	(void)state;
 	comp128_v2(k, rand, sres[0], kc[0]);

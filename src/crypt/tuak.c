@@ -25,7 +25,14 @@ enum {
 };
 enum { OUT_CK = 32, OUT_IK = 64, OUT_AK = 96 };
 /* INSTANCE [TS 35.231 §6.2 to §6.6] */
-enum { IS_F1_STAR = 0x80, IS_F2345 = 0x40, IS_F5_STAR = 0xc0, IS_LONG_CK = 4, IS_LONG_IK = 2, IS_LONG_K = 1 };
+enum {
+	IS_F1_STAR = 0x80,
+	IS_F2345 = 0x40,
+	IS_F5_STAR = 0xc0,
+	IS_LONG_CK = 4,
+	IS_LONG_IK = 2,
+	IS_LONG_K = 1
+};
 
 /* What goes in; NULL: zeros. */
 struct input {
@@ -134,8 +141,7 @@ void tuak_f1_star(const struct tuak *t, const uint8_t rand[static TUAK_RAND],
 		out->mac_s);
 }
 
-void tuak_f2345(
-	const struct tuak *t, const uint8_t rand[static TUAK_RAND], struct tuak_output *out)
+void tuak_f2345(const struct tuak *t, const uint8_t rand[static TUAK_RAND], struct tuak_output *out)
 {
 	const unsigned instance = IS_F2345 | length_code(t->lengths.res) |
 				  (t->lengths.ck == 32 ? IS_LONG_CK : 0) |

@@ -51,7 +51,8 @@ static inline void add_root(struct auc_vault *v, uint8_t root)
 	assert_false(failed(auc_vault_former_key_add(v, SPAN_ARRAY(octets))));
 }
 
-static inline void open_vaults(struct fixture *f, uint8_t root, const struct vault_limits_settings *limits)
+static inline void open_vaults(
+	struct fixture *f, uint8_t root, const struct vault_limits_settings *limits)
 {
 	f->prop = prop_from_environment(4);
 	f->now = (struct moment){.mono_ms = 1000};
@@ -189,8 +190,8 @@ static inline struct span seal(
 	return span_of(out, sealed[0].len);
 }
 
-static inline struct err compute(struct fixture *f, const char *imsi, struct span sealed, uint8_t count,
-	struct auth_vector v[static AUTH_VECTORS_MAX])
+static inline struct err compute(struct fixture *f, const char *imsi, struct span sealed,
+	uint8_t count, struct auth_vector v[static AUTH_VECTORS_MAX])
 {
 	struct auc_vectors_ask ask = {.sealed = sealed,
 		.sqn_first = UINT64_C(0xff9bb4d0b607),

@@ -61,9 +61,9 @@ struct err vault_keys_add(
 {
 	const size_t at = place_of(keys, id);
 	if (at < keys->count) {
-		const bool is_same = keys->items[at].octets.len == octets->len &&
-				     ct_equal(keys->items[at].octets.bytes, octets->bytes,
-					     octets->len);
+		const bool is_same =
+			keys->items[at].octets.len == octets->len &&
+			ct_equal(keys->items[at].octets.bytes, octets->bytes, octets->len);
 		secret_close(octets);
 		return is_same ? OK : ERR(CRYPTO);
 	}
@@ -90,8 +90,7 @@ static struct envelope_key envelope_key_of(struct vault_key *k)
 		.id = k->id, .key = secret_span(&k->octets), .keyed = &k->keyed};
 }
 
-struct err vault_keys_find(
-	struct vault_keys *keys, struct span sealed, struct envelope_key *key)
+struct err vault_keys_find(struct vault_keys *keys, struct span sealed, struct envelope_key *key)
 {
 	uint32_t id;
 

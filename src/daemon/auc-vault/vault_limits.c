@@ -10,8 +10,8 @@ static_assert((int)IMSI_TEXT == (int)AES128_BLOCK, "an IMSI is one block");
 #define SECOND_NS UINT64_C(1000000000)
 
 /* What is asked for is far below what a cell can hold: 2^63 ns are 292 years. */
-static struct err meter_open(struct meter *m, uint64_t burst, uint64_t per, uint64_t span_ns,
-	unsigned lines_bits)
+static struct err meter_open(
+	struct meter *m, uint64_t burst, uint64_t per, uint64_t span_ns, unsigned lines_bits)
 {
 	*m = (struct meter){.lines_bits = lines_bits};
 	if (burst == 0 || per == 0)
@@ -74,9 +74,8 @@ static struct place place_of_imsi(
 	return place_of(m, block);
 }
 
-struct err vault_limits_open(struct vault_limits *l,
-	const struct vault_limits_settings *settings, struct clock_port clock,
-	const struct entropy *entropy)
+struct err vault_limits_open(struct vault_limits *l, const struct vault_limits_settings *settings,
+	struct clock_port clock, const struct entropy *entropy)
 {
 	uint8_t key[AES128_BLOCK];
 

@@ -37,8 +37,9 @@ struct vault_limits_settings {
 		.auts_per_hour = 360})
 
 struct meter {
-	uint64_t period_ns, tolerance_ns; /* what one costs; how far ahead of now one may be. 0: none */
-	uint64_t *cells;                  /* METER_LINE to a line: both of an IMSI in one line */
+	uint64_t period_ns,
+		tolerance_ns; /* what one costs; how far ahead of now one may be. 0: none */
+	uint64_t *cells;      /* METER_LINE to a line: both of an IMSI in one line */
 	unsigned lines_bits;
 };
 

@@ -9,9 +9,8 @@
 static_assert((int)ARGON2_SALT == (int)AUC_WRAPPED_SALT, "the salt has its place");
 static_assert((int)VAULT_KEY == (int)AEAD_KEY, "");
 
-static const char *const words[] = {[AUC_ROOT_FILE] = "file",
-	[AUC_ROOT_PASSPHRASE] = "passphrase",
-	[AUC_ROOT_TOKEN] = "token"};
+static const char *const words[] = {
+	[AUC_ROOT_FILE] = "file", [AUC_ROOT_PASSPHRASE] = "passphrase", [AUC_ROOT_TOKEN] = "token"};
 
 /* From 32 octets to the wrapping key and its id. */
 static struct err derive(struct vault_root *r, struct span octets)
@@ -22,8 +21,8 @@ static struct err derive(struct vault_root *r, struct span octets)
 	struct err e = r->wrapping.bytes != NULL ? OK : secret_open(&r->wrapping, VAULT_KEY);
 	snprintf(info, sizeof info, "merlon/auc/root/%s", words[r->kind]);
 	if (!failed(e))
-		e = hkdf_sha256(octets, span_of(NULL, 0), span_str(info),
-			secret_span_mut(&r->wrapping));
+		e = hkdf_sha256(
+			octets, span_of(NULL, 0), span_str(info), secret_span_mut(&r->wrapping));
 	snprintf(info, sizeof info, "merlon/auc/root id/%s", words[r->kind]);
 	if (!failed(e))
 		e = hkdf_sha256(octets, span_of(NULL, 0), span_str(info), SPAN_MUT_ARRAY(id));
@@ -126,17 +125,16 @@ struct err vault_root_wrap(struct vault_roots *roots, const struct entropy *entr
 	return e;
 }
 
-static struct err open_under(struct vault_root *r, uint32_t key_id,
-	const struct auc_wrapped *form, struct secret *key)
+static struct err open_under(
+	struct vault_root *r, uint32_t key_id, const struct auc_wrapped *form, struct secret *key)
 {
 	const struct argon2_cost cost = {
 		.memory_kib = form->memory_kib, .passes = form->passes, .lanes = form->lanes};
 	struct bound bound;
 
-	struct err e = r->kind != form->root ? ERR(ABSENT)
-		       : r->kind == AUC_ROOT_PASSPHRASE
-			       ? stretch(r, form->salt, &cost)
-			       : OK;
+	struct err e = r->kind != form->root            ? ERR(ABSENT)
+		       : r->kind == AUC_ROOT_PASSPHRASE ? stretch(r, form->salt, &cost)
+							: OK;
 	if (failed(e))
 		return e;
 	const struct envelope_key wrapping = {.id = r->id, .key = secret_span(&r->wrapping)};
