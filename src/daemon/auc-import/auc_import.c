@@ -3,70 +3,93 @@
 /*
  * Import of subscribers: a short-lived process with one file, a vault of its own, and the store.
  *
- * It reads the file twice. First every line is checked, and what is wrong is told with its line and
- * column: if anything is, nothing happens. Then rows go, a batch after the other, to the vault,
- * which seals their keys, and sealed to the store, which keeps them aside; one last message makes
- * all of them subscribers at once. Keys in clear are in this process and in its vault alone, in
- * secrets, and in no message to the store.
+ *   read     rows, a batch at a time; what is wrong is listed with its line and column
+ *   seal     the vault seals the keys of a batch
+ *   keep     the store keeps the sealed batch aside, durable
+ *   commit   one last message makes all of them subscribers at once
+ *
+ * The file is read once, so it may be a pipe. From the first mistake on nothing is sealed any more,
+ * the rest is only checked, and nothing is committed: what was kept aside until then never counts,
+ * as it never does when one of the processes dies. Several batches are under way at a time
+ * (BATCHES_MAX): while the vault seals one, the store keeps another and the next is read.
+ *
+ * Keys in clear are in this process and in its vault alone, in secrets, and in no message to the
+ * store.
  */
+#include "auc/vector.h"
 #include "base/secret.h"
-#include "codec/subscriber_csv.h"
+#include "daemon/auc-import/mistakes.h"
+#include "daemon/auc-import/seen.h"
+#include "daemon/auc-import/source.h"
 #include "host/process.h"
-#include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-enum { TEXT_MAX = 64 << 10, COMPLAINTS_MAX = 10, ASK_MS_MAX = 30000, COMMIT_MS_MAX = 300000 };
-enum { PROGRESS_ROWS = 10240, NEIGHBOURS_MS_MAX = 15000 };
+enum { BATCHES_MAX = 8, LINES_A_TURN = 4096, PROGRESS_ROWS = 100 * AUC_ROWS_MAX };
+enum { AUC_ALGORITHMS = AUC_COMP128_V3 + 1 };
+enum { ASK_MS_MAX = 30000, COMMIT_MS_MAX = 300000, NEIGHBOURS_MS_MAX = 15000 };
 
+/* In a secret. */
 struct clear {
-	uint8_t text[TEXT_MAX]; /* of the file, a part at a time */
-	struct csv_row rows[AUC_ROWS_MAX];
-	struct auc_clear_rows clear_rows;
+	struct source_memory file;
+	struct subscriber_row row;
+	struct auc_clear_rows rows; /* the batch that is being read */
 	uint8_t message[AUC_ROWS_OCTETS];
 };
 
-/* A walk over the lines of the file. */
-struct walk {
-	size_t len, at; /* of what is in `text`: all, and read already */
-	size_t line;    /* number of the last line that was given */
-	bool is_end, has_shape;
-	struct csv_shape shape;
+/* What is no secret of a batch, from reading to the store's answer. */
+struct batch {
+	bool is_used;
+	uint32_t line_first, line_last;
+	struct auc_import import;
 };
 
-struct import {
+struct import_settings {
+	char argument[512];
+	bool allow_xor;
+};
+
+static struct import {
 	struct process *process;
+	struct import_settings settings;
+	struct import_options options;
 	struct channel *store, *vault;
 	int file;
-	char name[256];
+	uint64_t octets; /* of the file; 0: a pipe */
+	bool is_polled;  /* a pipe */
+	uv_poll_t poll;
+	struct loop_timer patience, turn;
 	struct secret secret; /* struct clear */
-	struct loop_timer patience;
-	struct walk walk;
-	uint64_t *seen; /* IMSIs, as a set: open addressing */
-	size_t seen_count, seen_limit;
-	char complaints[2048];
-	size_t complaint_count, complaint_len;
-	uint64_t id, rows, sent;
+	struct source source;
+	struct seen seen;
+	struct mistakes mistakes;
+	struct batch batches[BATCHES_MAX], *filling;
+	size_t batches_used;
+	uint64_t id, rows, kept, warnings, progress_at;
+	bool is_warned[AUC_ALGORITHMS]; /* by enum auc_algorithm */
 	uint64_t started_ms;
-	size_t batch;
-	bool is_committing;
+	bool is_started, has_keys, is_read, is_committing;
 	bool is_over; /* told once how it ended; answers that come later concern nobody */
-	struct auc_import message;
-};
-
-static struct import the;
+} the;
 
 static struct clear *clear_of(void)
 {
 	return (struct clear *)(void *)the.secret.bytes;
 }
 
+/* ---- the end ---- */
+
 static void finish(struct err err, struct span text)
 {
 	if (the.is_over)
 		return;
 	the.is_over = true;
+	loop_timer_stop(&the.turn);
+	loop_timer_stop(&the.patience);
+	if (the.is_polled)
+		uv_close((uv_handle_t *)&the.poll, NULL);
 	secret_close(&the.secret);
 	process_result(the.process, err, text);
 }
@@ -75,193 +98,53 @@ static void give_up(struct err err, const char *what)
 {
 	char text[512];
 
-	snprintf(
-		text, sizeof text, "%s: %s: %s; nothing was stored", the.name, what, err_word(err));
+	snprintf(text, sizeof text, "%s: %s: %s; nothing was stored", the.options.name, what,
+		err_word(err));
 	finish(err, span_str(text));
 }
 
-/* ---- the file, line by line ---- */
-
-/* More text behind what is left of the last piece. */
-static struct err refill(void)
+static void finish_well(uint64_t added, uint64_t replaced)
 {
-	struct clear *clear = clear_of();
-	struct walk *w = &the.walk;
+	char text[1024];
+	struct json_writer j = json_writer_of(SPAN_MUT_ARRAY(text));
+	const uint64_t ms = clock_now(&the.process->clock).mono_ms - the.started_ms;
 
-	memmove(clear->text, clear->text + w->at, w->len - w->at);
-	w->len -= w->at;
-	w->at = 0;
-	if (w->len == sizeof clear->text)
-		return ERR(LIMIT); /* a line longer than all of it */
-	const ssize_t got = read(the.file, clear->text + w->len, sizeof clear->text - w->len);
-	if (got < 0)
-		return ERR(IO);
-	w->is_end = got == 0;
-	w->len += (size_t)got;
-	return OK;
+	json_open(&j, NULL, '{');
+	json_bool(&j, "dry_run", the.options.is_dry_run);
+	json_u64(&j, "subscribers", the.rows);
+	json_u64(&j, "added", added);
+	json_u64(&j, "replaced", replaced);
+	json_u64(&j, "warnings", the.warnings);
+	json_open(&j, "warned_of", '[');
+	for (size_t i = 0; i < AUC_ALGORITHMS; i++)
+		if (the.is_warned[i])
+			json_text(&j, NULL, auc_algorithm_warning((uint8_t)i));
+	json_close(&j, ']');
+	json_f64(&j, "seconds", (double)ms / 1000.0);
+	json_u64(&j, "rows_per_second", the.rows * 1000 / (ms == 0 ? 1 : ms));
+	json_close(&j, '}');
+	finish(OK, json_done(&j));
 }
 
-/* The next line that says something; ERR_ABSENT at the end of the file. */
-static struct err next_line(struct span *line)
-{
-	struct walk *w = &the.walk;
-	size_t len;
-
-	for (;;) {
-		while (!csv_line(
-			span_of(clear_of()->text + w->at, w->len - w->at), w->is_end, line, &len)) {
-			if (w->is_end)
-				return ERR(ABSENT);
-			const struct err e = refill();
-			if (failed(e))
-				return e;
-		}
-		w->at += len;
-		w->line++;
-		if (!csv_is_blank(*line))
-			return OK;
-	}
-}
-
-static void complain_line(size_t column, const char *expected)
-{
-	if (the.complaint_count++ >= COMPLAINTS_MAX)
-		return;
-	const int len = snprintf(the.complaints + the.complaint_len,
-		sizeof the.complaints - the.complaint_len, "%s%s:%zu:%zu: %s is expected",
-		the.complaint_len == 0 ? "" : "\n", the.name, the.walk.line, column, expected);
-	if (len > 0 && (size_t)len < sizeof the.complaints - the.complaint_len)
-		the.complaint_len += (size_t)len;
-}
-
-/* The next row; the header is read on the way. ERR_INPUT: the line is wrong, and was complained
- * about. */
-static struct err next_row(struct csv_row *row)
-{
-	struct csv_fault fault = {0};
-	struct span line;
-
-	struct err e = next_line(&line);
-	if (!failed(e) && !the.walk.has_shape) {
-		e = csv_header_decode(line, &the.walk.shape, &fault);
-		the.walk.has_shape = true;
-		if (!failed(e))
-			e = next_line(&line);
-	}
-	if (!failed(e))
-		e = csv_row_decode(line, &the.walk.shape, row, &fault);
-	if (fault.expected != NULL)
-		complain_line(fault.column, fault.expected);
-	return e;
-}
-
-static struct err rewind_file(void)
-{
-	the.walk = (struct walk){0};
-	return lseek(the.file, 0, SEEK_SET) == 0 ? OK : ERR(IO);
-}
-
-/* ---- first pass: is every row right, and none twice? ---- */
-
-static uint64_t key_of(const char *imsi)
-{
-	uint64_t key = strlen(imsi);
-
-	for (; *imsi != '\0'; imsi++)
-		key = key * 10 + (uint64_t)(*imsi - '0');
-	return key + (key == 0); /* 0 means a free place */
-}
-
-/* False where it is there already. */
-static bool set_add(uint64_t *set, size_t limit, uint64_t key)
-{
-	size_t at = (size_t)(key * UINT64_C(0x9e3779b97f4a7c15) >> 20) & (limit - 1);
-
-	for (; set[at] != 0; at = (at + 1) & (limit - 1))
-		if (set[at] == key)
-			return false;
-	set[at] = key;
-	return true;
-}
-
-static struct err set_grow(void)
-{
-	const size_t limit = the.seen_limit == 0 ? 1 << 14 : 2 * the.seen_limit;
-	uint64_t *set = calloc(limit, sizeof *set);
-
-	if (set == NULL)
-		return ERR(LIMIT);
-	for (size_t i = 0; i < the.seen_limit; i++)
-		if (the.seen[i] != 0)
-			set_add(set, limit, the.seen[i]);
-	free(the.seen);
-	the.seen = set;
-	the.seen_limit = limit;
-	return OK;
-}
-
-static struct err check_row(const struct csv_row *row)
-{
-	struct err e = OK;
-
-	if (2 * the.seen_count >= the.seen_limit)
-		e = set_grow();
-	if (failed(e))
-		return e;
-	if (set_add(the.seen, the.seen_limit, key_of(row->clear.imsi)))
-		the.seen_count++;
-	else
-		complain_line(1, "an IMSI that did not stand above");
-	return OK;
-}
-
-static struct err check_file(void)
-{
-	struct csv_row *row = &clear_of()->rows[0];
-	struct err e = rewind_file();
-
-	while (!failed(e)) {
-		e = next_row(row);
-		if (!failed(e)) {
-			the.rows++;
-			e = check_row(row);
-		} else if (e.kind == ERR_INPUT && the.walk.shape.count > 0) {
-			e = OK; /* complained about; there may be more */
-		}
-	}
-	free(the.seen);
-	the.seen = NULL;
-	return e.kind == ERR_ABSENT || e.kind == ERR_INPUT ? OK : e;
-}
-
-/* ---- second pass: seal, keep aside, and so on to the end ---- */
-
-static void next_batch(void);
+/* ---- commit ---- */
 
 static void on_committed(void *ctx, struct err err, struct span body)
 {
-	char text[256];
-	struct json_writer j = json_writer_of(SPAN_MUT_ARRAY(text));
+	struct auc_import_result result = {0};
+	struct wire_fault fault = {0};
 
-	(void)ctx, (void)body;
+	(void)ctx;
 	if (the.is_over)
 		return;
-	if (err.kind == ERR_IO || err.kind == ERR_TIMEOUT) {
+	if (!failed(err) && body.len > 0)
+		err = auc_import_result_decode(body, &result, &fault);
+	if (err.kind == ERR_IO || err.kind == ERR_TIMEOUT)
 		finish(err, span_str("the store ended while it took the subscribers: whether they "
-				     "are there, "
-				     "`merlon status` tells (process auc-store)"));
-		return;
-	}
-	if (failed(err)) {
+				     "are there, `merlon status` tells (process auc-store)"));
+	else if (failed(err))
 		give_up(err, "the store did not take the subscribers");
-		return;
-	}
-	json_open(&j, NULL, '{');
-	json_u64(&j, "subscribers", the.sent);
-	json_f64(&j, "seconds",
-		(double)(clock_now(&the.process->clock).mono_ms - the.started_ms) / 1000.0);
-	json_close(&j, '}');
-	finish(OK, json_done(&j));
+	else
+		finish_well(result.added, result.replaced);
 }
 
 static void commit(void)
@@ -277,133 +160,313 @@ static void commit(void)
 		give_up(e, "cannot ask the store");
 }
 
+/* Everything is read, and nothing is under way. */
+static void conclude(void)
+{
+	if (the.rows == 0 && the.mistakes.count == 0)
+		mistakes_add(&the.mistakes, the.source.line + 1, 1, "at least one subscriber");
+	if (the.mistakes.count > 0)
+		finish(ERR(INPUT), mistakes_done(&the.mistakes));
+	else if (the.options.is_dry_run)
+		finish_well(0, 0);
+	else
+		commit();
+}
+
+/* ---- a batch: sealed, kept aside ---- */
+
+static void pump(void);
+
+static void batch_done(struct batch *b)
+{
+	b->is_used = false;
+	the.batches_used--;
+	pump();
+}
+
 static void show_progress(void)
 {
 	struct log_record r;
 
-	if (the.sent % PROGRESS_ROWS != 0)
+	if (the.kept < the.progress_at + PROGRESS_ROWS)
 		return;
+	the.progress_at = the.kept;
 	log_begin(&r, &the.process->log, LOG_INFO, "auc", "import_progress");
-	log_u64(&r, "rows", the.sent);
-	log_u64(&r, "of", the.rows);
+	log_u64(&r, "rows", the.kept);
 	log_end(&r);
 }
 
 static void on_kept(void *ctx, struct err err, struct span body)
 {
-	(void)ctx, (void)body;
+	struct batch *b = ctx;
+
+	(void)body;
 	if (the.is_over)
 		return;
 	if (failed(err)) {
-		give_up(err, "the store did not keep the rows");
+		give_up(err, err.kind == ERR_LIMIT ? "more subscribers than the site takes "
+						     "(auc.subscribers_max)"
+						   : "the store did not keep the rows");
 		return;
 	}
-	the.sent += the.batch;
+	the.kept += b->import.count;
 	show_progress();
-	next_batch();
+	batch_done(b);
+}
+
+static struct err keep(struct batch *b)
+{
+	static uint8_t buffer[AUC_ROWS_OCTETS];
+	struct writer w = writer_of(SPAN_MUT_ARRAY(buffer));
+	struct span message;
+
+	auc_import_encode(&w, &b->import);
+	const struct err e = writer_result(&w, &message);
+	return failed(e) ? e
+			 : channel_ask(the.store, AUC_IMPORT_ROWS, message, ASK_MS_MAX, on_kept, b);
+}
+
+static void not_sealed(const struct batch *b, struct err err)
+{
+	char what[160];
+
+	snprintf(what, sizeof what, "the vault did not seal lines %" PRIu32 " to %" PRIu32 "%s%s",
+		b->line_first, b->line_last,
+		the.options.transport[0] != '\0' ? " with transport key " : "",
+		the.options.transport);
+	give_up(err, what);
 }
 
 static void on_sealed(void *ctx, struct err err, struct span body)
 {
-	static uint8_t buffer[AUC_ROWS_OCTETS];
-	struct writer w = writer_of(SPAN_MUT_ARRAY(buffer));
-	struct span sealed[AUC_ROWS_MAX], message;
+	struct span sealed[AUC_ROWS_MAX];
 	struct wire_fault fault = {0};
+	struct batch *b = ctx;
 	size_t count = 0;
 
-	(void)ctx;
 	if (the.is_over)
 		return;
 	if (!failed(err))
 		err = auc_sealed_decode(body, sealed, &count, &fault);
-	if (!failed(err) && count != the.batch)
+	if (!failed(err) && count != b->import.count)
 		err = ERR(INPUT);
-	the.message.id = the.id;
-	the.message.count = failed(err) ? 0 : count;
-	for (size_t i = 0; i < the.message.count; i++) {
-		const struct csv_row *row = &clear_of()->rows[i];
-		struct auc_import_row *to = &the.message.rows[i];
-		*to = (struct auc_import_row){
-			.has_sqn = row->has_sqn, .sqn = row->sqn, .sealed = sealed[i]};
-		memcpy(to->imsi, row->clear.imsi, sizeof to->imsi);
-		memcpy(to->msisdn, row->msisdn, sizeof to->msisdn);
+	if (failed(err)) {
+		not_sealed(b, err);
+		return;
 	}
-	auc_import_encode(&w, &the.message);
-	if (!failed(err))
-		err = writer_result(&w, &message);
-	if (!failed(err))
-		err = channel_ask(the.store, AUC_IMPORT_ROWS, message, ASK_MS_MAX, on_kept, NULL);
+	if (the.options.is_dry_run || the.mistakes.count > 0) {
+		batch_done(b);
+		return;
+	}
+	for (size_t i = 0; i < count; i++)
+		b->import.rows[i].sealed = sealed[i];
+	err = keep(b);
 	if (failed(err))
-		give_up(err, "cannot seal the rows");
+		give_up(err, "cannot ask the store");
 }
 
-static struct err read_batch(void)
-{
-	struct clear *clear = clear_of();
-	struct err e = OK;
-
-	for (the.batch = 0; the.batch < AUC_ROWS_MAX && !failed(e);) {
-		e = next_row(&clear->rows[the.batch]);
-		if (!failed(e)) {
-			clear->clear_rows.rows[the.batch] = clear->rows[the.batch].clear;
-			the.batch++;
-		}
-	}
-	return e.kind == ERR_ABSENT ? OK : e;
-}
-
-static void next_batch(void)
+static struct err seal(struct batch *b)
 {
 	struct clear *clear = clear_of();
 	struct writer w = writer_of(SPAN_MUT_ARRAY(clear->message));
 	struct span message;
 
-	struct err e = read_batch();
-	if (!failed(e) && the.batch == 0) {
-		if (the.sent == the.rows)
-			commit();
-		else
-			give_up(ERR(STATE), "the file changed while it was read");
-		return;
-	}
-	clear->clear_rows.count = the.batch;
-	auc_clear_rows_encode(&w, &clear->clear_rows);
+	clear->rows.count = b->import.count;
+	memcpy(clear->rows.transport, the.options.transport, sizeof clear->rows.transport);
+	auc_clear_rows_encode(&w, &clear->rows);
+	struct err e = writer_result(&w, &message);
 	if (!failed(e))
-		e = writer_result(&w, &message);
-	if (!failed(e))
-		e = channel_ask(the.vault, AUC_SEAL, message, ASK_MS_MAX, on_sealed, NULL);
+		e = channel_ask(the.vault, AUC_SEAL, message, ASK_MS_MAX, on_sealed, b);
 	secret_wipe(clear->message, w.len);
+	return e;
+}
+
+/* ---- reading ---- */
+
+static void complain_row(size_t column, const char *expected)
+{
+	mistakes_add(&the.mistakes, the.source.line, column, "%s", expected);
+}
+
+/* What this site computes with. Which profiles of constants there are, its vault knows. */
+static void keys_judge(const struct subscriber_row *row)
+{
+	const struct auc_algorithms here = {.is_xor_allowed = the.settings.allow_xor};
+	const struct auc_keys *keys = &row->clear.keys;
+	const char *refusal = keys->profile == 0 ? auc_keys_refusal(&here, keys) : NULL;
+
+	if (refusal != NULL)
+		mistakes_add(&the.mistakes, the.source.line, row->columns[SUBSCRIBER_ALGORITHM],
+			"another algorithm (%s)", refusal);
+	if (auc_algorithm_warning(keys->algorithm) != NULL) {
+		the.is_warned[keys->algorithm] = true;
+		the.warnings++;
+	}
+}
+
+static struct err row_judge(const struct subscriber_row *row)
+{
+	uint32_t first;
+
+	keys_judge(row);
+	const struct err e = seen_add(&the.seen, row->clear.imsi, the.source.line, &first);
+	if (first != 0)
+		mistakes_add(&the.mistakes, the.source.line, row->columns[SUBSCRIBER_IMSI],
+			"an IMSI other than that of line %" PRIu32, first);
+	return e;
+}
+
+static void row_add(struct batch *b, const struct subscriber_row *row)
+{
+	const size_t i = b->import.count++;
+	struct auc_import_row *to = &b->import.rows[i];
+
+	clear_of()->rows.rows[i] = row->clear;
+	*to = (struct auc_import_row){.has_sqn = row->has_sqn, .sqn = row->sqn};
+	memcpy(to->imsi, row->clear.imsi, sizeof to->imsi);
+	memcpy(to->msisdn, row->msisdn, sizeof to->msisdn);
+	b->line_first = i == 0 ? the.source.line : b->line_first;
+	b->line_last = the.source.line;
+}
+
+/* Into the batch until it is full. ERR_ABSENT: that was all; ERR_STATE: more will come. */
+static struct err fill(struct batch *b, unsigned *lines)
+{
+	struct subscriber_row *row = &clear_of()->row;
+	struct err e = OK;
+
+	while (!failed(e) && b->import.count < AUC_ROWS_MAX && *lines > 0) {
+		struct subscriber_fault fault = {0};
+		--*lines;
+		e = source_next(&the.source, row, &fault);
+		if (e.kind == ERR_INPUT) {
+			complain_row(fault.column, fault.expected);
+			e = OK;
+			continue;
+		}
+		if (!failed(e)) {
+			the.rows++;
+			row_add(b, row);
+			e = row_judge(row);
+		}
+	}
+	return e;
+}
+
+static struct batch *batch_open(void)
+{
+	for (size_t i = 0; the.filling == NULL && i < BATCHES_MAX; i++) {
+		struct batch *b = &the.batches[i];
+		if (b->is_used)
+			continue;
+		b->is_used = true;
+		b->import.id = the.id;
+		b->import.count = 0;
+		the.batches_used++;
+		the.filling = b;
+	}
+	return the.filling;
+}
+
+/* Full, or the last one: to the vault; or nowhere, once there is a mistake. */
+static struct err batch_send(struct batch *b)
+{
+	the.filling = NULL;
+	if (b->import.count > 0 && the.mistakes.count == 0)
+		return seal(b);
+	b->is_used = false;
+	the.batches_used--;
+	return OK;
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+	(void)status, (void)events; /* the next read tells */
+	uv_poll_stop(poll);
+	pump();
+}
+
+static struct err wait_for_more(void)
+{
+	return the.is_polled && uv_poll_start(&the.poll, UV_READABLE, on_readable) == 0 ? OK
+											: ERR(IO);
+}
+
+/* As far as it goes now: the file, the batches, or one turn's share of lines. */
+static void pump(void)
+{
+	unsigned lines = LINES_A_TURN;
+	struct err e = OK;
+
+	while (!the.is_read && !failed(e) && lines > 0) {
+		struct batch *b = batch_open();
+		if (b == NULL)
+			return; /* an answer will pump again */
+		e = fill(b, &lines);
+		if (e.kind == ERR_STATE) {
+			e = wait_for_more();
+			if (!failed(e))
+				return;
+		}
+		the.is_read = e.kind == ERR_ABSENT;
+		if (the.is_read)
+			e = OK;
+		if (!failed(e) && (the.is_read || b->import.count == AUC_ROWS_MAX))
+			e = batch_send(b);
+	}
 	if (failed(e))
-		give_up(e, "cannot seal the rows");
+		give_up(e, e.kind == ERR_LIMIT     ? "too many subscribers"
+			   : e.kind == ERR_TIMEOUT ? "the command ended before it had told all"
+						   : "cannot read the file");
+	else if (!the.is_read)
+		loop_timer_once(&the.turn, 0);
+	else if (the.batches_used == 0)
+		conclude();
+}
+
+static void on_turn(void *ctx)
+{
+	(void)ctx;
+	pump();
 }
 
 /* ---- life ---- */
 
+/* A regular file is always readable, and no poll takes it; all else is waited for. */
+static struct err file_open(void)
+{
+	struct stat about;
+
+	if (fstat(the.file, &about) != 0)
+		return ERR(IO);
+	the.octets = S_ISREG(about.st_mode) ? (uint64_t)about.st_size : 0;
+	if (!S_ISREG(about.st_mode)) {
+		if (uv_poll_init(&the.process->loop.uv, &the.poll, the.file) != 0)
+			return ERR(IO);
+		the.is_polled = true;
+	}
+	source_open(&the.source, the.file, the.is_polled, the.options.format, &clear_of()->file);
+	return OK;
+}
+
 static void begin_import(void)
 {
-	char text[sizeof the.complaints + 128];
-	struct err e = secret_open(&the.secret, sizeof(struct clear));
-
+	the.is_started = true;
 	the.started_ms = clock_now(&the.process->clock).mono_ms;
+	struct err e = secret_open(&the.secret, sizeof(struct clear));
+	if (!failed(e))
+		e = mistakes_open(&the.mistakes, the.options.name, the.options.errors);
 	if (!failed(e))
 		e = entropy_fill(&the.process->entropy, span_mut_of(&the.id, sizeof the.id));
 	the.id = (the.id >> 2) + 1; /* positive in SQL, and not 0 */
 	if (!failed(e))
-		e = check_file();
-	if (!failed(e) && the.complaint_count == 0 && the.rows == 0)
-		complain_line(1, "at least one subscriber");
-	if (!failed(e) && the.complaint_count > 0) {
-		snprintf(text, sizeof text, "%s\n%zu mistake%s; nothing was stored", the.complaints,
-			the.complaint_count, the.complaint_count == 1 ? "" : "s");
-		finish(ERR(INPUT), span_str(text));
+		e = file_open();
+	if (failed(e)) {
+		give_up(e, "cannot read the file");
 		return;
 	}
-	if (!failed(e))
-		e = rewind_file();
-	if (failed(e))
-		give_up(e, "cannot read the file");
-	else
-		next_batch();
+	the.has_keys = true;
+	pump();
 }
 
 static void on_frame(void *ctx, struct channel *c, const struct ipc_frame *frame)
@@ -436,29 +499,60 @@ static void on_channel(struct process *p, const char *peer, int fd)
 		give_up(ERR(IO), "a neighbour was restarted");
 		return;
 	}
-	if (the.file >= 0 && the.store != NULL && the.vault != NULL && the.started_ms == 0)
+	if (the.file >= 0 && the.store != NULL && the.vault != NULL && !the.is_started)
 		begin_import();
 }
 
 static void on_patience_over(void *ctx)
 {
 	(void)ctx;
-	if (the.started_ms == 0)
+	if (!the.is_started)
 		give_up(ERR(TIMEOUT), "the file, the store or the vault is missing");
 }
 
-static const struct setting_row rows[] = {
-	{.name = "argument", .type = SETTING_TEXT, .is_optional = true, .size = sizeof the.name},
+/* How far it is, for the command that waits. */
+static void on_query(
+	struct process *p, const char *verb, const char *argument, struct process_query *q)
+{
+	char text[512];
+	struct json_writer j = json_writer_of(SPAN_MUT_ARRAY(text));
+
+	(void)p, (void)argument;
+	if (strcmp(verb, "progress") != 0) {
+		process_query_answer(q, ERR(ABSENT), span_str("no such question"));
+		return;
+	}
+	json_open(&j, NULL, '{');
+	json_text(&j, "phase", the.is_committing ? "commit" : the.has_keys ? "rows" : "start");
+	json_u64(&j, "rows", the.rows);
+	json_u64(&j, "kept", the.kept);
+	json_u64(&j, "mistakes", the.mistakes.count);
+	json_u64(&j, "octets", the.source.octets);
+	json_u64(&j, "of", the.octets);
+	json_close(&j, '}');
+	process_query_answer(q, OK, json_done(&j));
+}
+
+static const struct setting_row setting_rows[] = {
+	SETTING_ROW("argument", SETTING_TEXT, true, struct import_settings, argument),
+	SETTING_ROW("allow_xor", SETTING_BOOL, true, struct import_settings, allow_xor),
 };
 
 static struct err start(struct process *p, struct complaint *c)
 {
+	const char *word;
+
 	the.process = p;
 	the.file = -1;
-	snprintf(the.name, sizeof the.name, "file");
 	loop_timer_open(&p->loop, &the.patience, on_patience_over, NULL);
+	loop_timer_open(&p->loop, &the.turn, on_turn, NULL);
 	loop_timer_once(&the.patience, NEIGHBOURS_MS_MAX);
-	return settings_read(&p->settings, rows, ARRAY_LEN(rows), the.name, c);
+	struct err e = settings_read(
+		&p->settings, setting_rows, ARRAY_LEN(setting_rows), &the.settings, c);
+	if (failed(e))
+		return e;
+	e = import_options_read(span_str(the.settings.argument), &the.options, &word);
+	return failed(e) ? complain(c, e, "argument: %s is wrong", word) : OK;
 }
 
 int main(int argc, char **argv)
@@ -466,7 +560,8 @@ int main(int argc, char **argv)
 	static const struct process_kind kind = {.name = "auc-import",
 		.sandbox = SANDBOX_IMPORT,
 		.start = start,
-		.channel = on_channel};
+		.channel = on_channel,
+		.query = on_query};
 
 	return process_main(argc, argv, &kind);
 }
