@@ -81,6 +81,8 @@ int doctor_command(const struct invocation *in);
 int keys_list_command(const struct invocation *in);
 int keys_trace_command(const struct invocation *in);
 int tunnel_rotate_command(const struct invocation *in);
+int subscriber_add_command(const struct invocation *in);
+int subscriber_convert_command(const struct invocation *in);
 int subscriber_import_command(const struct invocation *in);
 int audit_verify_command(const struct invocation *in);
 int bench_command(const struct invocation *in);

@@ -21,6 +21,30 @@ static const struct option_row bench_options[] = {
 	{"vectors", 'v', "N", "vectors asked for at once (default: 1)"},
 	{"folder", 'f', "FOLDER", "on the disk that is measured (default: /var/tmp)"},
 };
+#define OUTPUT_AND_SITE                                                                            \
+	{"output", 'o', "table|json", "how to print (default: table)"},                            \
+		{"site", 's', "NAME", "the site, where several run on this machine"}
+static const struct option_row import_options[] = {
+	OUTPUT_AND_SITE,
+	{"format", 0, "csv|jsonl", "the file's form (default: its suffix, or its first octet)"},
+	{"dry-run", 0, NULL, "check everything, also in the vault, and store nothing"},
+	{"errors", 0, "N", "how many mistakes are listed (default: 10, at most 1000)"},
+	{"transport", 0, "NAME",
+		"the vendor's key under which the keys of this file are encrypted"},
+	{"from", 0, "osmo-hlr|open5gs", "FILE is another system's: see `subscriber convert`"},
+	{"skip", 0, NULL, "with --from: leave out what cannot be taken"},
+};
+static const struct option_row add_options[] = {
+	OUTPUT_AND_SITE,
+	{"imsi", 0, "IMSI", "who"},
+	{"msisdn", 0, "MSISDN", "his number"},
+	{"key-file", 0, "FILE", "where his keys stand"},
+	{"transport", 0, "NAME", "the vendor's key under which they are encrypted"},
+};
+static const struct option_row convert_options[] = {
+	{"skip", 0, NULL, "leave out what cannot be taken"},
+	{"force", 0, NULL, "write keys to a terminal as well"},
+};
 
 #define OPTIONS(rows) .options = (rows), .option_count = ARRAY_LEN(rows)
 
@@ -79,17 +103,40 @@ const struct command commands[] = {
 			"it",
 		OPTIONS(site_and_output)},
 	{.name = "subscriber import",
-		.syntax = "FILE.csv",
+		.syntax = "FILE",
 		.arguments_min = 1,
 		.arguments_max = 1,
 		.run = subscriber_import_command,
-		.help = "import subscribers from a CSV file, all or none",
-		.text = "The file's first line names its columns: imsi, k, and op or opc; "
-			"algorithm (milenage), amf, sqn and msisdn "
-			"are optional. Every row is checked before the first is stored. Keys go "
-			"from the file to the vault "
-			"and are sealed there; no other process sees them.",
-		OPTIONS(site_and_output)},
+		.help = "import subscribers from a file (- is standard input), all or none",
+		.text = "FILE is CSV, whose first line names its columns, or JSON lines: one "
+			"object a line. Fields of both: imsi, k, and op or opc (milenage, "
+			"gsm-milenage), top or topc (tuak); algorithm (milenage), amf (8000), sqn "
+			"(the last one used elsewhere), msisdn, profile, res_bits, iterations. "
+			"Mistakes are listed with file, line and column. Keys go from the file to "
+			"a vault of the import's own and are sealed there; no other process sees "
+			"them, and none touches a disk in clear.",
+		OPTIONS(import_options)},
+	{.name = "subscriber add",
+		.syntax = "--imsi IMSI --key-file FILE",
+		.run = subscriber_add_command,
+		.help = "add one subscriber, or give one new keys",
+		.text = "FILE (- is standard input) holds his keys: one JSON object, or a CSV "
+			"header and one row, with the fields of `subscriber import`, without imsi "
+			"and msisdn where the options say them. Keys are never on a command line: "
+			"every process of a machine can read those.",
+		OPTIONS(add_options)},
+	{.name = "subscriber convert",
+		.syntax = "osmo-hlr|open5gs FILE",
+		.arguments_min = 2,
+		.arguments_max = 2,
+		.run = subscriber_convert_command,
+		.help = "another system's subscribers as JSON lines, on standard output",
+		.text = "osmo-hlr: its SQLite database. open5gs: what `mongoexport -c subscribers` "
+			"writes. Both are read and never changed. What cannot be taken (COMP128v1, "
+			"no key) is told with its reason and makes the exit code 3. What is "
+			"written are keys in clear. `subscriber import --from` does both steps at "
+			"once, without a file.",
+		OPTIONS(convert_options)},
 	{.name = "tunnel rotate",
 		.syntax = "",
 		.run = tunnel_rotate_command,

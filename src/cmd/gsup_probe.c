@@ -33,6 +33,7 @@ struct probe {
 	const char *address, *node;
 	uint16_t port;
 	uint64_t first_imsi, subscribers, vectors_wanted, seconds_max;
+	uint64_t sqn_first; /* what each card has accepted already */
 	uint8_t per_request;
 	bool is_json, wants_resync;
 	struct usim *cards;
@@ -324,6 +325,7 @@ static const char usage[] =
 	"merlon-gsup-probe [--address IP] [--port N] [--subscribers N] [--vectors N] "
 	"[--per-request 1..5]\n"
 	"                  [--first-imsi DIGITS] [--node NAME] [--seconds N] [--resync] [--json]\n"
+	"                  [--sqn N]: what the cards have accepted already\n"
 	"Asks for vectors of the lab's test subscribers over GSUP, and verifies each.\n";
 
 static bool arguments(struct probe *p, int argc, char **argv)
@@ -331,8 +333,8 @@ static bool arguments(struct probe *p, int argc, char **argv)
 	static const struct option options[] = {{"address", 1, NULL, 'a'}, {"port", 1, NULL, 'p'},
 		{"subscribers", 1, NULL, 'n'}, {"vectors", 1, NULL, 'v'},
 		{"per-request", 1, NULL, 'r'}, {"first-imsi", 1, NULL, 'i'}, {"node", 1, NULL, 'N'},
-		{"seconds", 1, NULL, 's'}, {"resync", 0, NULL, 'R'}, {"json", 0, NULL, 'j'},
-		{"help", 0, NULL, 'h'}, {0}};
+		{"sqn", 1, NULL, 'q'}, {"seconds", 1, NULL, 's'}, {"resync", 0, NULL, 'R'},
+		{"json", 0, NULL, 'j'}, {"help", 0, NULL, 'h'}, {0}};
 	int o;
 
 	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -358,6 +360,9 @@ static bool arguments(struct probe *p, int argc, char **argv)
 			break;
 		case 'N':
 			p->node = optarg;
+			break;
+		case 'q':
+			p->sqn_first = number;
 			break;
 		case 's':
 			p->seconds_max = number;
@@ -399,6 +404,7 @@ int main(int argc, char **argv)
 		char imsi[IMSI_TEXT];
 		imsi_of(&p, i, imsi);
 		usim_test_keys(&p.cards[i], imsi);
+		p.cards[i].sqn_highest = p.sqn_first;
 	}
 	const uint64_t started_ms = now_ms();
 	run(&p);

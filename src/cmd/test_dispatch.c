@@ -31,8 +31,8 @@ static const struct command *find(const char *name)
 
 static void test_the_import_names_each_column(void **state)
 {
-	static const char *const columns[] = {
-		"imsi", "k,", "op", "opc", "algorithm", "amf", "sqn", "msisdn"};
+	static const char *const columns[] = {"imsi", "k,", "op", "opc", "top", "topc", "algorithm",
+		"amf", "sqn", "msisdn", "profile", "res_bits", "iterations"};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(columns); i++)
