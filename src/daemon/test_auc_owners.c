@@ -359,6 +359,84 @@ static void a_calendar_ten_years_ahead_costs_one_resynchronisation(void **state)
 	world_close(&life);
 }
 
+/* ---- two instances on one database, by mistake ---- */
+
+static void locks_keep_a_second_instance_out(void **state)
+{
+	static struct life first, second;
+	struct complaint c = {0};
+
+	(void)state;
+	world_open(&first, 6);
+	begin(&first);
+	import_eight(&first);
+	second = (struct life){.vfs = first.vfs, .disk = first.disk, .now = first.now};
+	assert_false(life_open(&second, &c));
+	assert_non_null(strstr(c.text, "in use by another process"));
+	assert_false(failed(life_vectors(&first, 0, 0, 1)));
+	life_close(&first);
+	world_close(&first);
+}
+
+/* Where locks do not hold, as on some network file systems: both work on, interleaved. */
+static void without_locks_two(struct prop *prop, uint64_t seed, struct life *first, uint64_t *lost)
+{
+	static struct life second;
+	struct complaint c = {0};
+
+	world_open(first, seed);
+	powerloss_no_locks(first->disk, true);
+	begin(first);
+	import_eight(first);
+	go_on_s(first, prop, prop_below(prop, 3 * LIFE_AHEAD));
+	second = (struct life){.vfs = first->vfs, .disk = first->disk, .now = first->now};
+	if (!life_open(&second, &c))
+		fail_msg("%s", c.text);
+	for (int i = 0; i < 4 * LIFE_AHEAD; i++) {
+		life_pass_ms(first, 1000);
+		life_pass_ms(&second, 1000);
+		const uint32_t card = (uint32_t)prop_below(prop, EIGHT);
+		struct life *who = prop_below(prop, 2) == 0 ? first : &second;
+		if (!first->is_lost) {
+			ledger_tick(first->ledger);
+			life_settle(first);
+		}
+		ledger_tick(second.ledger);
+		life_settle(&second);
+		if (!who->is_lost)
+			(void)!failed(life_vectors(who, card, (uint32_t)prop_below(prop, 5),
+				(uint8_t)(1 + prop_below(prop, 5))));
+	}
+	*lost += first->is_lost;
+	for (size_t i = 0; i < second.numbers.count; i++)
+		numbers_add(&first->numbers, second.numbers.items[i].who,
+			second.numbers.items[i].generation, second.numbers.items[i].seq);
+	life_close(&second);
+	life_close(first);
+	numbers_close(&second.numbers);
+}
+
+static void without_locks_the_older_instance_stops(void **state)
+{
+	struct prop prop = prop_from_environment(50);
+	uint64_t repeated = 0, numbers = 0, lost = 0;
+	static struct life first;
+
+	(void)state;
+	for (uint64_t i = 0; i < 50; i++) {
+		without_locks_two(&prop, prop.seed + i, &first, &lost);
+		numbers += first.numbers.count;
+		repeated += numbers_repeated(&first.numbers);
+		world_close(&first);
+	}
+	print_message(
+		"seed %llu: 50 times two, %llu numbers, %llu older ones stopped, %llu repeated\n",
+		(unsigned long long)prop.seed, (unsigned long long)numbers,
+		(unsigned long long)lost, (unsigned long long)repeated);
+	assert_int_equal(lost, 50);
+	assert_int_equal(repeated, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -369,6 +447,8 @@ int main(void)
 		cmocka_unit_test(not_covered_many_crashes_in_a_short_time_after_the_backup),
 		cmocka_unit_test(a_calendar_that_is_set_repeats_no_number),
 		cmocka_unit_test(a_calendar_ten_years_ahead_costs_one_resynchronisation),
+		cmocka_unit_test(locks_keep_a_second_instance_out),
+		cmocka_unit_test(without_locks_the_older_instance_stops),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

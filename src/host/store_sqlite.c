@@ -176,6 +176,18 @@ static struct err lost(struct sqlite *s, struct complaint *why, const char *doin
 		sqlite3_errmsg(s->db), rc, strerror(sqlite3_system_errno(s->db)));
 }
 
+/* Another process may have opened the database, where locks do not hold. */
+static struct err check_owner(struct sqlite *s, struct complaint *why)
+{
+	const int rc = store_owner_check(&s->owner);
+
+	if (rc == SQLITE_OK)
+		return OK;
+	if (rc == SQLITE_BUSY)
+		return complain(why, ERR(IO), "%s: another process has opened it since", s->path);
+	return complain(why, ERR(IO), "%s: who owns it cannot be read (SQLite %d)", s->path, rc);
+}
+
 static bool is_shortage(int rc)
 {
 	return rc == SQLITE_FULL || rc == SQLITE_NOMEM;
@@ -184,13 +196,16 @@ static bool is_shortage(int rc)
 static struct err sqlite_commit(void *db, struct store_batch *first, struct complaint *why)
 {
 	struct sqlite *s = db;
-	int rc = control_run(s, BEGIN);
+	const struct err e = check_owner(s, why);
 
+	if (failed(e))
+		return e;
+	int rc = control_run(s, BEGIN);
 	for (struct store_batch *b = first; b != NULL && rc == SQLITE_OK; b = b->next)
 		rc = batch_run(s, b);
 	if (rc == SQLITE_OK) {
 		rc = control_run(s, COMMIT);
-		return rc == SQLITE_OK ? OK : lost(s, why, "commit", rc);
+		return rc == SQLITE_OK ? check_owner(s, why) : lost(s, why, "commit", rc);
 	}
 	if (!is_shortage(rc))
 		return lost(s, why, "a statement", rc);
@@ -218,6 +233,9 @@ static struct err sqlite_tidy(void *db, bool *did, struct complaint *why)
 
 	if (s->log_pages < s->checkpoint_pages)
 		return OK;
+	const struct err e = check_owner(s, why);
+	if (failed(e))
+		return e;
 	const int rc =
 		sqlite3_wal_checkpoint_v2(s->db, "main", SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
 	if (is_shortage(rc))
@@ -240,6 +258,7 @@ void sqlite_close(void *db, bool is_dead)
 	for (size_t i = 0; i < s->statement_count; i++)
 		sqlite3_finalize(s->statements[i].sql);
 	sqlite3_close(s->db);
+	store_owner_close(&s->owner);
 	free(s->statements);
 	free(s->path);
 	free(s);

@@ -3,6 +3,7 @@
 #pragma once
 /* Between the two halves of the SQLite driver: store_sqlite.c works, store_sqlite_open.c opens. */
 #include "host/store_driver.h"
+#include "host/store_owner.h"
 #include <sqlite3.h>
 
 enum control { BEGIN, COMMIT, ROLLBACK, SAVEPOINT, RELEASE, ROLLBACK_TO, CONTROLS };
@@ -20,6 +21,7 @@ struct sqlite {
 	size_t statement_count;
 	struct statement *statements;
 	uint32_t log_pages, checkpoint_pages;
+	struct store_owner owner;
 };
 
 struct err sqlite_open(void **db, const struct store_settings *settings, struct complaint *c);

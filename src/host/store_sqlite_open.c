@@ -344,6 +344,33 @@ static struct err file_connect(
 	return OK;
 }
 
+/* With the lock, where there are locks: the settings take it. */
+static struct err file_settle(
+	struct sqlite *s, const struct store_settings *settings, struct complaint *c)
+{
+	struct err e = file_connect(s, settings, c);
+
+	if (!failed(e))
+		e = switches_hold(s, c);
+	return failed(e) ? e : pragmas_hold(s, settings->unsafe_no_sync, c);
+}
+
+/*
+ * Once we know that the lock is ours: the mark, and then all anew, so that what we read is from after
+ * the mark. The owner before has either seen it, or what it wrote is what we read.
+ */
+static struct err own(struct sqlite *s, const struct store_settings *settings, struct complaint *c)
+{
+	const int rc = store_owner_take(&s->owner, settings->vfs, settings->path);
+
+	if (rc != SQLITE_OK)
+		return refuse(s, c, "mark it as ours", rc);
+	sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	sqlite3_close(s->db);
+	s->db = NULL;
+	return file_settle(s, settings, c);
+}
+
 struct err sqlite_open(void **db, const struct store_settings *settings, struct complaint *c)
 {
 	struct sqlite *s = calloc(1, sizeof *s);
@@ -354,11 +381,9 @@ struct err sqlite_open(void **db, const struct store_settings *settings, struct 
 	}
 	s->checkpoint_pages =
 		settings->checkpoint_pages > 0 ? settings->checkpoint_pages : CHECKPOINT_PAGES;
-	struct err e = file_connect(s, settings, c);
+	struct err e = file_settle(s, settings, c);
 	if (!failed(e))
-		e = switches_hold(s, c);
-	if (!failed(e))
-		e = pragmas_hold(s, settings->unsafe_no_sync, c);
+		e = own(s, settings, c);
 	if (!failed(e))
 		e = schema_open(s, settings->schema, c);
 	if (!failed(e))

@@ -58,12 +58,14 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	char wal[80];
+	static const char *const suffixes[] = {"-wal", "-owner", ""};
+	char file[80];
 
 	(void)state;
-	snprintf(wal, sizeof wal, "%s-wal", path);
-	unlink(wal);
-	unlink(path);
+	for (size_t i = 0; i < ARRAY_LEN(suffixes); i++) {
+		snprintf(file, sizeof file, "%s%s", path, suffixes[i]);
+		unlink(file);
+	}
 	return rmdir(folder);
 }
 
@@ -433,6 +435,28 @@ static void test_a_second_instance_is_refused(void **state)
 	store_close(opened(NULL));
 }
 
+/* Where locks do not hold, a second instance is noticed by its mark: the first writes nothing more. */
+static void test_who_finds_the_mark_of_another_writes_nothing_more(void **state)
+{
+	struct store *s = opened(NULL);
+	char file[80];
+
+	(void)state;
+	assert_false(failed(store_run(s, raise_by(1), NULL, NULL)));
+	snprintf(file, sizeof file, "%s-owner", path);
+	FILE *f = fopen(file, "w");
+	fprintf(f, "the other's mark");
+	fclose(f);
+	assert_int_equal(store_run(s, raise_by(1), NULL, NULL).kind, ERR_IO);
+	assert_non_null(strstr(store_why(s), "another process has opened it since"));
+	store_close(s);
+	struct outcome outcome = {0};
+	s = opened(NULL);
+	assert_false(failed(store_run(s, raise_by(0), keep, &outcome)));
+	assert_int_equal(outcome.first, 1);
+	store_close(s);
+}
+
 static void test_files_that_are_not_ours_are_refused_with_a_sentence(void **state)
 {
 	struct store_settings settings = {.path = path, .schema = &schema};
@@ -587,6 +611,7 @@ int main(void)
 		TEST(test_the_log_is_checkpointed),
 		TEST(test_a_new_file_is_for_its_owner_alone),
 		TEST(test_a_second_instance_is_refused),
+		TEST(test_who_finds_the_mark_of_another_writes_nothing_more),
 		TEST(test_files_that_are_not_ours_are_refused_with_a_sentence),
 		TEST(test_schema_of_another_name_or_version_is_refused),
 		TEST(test_migration_is_all_or_nothing),

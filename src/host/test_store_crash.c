@@ -267,7 +267,7 @@ static void fail_each(unsigned calls, enum powerloss_kind kind, const char *what
 static void test_each_call_of_the_disk_fails_once_and_no_ok_is_false(void **state)
 {
 	(void)state;
-	fail_each(POWERLOSS_OPEN, POWERLOSS_FAIL, "open");
+	fail_each(POWERLOSS_OPEN | POWERLOSS_REOPEN, POWERLOSS_FAIL, "open");
 	fail_each(POWERLOSS_READ, POWERLOSS_FAIL, "read");
 	fail_each(POWERLOSS_WRITE, POWERLOSS_FAIL, "write");
 	fail_each(POWERLOSS_WRITE, POWERLOSS_SHORT, "short write");

@@ -233,7 +233,7 @@ struct file *file_find(struct powerloss *p, const char *name)
 
 enum verdict file_open(struct powerloss *p, struct file *f, bool may_create)
 {
-	const enum verdict v = judge(p, POWERLOSS_OPEN);
+	const enum verdict v = judge(p, f->now.exists ? POWERLOSS_REOPEN : POWERLOSS_OPEN);
 
 	if (!f->now.exists && may_create && (v == VERDICT_PASS || v == VERDICT_POWER_OFF))
 		change_make(f, CHANGE_CREATE, 0, NULL, 0);

@@ -39,7 +39,7 @@ void powerloss_crash(struct powerloss *p);
 bool powerloss_is_off(const struct powerloss *p);
 void powerloss_restart(struct powerloss *p);
 
-/* ANY: each of the others but READ. */
+/* ANY: each of those that may change something: all but READ and REOPEN, of a file that is there. */
 enum powerloss_call {
 	POWERLOSS_OPEN = 1,
 	POWERLOSS_READ = 2,
@@ -47,6 +47,7 @@ enum powerloss_call {
 	POWERLOSS_TRUNCATE = 8,
 	POWERLOSS_SYNC = 16,
 	POWERLOSS_DELETE = 32,
+	POWERLOSS_REOPEN = 64,
 	POWERLOSS_ANY = 61
 };
 enum powerloss_kind {
@@ -64,6 +65,8 @@ void powerloss_space(struct powerloss *p, uint64_t octets);
 
 /* Syncs answer OK and do nothing: like a disk that lies, or a program that does not sync. */
 void powerloss_sync_lies(struct powerloss *p, bool is_lying);
+/* Locks are granted to everybody, as some network file systems do. */
+void powerloss_no_locks(struct powerloss *p, bool has_none);
 /* That SQLite pragma is answered with nothing and has no effect; NULL: none. */
 void powerloss_swallow_pragma(struct powerloss *p, const char *name);
 

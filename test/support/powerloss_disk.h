@@ -42,7 +42,7 @@ struct powerloss {
 	pthread_mutex_t lock; /* recursive: SQLite calls from the store's thread */
 	struct prop prop;
 	uint32_t life;
-	bool is_off, is_lying;
+	bool is_off, is_lying, has_no_locks;
 	uint64_t space;
 	struct fault fault;
 	struct powerloss_counts counts;

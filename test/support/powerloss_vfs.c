@@ -115,6 +115,8 @@ static int level_of_others(const struct handle *h)
 {
 	int level = SQLITE_LOCK_NONE;
 
+	if (h->disk->has_no_locks)
+		return level;
 	for (const struct handle *other = h->file->handles; other != NULL; other = other->next)
 		if (other != h && other->level > level)
 			level = other->level;
@@ -305,6 +307,11 @@ void powerloss_vfs_close(struct powerloss *p)
 {
 	if (p->vfs.zName != NULL)
 		sqlite3_vfs_unregister(&p->vfs);
+}
+
+void powerloss_no_locks(struct powerloss *p, bool has_none)
+{
+	p->has_no_locks = has_none;
 }
 
 void powerloss_swallow_pragma(struct powerloss *p, const char *name)
