@@ -12,8 +12,18 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum act { ACT_OCTETS, ACT_NAME, ACT_GSUP, ACT_STORE, ACT_RELEASE, ACT_WAIT, ACT_CONNECT, ACT_RULES, ACTS };
-enum { FUZZ_OCTETS_MAX = 4096 };
+enum act {
+	ACT_OCTETS,
+	ACT_NAME,
+	ACT_GSUP,
+	ACT_STORE,
+	ACT_RELEASE,
+	ACT_WAIT,
+	ACT_CONNECT,
+	ACT_RULES,
+	ACTS
+};
+enum { FUZZ_OCTETS_MAX = 1024, FUZZ_PEERS_MAX = 16 };
 
 static void act_gsup(struct reader *r)
 {
@@ -86,10 +96,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static bool is_open;
 	static struct gsup g;
 	struct wire_fault fault = {0};
-	struct reader r = reader_of(span_of(data, size < FUZZ_OCTETS_MAX ? size : FUZZ_OCTETS_MAX), &fault);
+	struct reader r =
+		reader_of(span_of(data, size < FUZZ_OCTETS_MAX ? size : FUZZ_OCTETS_MAX), &fault);
 
 	if (!is_open)
-		world_open();
+		world_open(FUZZ_PEERS_MAX);
 	is_open = true;
 	world.answer = WORLD_VECTORS;
 	world_rules(NULL, 0);

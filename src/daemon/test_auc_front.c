@@ -13,7 +13,7 @@ static int set_up(void **state)
 
 	(void)state;
 	if (!is_open)
-		world_open();
+		world_open(PEERS_MAX);
 	is_open = true;
 	world.answer = WORLD_VECTORS;
 	world.asks = 0;
@@ -159,8 +159,8 @@ static void foreign_streams_are_counted_and_end_the_connection(void **state)
 
 static void each_type_is_answered_or_wants_no_answer(void **state)
 {
-	static const uint8_t ours[] = {GSUP_UPDATE_LOCATION_REQUEST, GSUP_SEND_AUTH_INFO_REQUEST,
-		GSUP_PURGE_MS_REQUEST};
+	static const uint8_t ours[] = {
+		GSUP_UPDATE_LOCATION_REQUEST, GSUP_SEND_AUTH_INFO_REQUEST, GSUP_PURGE_MS_REQUEST};
 
 	(void)state;
 	world_say_name("SGSN-1");
@@ -247,8 +247,8 @@ static void what_the_store_refuses_has_its_cause(void **state)
 	static const struct {
 		enum err_kind kind;
 		uint8_t ps, cs;
-	} rows[] = {{ERR_ABSENT, 2, 2}, {ERR_STATE, 7, 11}, {ERR_AUTH, 21, 21},
-		{ERR_LIMIT, 22, 22}, {ERR_CRYPTO, 17, 17}, {ERR_IO, 17, 17}};
+	} rows[] = {{ERR_ABSENT, 2, 2}, {ERR_STATE, 7, 11}, {ERR_AUTH, 21, 21}, {ERR_LIMIT, 22, 22},
+		{ERR_CRYPTO, 17, 17}, {ERR_IO, 17, 17}};
 	static struct gsup g;
 
 	(void)state;
@@ -373,8 +373,8 @@ static void a_peer_may_ask_for_its_plmns_alone(void **state)
 {
 	static const char *const other[] = {"0 0 0 - 00102,310260 SGSN-1", NULL};
 	static const char *const right[] = {"0 0 2 - 00102,00101 SGSN-1", NULL};
-	static const uint8_t types[] = {GSUP_SEND_AUTH_INFO_REQUEST, GSUP_UPDATE_LOCATION_REQUEST,
-		GSUP_PURGE_MS_REQUEST};
+	static const uint8_t types[] = {
+		GSUP_SEND_AUTH_INFO_REQUEST, GSUP_UPDATE_LOCATION_REQUEST, GSUP_PURGE_MS_REQUEST};
 
 	(void)state;
 	world_rules(other, 0);
@@ -521,6 +521,28 @@ static void a_peer_that_floods_is_not_read_until_its_queue_is_short(void **state
 	assert_int_equal(results, 2 * QUEUE_PAUSE);
 }
 
+static void a_flood_above_a_rate_costs_little(void **state)
+{
+	static const char *const rows[] = {"10 5 0 - - SGSN-1", NULL};
+	struct auc_front *f = &world.front;
+	struct pool_handle crowd[PEERS_MAX];
+	size_t count = 0;
+	void *item;
+
+	(void)state;
+	world_rules(rows, 0);
+	world_say_name("SGSN-1");
+	while (count < 99 && !failed(pool_take(&f->peers, &crowd[count], &item)))
+		((struct peer *)item)->is_closing = ++count > 0;
+	const uint64_t before = f->messages;
+	for (int i = 0; i < 20; i++)
+		many(2000); /* its share is 327, so it is read once and then waits */
+	assert_int_equal(f->paused, 1);
+	assert_true(f->messages - before < 6000);
+	while (count > 0)
+		pool_give(&f->peers, crowd[--count]);
+}
+
 static void refusals_do_not_flood_the_log(void **state)
 {
 	struct auc_front *f = &world.front;
@@ -578,6 +600,7 @@ int main(void)
 		CASE(the_store_gets_no_more_than_its_window),
 		CASE(a_peer_above_its_share_loses_its_oldest),
 		CASE(a_peer_that_floods_is_not_read_until_its_queue_is_short),
+		CASE(a_flood_above_a_rate_costs_little),
 		CASE(refusals_do_not_flood_the_log),
 		CASE(the_alarms_end_after_a_quiet_minute),
 	};

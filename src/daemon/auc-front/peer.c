@@ -62,13 +62,20 @@ static bool has_unread(const struct peer *peer)
 	return stream_queued(peer->stream) > UNREAD_PAUSE;
 }
 
+static uint32_t queue_pause(const struct peer *peer)
+{
+	const uint32_t half = serve_share(peer->front) / 2;
+
+	return half < QUEUE_PAUSE ? half : QUEUE_PAUSE;
+}
+
 void peer_pause_if_due(struct peer *peer)
 {
 	if (peer->is_paused || peer->is_closing)
 		return;
 	if (has_unread(peer))
 		peer->unread_ms = front_now_ms(peer->front);
-	else if (peer->queue.count < QUEUE_PAUSE)
+	else if (peer->queue.count < queue_pause(peer))
 		return;
 	peer->is_paused = true;
 	peer->front->paused++;
@@ -79,8 +86,8 @@ void peer_pause_if_due(struct peer *peer)
 
 void peer_resume_if_due(struct peer *peer)
 {
-	if (!peer->is_paused || peer->is_closing || peer->queue.count > QUEUE_RESUME ||
-		has_unread(peer))
+	if (!peer->is_paused || peer->is_closing ||
+		peer->queue.count > queue_pause(peer) / QUEUE_RESUME_PART || has_unread(peer))
 		return;
 	peer->is_paused = false;
 	peer->unread_ms = 0;

@@ -35,8 +35,8 @@ enum {
 	REQUESTS_MAX = 32768,         /* over all peers, waiting, at the store, or at the node */
 	REQUESTS_PER_PEER_MAX = 4096, /* less where REQUESTS_MAX over the number of peers is less */
 	STORE_WINDOW = 2048,          /* at the store at a time: the others wait */
-	QUEUE_PAUSE = 1024,           /* waiting: the peer is not read any more … */
-	QUEUE_RESUME = 256,           /* … until it is so short */
+	QUEUE_PAUSE = 1024, /* waiting, or half a smaller share: the peer is not read any more … */
+	QUEUE_RESUME_PART = 4, /* … until a quarter of that is left */
 	LOCATION_CHAINS = 1024,
 };
 /* Octets of answers that a peer has not taken: it is not read any more; it loses its connection. */
@@ -163,6 +163,8 @@ void peer_resume_if_due(struct peer *peer);
 /* ---- serve.c ---- */
 /* One whole GSUP message of a peer that has a name. */
 void serve_message(struct peer *peer, struct span message);
+/* How many requests each peer may have, so that there is always room for all. */
+uint32_t serve_share(const struct auc_front *f);
 /* The peer has gone: what waits in its queue is nobody's. */
 void serve_forget(struct peer *peer);
 void serve_turn(void *ctx); /* flush item: from the line to the store */

@@ -94,8 +94,7 @@ static void request_shed(struct request *r, enum shed why)
 	request_refuse(r, GSUP_CAUSE_CONGESTION);
 }
 
-/* So that there is always room for each. */
-static uint32_t share_of(const struct auc_front *f)
+uint32_t serve_share(const struct auc_front *f)
 {
 	const uint32_t share = REQUESTS_MAX / (f->peers.in_use > 0 ? f->peers.in_use : 1);
 
@@ -109,7 +108,7 @@ static struct request *request_place(struct peer *peer)
 	struct pool_handle handle;
 	void *item;
 
-	if (peer->in_flight >= share_of(f)) {
+	if (peer->in_flight >= serve_share(f)) {
 		struct line_item *oldest = queue_drop_oldest(&f->line, &peer->queue);
 		if (oldest == NULL)
 			return NULL;

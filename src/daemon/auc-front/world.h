@@ -161,7 +161,7 @@ static inline void world_rules(const char *const *rows, uint64_t rate_per_s)
 	front_rules_commit(&world.front);
 }
 
-static inline void world_open(void)
+static inline void world_open(uint32_t peers_max)
 {
 	static const struct channel_events near = {world_on_answer_frame, world_on_closed};
 	static const struct channel_events far = {world_on_frame, world_on_closed};
@@ -175,7 +175,7 @@ static inline void world_open(void)
 	p->log.least = LOG_LEVELS;
 	p->clock = (struct clock_port){.now = world_clock};
 	if (failed(loop_open(&p->loop)) || failed(front_open(f, p)) ||
-		failed(pool_open(&f->peers, PEERS_MAX, sizeof(struct peer))) ||
+		failed(pool_open(&f->peers, peers_max, sizeof(struct peer))) ||
 		socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0 ||
 		failed(channel_open_fd(&f->store, &p->loop, fds[0], &near, NULL)) ||
 		failed(channel_open_fd(&world.store_end, &p->loop, fds[1], &far, NULL)))
@@ -185,7 +185,8 @@ static inline void world_open(void)
 static inline void world_say(struct span bytes)
 {
 	while (bytes.len > 0 && world.peer >= 0) {
-		const ssize_t n = send(world.peer, bytes.at, bytes.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+		const ssize_t n =
+			send(world.peer, bytes.at, bytes.len, MSG_NOSIGNAL | MSG_DONTWAIT);
 		world_run();
 		if (n <= 0)
 			return; /* it was closed, or it is not read any more */
