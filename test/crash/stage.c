@@ -440,7 +440,7 @@ void stage_forget(struct stage *s)
 	remove_file(s, "");
 	remove_file(s, "-wal");
 	remove_file(s, "-journal");
-	remove_file(s, "-shm");
+	remove_file(s, "-owner");
 	memset(s->cards, 0, sizeof s->cards);
 	memset(s->imports, 0, sizeof s->imports);
 	s->import_count = 0;
