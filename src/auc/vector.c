@@ -3,6 +3,7 @@
 #include "vector.h"
 #include "base/secret.h"
 #include "aka.h"
+#include "derive.h"
 #include "crypt/comp128.h"
 #include "crypt/tuak.h"
 
@@ -107,14 +108,11 @@ static void autn_of(uint8_t autn[static AUTH_AUTN], const uint8_t *sqn, const ui
 	memcpy(autn + SQN_OCTETS + AMF_OCTETS, f->mac_a, sizeof f->mac_a);
 }
 
-/* c2: SRES, the words of RES (padded with zeros to 128 bits) added; c3: Kc, the halves of CK and IK
- * added [TS 33.102 §6.8.1.2]. So are SRES#1 and Kc of GSM-MILENAGE [TS 55.205]. */
+/* [TS 33.102 §6.8.1.2]; so are SRES#1 and Kc of GSM-MILENAGE [TS 55.205]. */
 static void triplet_of(struct auth_vector *v, const struct aka_output *f)
 {
-	for (size_t i = 0; i < AUTH_SRES; i++)
-		v->sres[i] = f->res[i] ^ f->res[i + 4] ^ f->res[i + 8] ^ f->res[i + 12];
-	for (size_t i = 0; i < AUTH_KC; i++)
-		v->kc[i] = f->ck[i] ^ f->ck[i + 8] ^ f->ik[i] ^ f->ik[i + 8];
+	derive_c2(f->res, v->sres);
+	derive_c3(f->ck, f->ik, v->kc);
 }
 
 struct err auc_keys_derive_opc(const struct auc_algorithms *algorithms, struct auc_keys *keys)

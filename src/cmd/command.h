@@ -43,7 +43,7 @@ struct command {
 	int (*run_raw)(int argc, char **argv);
 };
 
-enum { OPTIONS_MAX = 16 };
+enum { OPTIONS_MAX = 96 };
 
 struct invocation {
 	const struct command *command;

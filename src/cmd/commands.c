@@ -1,6 +1,7 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 #include "command.h"
+#include "auc_compute.h"
 #include "lab/lab.h"
 
 static const struct option_row output[] = {
@@ -137,6 +138,22 @@ const struct command commands[] = {
 			"written are keys in clear. `subscriber import --from` does both steps at "
 			"once, without a file.",
 		OPTIONS(convert_options)},
+	{.name = "auc compute",
+		.syntax = "[-]",
+		.arguments_max = 1,
+		.run = auc_compute_command,
+		.help = "work an authentication algorithm or a key derivation from given values",
+		.text = "For test SIMs and integration, never for stored subscribers: every "
+			"process "
+			"of a machine can read a command line. Values come as options, or, without "
+			"any, as JSON lines on standard input with members of the same names: "
+			"algorithm, k, op or opc (tuak: top or topc), rand, sqn, amf and so on. "
+			"Each is answered by one JSON object; with snid, snn, supi also by KASME, "
+			"XRES*, HXRES*, KAUSF, KSEAF, KAMF. A bad line is answered by its error, "
+			"the next goes on, and the exit code is 3. --list names all algorithms and "
+			"derivations with what they need and give.",
+		.options = auc_compute_options,
+		.option_count = AUC_COMPUTE_OPTIONS},
 	{.name = "tunnel rotate",
 		.syntax = "",
 		.run = tunnel_rotate_command,

@@ -47,12 +47,21 @@ bool has_colour(void)
 	return isatty(STDOUT_FILENO) && getenv("NO_COLOR") == NULL;
 }
 
+/* '-' and '_' are the same in the name of an option: JSON members have '_'. */
+static bool is_named(const char *option, const char *name, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (option[i] == '\0' ||
+			(option[i] == '_' ? '-' : option[i]) != (name[i] == '_' ? '-' : name[i]))
+			return false;
+	return option[len] == '\0';
+}
+
 static size_t option_row_of(const struct command *c, const char *name, size_t len)
 {
 	size_t i = 0;
 
-	while (i < c->option_count &&
-		(strncmp(c->options[i].name, name, len) != 0 || c->options[i].name[len] != '\0'))
+	while (i < c->option_count && !is_named(c->options[i].name, name, len))
 		i++;
 	return i;
 }
