@@ -31,22 +31,38 @@ struct err resync_open(const struct auc_algorithms *algorithms, const struct auc
 	return is_genuine ? OK : ERR(AUTH);
 }
 
+/* A new offset, in a generation of its own: numbers of an earlier one may come again. */
+static struct err move(const struct sqn_lease *l, struct moment now, const struct sqn_state *state,
+	uint64_t seq, enum resync_outcome *outcome, struct sqn_state *next)
+{
+	if (seq - 1 + l->ahead > SQN_SEQ_MAX || state->generation == UINT32_MAX)
+		return ERR(LIMIT);
+	next->dif = sqn_dif_for(l, now, state, seq);
+	next->generation++;
+	*outcome = next->dif > state->dif ? RESYNC_RAISED : RESYNC_LOWERED;
+	return OK;
+}
+
 struct err resync_decide(const struct sqn_lease *l, struct moment now,
 	const struct sqn_state *state, uint64_t sqn_ms, enum resync_outcome *outcome,
 	struct sqn_state *next)
 {
 	const int64_t seq_ms = (int64_t)sqn_seq(sqn_ms);
-	/* sqn_dif_for(0) is minus the next unit, so this is the SEQ that would come next. */
-	const int64_t seq_next = state->dif - sqn_dif_for(l, now, state, 0);
+	const int64_t seq_next = sqn_next(l, now, state);
 
 	*next = *state;
 	*outcome = RESYNC_KEPT;
 	if (seq_next > seq_ms && seq_next - seq_ms <= (int64_t)SQN_DELTA)
 		return OK; /* the card takes it as it is [TS 33.102 §6.3.5 step 3] */
-	if ((uint64_t)seq_ms + l->ahead > SQN_SEQ_MAX)
-		return ERR(LIMIT);
-	next->dif = sqn_dif_for(l, now, state, (uint64_t)seq_ms + 1);
-	next->generation++;
-	*outcome = next->dif > state->dif ? RESYNC_RAISED : RESYNC_LOWERED;
-	return OK;
+	return move(l, now, state, (uint64_t)seq_ms + 1, outcome, next);
+}
+
+struct err resync_reset(const struct sqn_lease *l, struct moment now, const struct sqn_state *state,
+	uint64_t seq_next, enum resync_outcome *outcome, struct sqn_state *next)
+{
+	*next = *state;
+	*outcome = RESYNC_KEPT;
+	if (seq_next == 0 || seq_next > SQN_SEQ_MAX)
+		return ERR(INPUT);
+	return move(l, now, state, seq_next, outcome, next);
 }

@@ -76,3 +76,8 @@ int64_t sqn_dif_for(
 {
 	return (int64_t)seq - (int64_t)next_unit(l, now, s);
 }
+
+int64_t sqn_next(const struct sqn_lease *l, struct moment now, const struct sqn_state *s)
+{
+	return (int64_t)next_unit(l, now, s) + s->dif;
+}

@@ -62,7 +62,7 @@ void sqn_lease_granted(struct sqn_lease *l, uint64_t ceiling);
 struct sqn_state {
 	int64_t dif;
 	uint64_t last;       /* unit; 0: none in this epoch */
-	uint64_t generation; /* of DIF: rises with each resynchronisation that moved it */
+	uint32_t generation; /* of DIF: rises with each resynchronisation that moved it */
 };
 
 /*
@@ -72,6 +72,8 @@ struct sqn_state {
 MUST_USE struct err sqn_take(const struct sqn_lease *l, struct moment now, struct sqn_state *s,
 	size_t count, uint64_t *seq);
 
+/* The SEQ that comes next; below 1 or above 43 bits: none that we give. */
+int64_t sqn_next(const struct sqn_lease *l, struct moment now, const struct sqn_state *s);
 /* The DIF with which the next SEQ is `seq` (at import; at resynchronisation). */
 int64_t sqn_dif_for(
 	const struct sqn_lease *l, struct moment now, const struct sqn_state *s, uint64_t seq);

@@ -8,6 +8,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <cmocka.h>
 
 #define YEAR_S (INT64_C(365) * 86400)
@@ -424,25 +425,32 @@ static void subscribers_are_found_and_leading_zeros_count(void **state)
 {
 	struct subscriber_register r;
 	struct subscriber *item, *same;
-	char imsi[IMSI_TEXT];
+	char imsi[IMSI_TEXT], again[IMSI_TEXT];
+	void *memory = calloc(1, register_octets(1000));
+	bool is_new;
 
 	(void)state;
-	assert_false(failed(register_open(&r, 1000)));
+	assert_non_null(memory);
+	register_open(&r, 1000, memory);
 	for (int i = 0; i < 1000; i++) {
 		snprintf(imsi, sizeof imsi, "00101%010d", i);
 		assert_null(register_find(&r, imsi));
-		assert_false(failed(register_add(&r, imsi, &item)));
-		item->sqn.dif = i;
+		assert_false(failed(register_add(&r, imsi, &item, &is_new)));
+		assert_true(is_new);
+		item->dif = i;
 	}
 	for (int i = 0; i < 1000; i++) {
 		snprintf(imsi, sizeof imsi, "00101%010d", i);
-		assert_int_equal(register_find(&r, imsi)->sqn.dif, i);
+		assert_int_equal(register_find(&r, imsi)->dif, i);
+		register_imsi(register_find(&r, imsi), again);
+		assert_string_equal(again, imsi);
 	}
 	assert_null(register_find(&r, "1010000000000"));
-	assert_false(failed(register_add(&r, "001010000000000", &same)));
+	assert_false(failed(register_add(&r, "001010000000000", &same, &is_new)));
+	assert_false(is_new);
 	assert_ptr_equal(same, register_find(&r, "001010000000000"));
-	assert_int_equal(register_add(&r, "001020000000000", &item).kind, ERR_LIMIT);
-	register_close(&r);
+	assert_int_equal(register_add(&r, "001020000000000", &item, &is_new).kind, ERR_LIMIT);
+	free(memory);
 }
 
 int main(void)

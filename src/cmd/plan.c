@@ -78,6 +78,10 @@ static void auc_store_settings(struct pen *pen, const struct site *s)
 	put(pen, "database", "%s/auc/auc.db", s->state_folder);
 	put_count(pen, "lease_ahead", s->auc->lease_ahead);
 	put_count(pen, "subscribers_max", s->auc->subscribers_max);
+	put_count(pen, "vectors_burst", s->auc->vectors_burst);
+	put_count(pen, "vectors_per_hour", s->auc->vectors_per_hour);
+	put_count(pen, "resyncs_burst", s->auc->resyncs_burst);
+	put_count(pen, "resyncs_per_hour", s->auc->resyncs_per_hour);
 }
 
 static void vault_settings(struct pen *pen, const struct site *s)

@@ -86,6 +86,10 @@ static const cyaml_schema_field_t auc_fields[] = {
 	COUNT_OPTIONAL(rate_per_s, site_auc),
 	COUNT_OPTIONAL(lease_ahead, site_auc),
 	COUNT_OPTIONAL(subscribers_max, site_auc),
+	COUNT_OPTIONAL(vectors_burst, site_auc),
+	COUNT_OPTIONAL(vectors_per_hour, site_auc),
+	COUNT_OPTIONAL(resyncs_burst, site_auc),
+	COUNT_OPTIONAL(resyncs_per_hour, site_auc),
 	COUNT_OPTIONAL(peers_max, site_auc),
 	CYAML_FIELD_END,
 };
@@ -318,6 +322,10 @@ static struct err check_counts(const struct sense *s, const struct site *site)
 	} rows[] = {
 		{"auc.lease_ahead", auc ? auc->lease_ahead : NULL, 16, 1 << 20},
 		{"auc.subscribers_max", auc ? auc->subscribers_max : NULL, 1, 1 << 26},
+		{"auc.vectors_burst", auc ? auc->vectors_burst : NULL, 5, 1 << 24},
+		{"auc.vectors_per_hour", auc ? auc->vectors_per_hour : NULL, 1, 3600000},
+		{"auc.resyncs_burst", auc ? auc->resyncs_burst : NULL, 1, 1 << 24},
+		{"auc.resyncs_per_hour", auc ? auc->resyncs_per_hour : NULL, 1, 3600000},
 		{"auc.peers_max", auc ? auc->peers_max : NULL, 1, 4096},
 		{"auc.rate_per_s", auc ? auc->rate_per_s : NULL, 1, 1000000},
 		{"qkd.block_bits", site->qkd ? site->qkd->block_bits : NULL, 10000, 167772},

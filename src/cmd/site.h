@@ -50,6 +50,7 @@ struct site_auc {
 	unsigned peers_count;
 	uint64_t *rate_per_s;
 	uint64_t *lease_ahead, *subscribers_max, *peers_max;
+	uint64_t *vectors_burst, *vectors_per_hour, *resyncs_burst, *resyncs_per_hour;
 };
 
 struct site_qkd_protocol {

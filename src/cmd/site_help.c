@@ -51,8 +51,15 @@ static const struct {
 		"Absent: no limit. Taken by a reload."},
 	{"auc.lease_ahead", "Seconds that sequence numbers are leased ahead: what one subscriber "
 			    "may be asked for at once. Default 4096."},
-	{"auc.subscribers_max",
-		"The most subscribers; memory is taken for them at the start. Default 1048576."},
+	{"auc.subscribers_max", "The most subscribers; room is reserved for them at the start, and "
+				"taken as they come. Default 4194304."},
+	{"auc.vectors_burst", "Vectors that one subscriber may be asked for at once; above it the "
+			      "alarm auc_harvest. Default 4096."},
+	{"auc.vectors_per_hour", "So many an hour may follow on top of them. Default 3600."},
+	{"auc.resyncs_burst",
+		"Resynchronisations of one subscriber at once, genuine or not; above it "
+		"the alarm auc_resync_abuse. Default 8."},
+	{"auc.resyncs_per_hour", "So many an hour may follow on top of them. Default 30."},
 	{"auc.peers_max", "The most GSUP connections at a time. Default 256, at most 4096."},
 	{"qkd", "One end of a quantum link. Needs kms."},
 	{"qkd.link", "Name of the link, alike at both ends. A new name begins a new life of it."},

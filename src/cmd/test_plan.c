@@ -20,6 +20,8 @@ static const struct {
 } additions[] = {
 	{"  gsup:",
 		"  lease_ahead: 100\n  subscribers_max: 2000\n  peers_max: 12\n  rate_per_s: 9\n"
+		"  vectors_burst: 50\n  vectors_per_hour: 60\n  resyncs_burst: 7\n"
+		"  resyncs_per_hour: 8\n"
 		"  peers:\n    - { name: SGSN 1, addresses: [ 10.9.0.0/24, 10.8.0.7 ], plmns: "
 		"[ 00101, 310260 ], rate_per_s: 100, burst: 200, vectors_max: 3 }\n"
 		"    - { name: MSC-2 }\n"},
@@ -87,6 +89,10 @@ static const struct {
 } settings[] = {
 	{"auc-store", "lease_ahead", "100"},
 	{"auc-store", "subscribers_max", "2000"},
+	{"auc-store", "vectors_burst", "50"},
+	{"auc-store", "vectors_per_hour", "60"},
+	{"auc-store", "resyncs_burst", "7"},
+	{"auc-store", "resyncs_per_hour", "8"},
 	{"auc-front", "peers_max", "12"},
 	{"auc-front", "rate_per_s", "9"},
 	{"kms-store", "saes.0", "sae-1"},

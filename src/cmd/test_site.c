@@ -100,6 +100,13 @@ static void test_numbers_and_lists_have_limits(void **state)
 		{"port: 4222 }", "port: 4222 }\n  lease_ahead: 16",
 			"port: 4222 }\n  lease_ahead: 15",
 			": auc.lease_ahead: a number from 16 to 1048576 is expected: '15'"},
+		{"port: 4222 }", "port: 4222 }\n  vectors_burst: 5",
+			"port: 4222 }\n  vectors_burst: 4",
+			": auc.vectors_burst: a number from 5 to 16777216 is expected: '4'"},
+		{"port: 4222 }", "port: 4222 }\n  resyncs_per_hour: 3600000",
+			"port: 4222 }\n  resyncs_per_hour: 3600001",
+			": auc.resyncs_per_hour: a number from 1 to 3600000 is expected: "
+			"'3600001'"},
 		{"port: 4222 }", "port: 4222 }\n  subscribers_max: 1",
 			"port: 4222 }\n  subscribers_max: 0",
 			": auc.subscribers_max: a number from 1 to 67108864 is expected: '0'"},

@@ -384,6 +384,7 @@ void auc_import_encode(struct writer *w, const struct auc_import *import)
 		put_text(w, row->msisdn);
 		writer_u8(w, row->has_sqn);
 		writer_u64(w, row->sqn);
+		writer_u8(w, row->algorithm);
 		put_bytes(w, row->sealed);
 	}
 }
@@ -396,6 +397,9 @@ static void take_import_row(struct reader *r, struct auc_import_row *row)
 	row->has_sqn = take_bool(r, "has_sqn");
 	row->sqn = reader_u64(r, "sqn");
 	reader_require(r, row->sqn >> 48 == 0, "sqn", "TS 33.102 §6.3.2");
+	row->algorithm = reader_u8(r, "algorithm");
+	reader_require(r, row->algorithm >= AUC_MILENAGE && row->algorithm <= AUC_COMP128_V3,
+		"algorithm", NULL);
 	row->sealed = take_sealed(r);
 }
 

@@ -145,7 +145,8 @@ struct auc_import_row {
 	char imsi[IMSI_TEXT];
 	char msisdn[AUC_MSISDN_TEXT];
 	bool has_sqn;
-	uint64_t sqn; /* the last that was used elsewhere */
+	uint64_t sqn;      /* the last that was used elsewhere */
+	uint8_t algorithm; /* enum auc_algorithm: for lists alone; the vault goes by what is sealed */
 	struct span sealed;
 };
 struct auc_import {

@@ -408,6 +408,7 @@ static void the_largest_bodies_fit_their_buffers(void **state)
 	for (size_t i = 0; i < AUC_ROWS_MAX; i++) {
 		import.rows[i] = (struct auc_import_row){.imsi = "123456789012345",
 			.msisdn = "123456789012345",
+			.algorithm = AUC_MILENAGE,
 			.sealed = SPAN_ARRAY(sealed)};
 		clear.rows[i] = (struct auc_clear_row){.imsi = "123456789012345",
 			.keys = {.algorithm = AUC_TUAK,

@@ -110,6 +110,12 @@ static void took(void *ctx, struct err err, const struct ledger_ticket *ticket)
 	}
 }
 
+static void imported(void *ctx, struct err err, const struct auc_import_result *result)
+{
+	(void)result;
+	*(struct err *)ctx = err;
+}
+
 static void done(void *ctx, struct err err)
 {
 	*(struct err *)ctx = err;
@@ -173,7 +179,7 @@ static struct err import_cards(struct life *life)
 	settle(life);
 	if (failed(e))
 		return e;
-	ledger_import_commit(life->ledger, import.id, done, &e);
+	ledger_import_commit(life->ledger, import.id, imported, &e);
 	settle(life);
 	return e;
 }
@@ -429,7 +435,7 @@ static void an_import_lowers_no_number_and_starts_above_the_one_it_names(void **
 		ledger_import_rows(life.ledger, &import, done, &e);
 		settle(&life);
 		assert_false(failed(e));
-		ledger_import_commit(life.ledger, id, done, &e);
+		ledger_import_commit(life.ledger, id, imported, &e);
 		settle(&life);
 		assert_false(failed(e));
 		ledger_take(life.ledger, &q, took, &a);
@@ -470,7 +476,7 @@ static void an_import_that_is_not_committed_leaves_nothing(void **state)
 	assert_null(ledger_find(life.ledger, "001010000000000"));
 	close_life(&life);
 	assert_true(open_life(&life, false));
-	ledger_import_commit(life.ledger, 9, done, &e);
+	ledger_import_commit(life.ledger, 9, imported, &e);
 	assert_int_equal(e.kind, ERR_STATE);
 	assert_null(ledger_find(life.ledger, "001010000000000"));
 	close_life(&life);

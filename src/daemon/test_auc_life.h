@@ -173,10 +173,12 @@ struct life_import {
 	struct err err;
 };
 
-static inline void life_imported(void *ctx, struct err err)
+static inline void life_imported(
+	void *ctx, struct err err, const struct auc_import_result *result)
 {
 	struct life_import *i = ctx;
 
+	(void)result;
 	i->err = err;
 	for (size_t n = 0; n < i->rows.count && !failed(err); n++) {
 		const uint32_t card = (uint32_t)strtoul(i->rows.rows[n].imsi + 5, NULL, 10);
@@ -221,6 +223,6 @@ static inline uint64_t life_keys_of(const struct life *life, uint32_t card)
 	life_imsi(card, imsi);
 	const struct subscriber *s = ledger_find(life->ledger, imsi);
 	if (s != NULL)
-		memcpy(&id, s->sealed, sizeof id);
+		memcpy(&id, ledger_sealed(life->ledger, s).at, sizeof id);
 	return id;
 }

@@ -32,7 +32,9 @@ static enum stage_word import_rows(
 	import.count = count;
 	for (uint32_t n = 0; n < count; n++) {
 		struct auc_import_row *row = &import.rows[n];
-		*row = (struct auc_import_row){.has_sqn = i->seq != 0, .sqn = sqn_of(i->seq, 0)};
+		*row = (struct auc_import_row){.has_sqn = i->seq != 0,
+			.sqn = sqn_of(i->seq, 0),
+			.algorithm = AUC_MILENAGE};
 		stage_imsi(first + n, row->imsi);
 		snprintf(row->msisdn, sizeof row->msisdn, "%u%010u", i->number, first + n);
 		row->sealed = stage_sealed(row->imsi, i->number, texts[n]);

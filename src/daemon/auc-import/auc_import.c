@@ -322,7 +322,9 @@ static void row_add(struct batch *b, const struct subscriber_row *row)
 	struct auc_import_row *to = &b->import.rows[i];
 
 	clear_of()->rows.rows[i] = row->clear;
-	*to = (struct auc_import_row){.has_sqn = row->has_sqn, .sqn = row->sqn};
+	*to = (struct auc_import_row){.has_sqn = row->has_sqn,
+		.sqn = row->sqn,
+		.algorithm = row->clear.keys.algorithm};
 	memcpy(to->imsi, row->clear.imsi, sizeof to->imsi);
 	memcpy(to->msisdn, row->msisdn, sizeof to->msisdn);
 	b->line_first = i == 0 ? the.source.line : b->line_first;

@@ -10,20 +10,27 @@
  *   on_taken          the vault computes
  *   on_vectors        the answer goes back as it came
  */
-#include "base/pool.h"
-#include "daemon/auc-store/ledger.h"
+#include "auc_store.h"
 #include "daemon/auc-store/ledger_schema.h"
-#include "host/vault_watch.h"
 #include <libgen.h>
 #include <stdio.h>
-#include <stdlib.h>
 
-enum { FRONTS_MAX = 8, JOBS_MAX = 16384, VAULT_MS_MAX = 2000, TICK_MS = 1000, QUIET_TICKS = 60 };
-enum { SUBSCRIBERS_DEFAULT = 1 << 20 };
+enum { JOBS_MAX = 16384, VAULT_MS_MAX = 2000, TICK_MS = 1000, QUIET_TICKS = 60 };
+enum { SUBSCRIBERS_DEFAULT = 1 << 22, SUBSCRIBERS_MAX = REGISTER_LIMIT_MAX };
+enum { REFUSALS_LOGGED_MAX = 10 }; /* a second; the counters have them all */
 
 static const struct alarm_kind numbers_exhausted = {"auc_numbers_exhausted", ALARM_MAJOR,
 	"A subscriber asked for more vectors than the lease of sequence numbers allows at once. "
 	"See who asks: a serving node in a loop, or somebody who collects vectors."};
+static const struct alarm_kind harvest = {"auc_harvest", ALARM_MAJOR,
+	"A subscriber was asked for more vectors than one may need: somebody collects them, or a "
+	"serving node is in a loop. The text says who asked last, and for whom."};
+static const struct alarm_kind resync_abuse = {"auc_resync_abuse", ALARM_MAJOR,
+	"A subscriber's resynchronisations came faster than a card makes them: somebody guesses "
+	"MAC-S or replays AUTS, or the card is broken. They are refused until they are fewer."};
+static const struct alarm_kind keys_refused = {"auc_keys_refused", ALARM_CRITICAL,
+	"The vault does not open the key-encryption keys: no vectors until it does. Is the root "
+	"(kek_file) the one that they were made under?"};
 static const struct alarm_kind auts_wrong = {"auc_auts_wrong", ALARM_WARNING,
 	"An AUTS with a wrong MAC-S was refused: the card has another key than we, or somebody "
 	"tries."};
@@ -31,31 +38,17 @@ static const struct alarm_kind vault_away = {"auc_vault_away", ALARM_CRITICAL,
 	"The vault of the authentication centre is not there or does not answer: no vectors "
 	"until it is back."};
 
-struct auc_store_settings {
-	char database[512];
-	uint64_t lease_ahead, subscribers_max;
-};
-
 static const struct setting_row setting_rows[] = {
 	SETTING_ROW("database", SETTING_TEXT, false, struct auc_store_settings, database),
 	SETTING_ROW("lease_ahead", SETTING_U64, true, struct auc_store_settings, lease_ahead),
 	SETTING_ROW(
 		"subscribers_max", SETTING_U64, true, struct auc_store_settings, subscribers_max),
-};
-
-struct auc_store {
-	struct process *process;
-	struct auc_store_settings settings;
-	char folder[512];
-	struct store *store;
-	struct ledger *ledger;
-	struct loop_timer tick;
-	struct vault_watch vault_watch;
-	struct channel *vault, *importer, *fronts[FRONTS_MAX];
-	struct pool jobs; /* of struct job */
-	uint64_t refused_input, vault_errors, auts_refused, answered;
-	bool is_stopping;
-	uint64_t ticks, exhausted_before, auts_refused_before; /* for clearing alarms */
+	SETTING_ROW("vectors_burst", SETTING_U64, true, struct auc_store_settings, vectors_burst),
+	SETTING_ROW(
+		"vectors_per_hour", SETTING_U64, true, struct auc_store_settings, vectors_per_hour),
+	SETTING_ROW("resyncs_burst", SETTING_U64, true, struct auc_store_settings, resyncs_burst),
+	SETTING_ROW(
+		"resyncs_per_hour", SETTING_U64, true, struct auc_store_settings, resyncs_per_hour),
 };
 
 /* One request of a front's or importer's, from its frame to its answer. */
@@ -66,6 +59,8 @@ struct job {
 	uint64_t request_id;
 	uint16_t type;
 	struct auth_request request;
+	struct job *next; /* of those that wait for the vault */
+	uint64_t since_ticks;
 };
 
 /* ---- jobs ---- */
@@ -120,7 +115,7 @@ static struct err ask_vault(struct auc_store *s, uint16_t type, const struct wri
 {
 	struct span body;
 
-	if (s->vault == NULL)
+	if (s->vault == NULL || !s->keyring.is_ready)
 		return ERR(TIMEOUT);
 	const struct err e = writer_result(w, &body);
 	return failed(e) ? e : channel_ask(s->vault, type, body, VAULT_MS_MAX, answered, j);
@@ -143,9 +138,6 @@ static void on_taken(void *ctx, struct err err, const struct ledger_ticket *tick
 	uint8_t buffer[AUC_ASK_OCTETS];
 	struct writer w = writer_of(SPAN_MUT_ARRAY(buffer));
 
-	if (err.kind == ERR_LIMIT)
-		alarm_raise(&j->s->process->alarms, &numbers_exhausted, "subscriber",
-			clock_now(&j->s->process->clock), "no number left below the ceiling");
 	if (!failed(err)) {
 		struct auc_vectors_ask ask = {.sealed = ticket->sealed,
 			.sqn_first = ticket->sqn_first,
@@ -195,53 +187,205 @@ static void on_auts_opened(void *ctx, struct err err, struct span body)
 		ledger_resync(j->s->ledger, j->request.imsi, sqn_ms, on_resynchronised, j);
 }
 
-static void resynchronise(struct job *j, const struct subscriber *subscriber)
+/* Counted before the vault is asked: who guesses MAC-S is stopped as well. */
+static void resynchronise(struct job *j)
 {
 	uint8_t buffer[AUC_ASK_OCTETS];
 	struct writer w = writer_of(SPAN_MUT_ARRAY(buffer));
-	struct auc_resync_ask ask = {.sealed = span_of(subscriber->sealed, subscriber->sealed_len)};
+
+	struct err e = ledger_resync_allow(j->s->ledger, &j->request);
+	if (failed(e)) {
+		job_refuse(j, e);
+		return;
+	}
+	struct auc_resync_ask ask = {
+		.sealed = ledger_sealed(j->s->ledger, ledger_find(j->s->ledger, j->request.imsi))};
 
 	memcpy(ask.imsi, j->request.imsi, sizeof ask.imsi);
 	memcpy(ask.rand, j->request.rand, sizeof ask.rand);
 	memcpy(ask.auts, j->request.auts, sizeof ask.auts);
 	auc_resync_ask_encode(&w, &ask);
-	const struct err e = ask_vault(j->s, AUC_RESYNC, &w, on_auts_opened, j);
+	e = ask_vault(j->s, AUC_RESYNC, &w, on_auts_opened, j);
 	if (failed(e))
 		job_refuse(j, e);
+}
+
+/* ---- what waits for a vault that has just started ---- */
+
+static void begin_authentication(struct job *j)
+{
+	if (j->request.has_resync)
+		resynchronise(j);
+	else
+		take(j);
+}
+
+static void wait_for_vault(struct job *j)
+{
+	j->next = NULL;
+	j->since_ticks = j->s->ticks;
+	*j->s->vault_waiting_end = j;
+	j->s->vault_waiting_end = &j->next;
+}
+
+/* All of them, or only those that have waited long enough. */
+static void waiting_end(struct auc_store *s, uint64_t before_ticks, bool is_ready)
+{
+	while (s->vault_waiting != NULL && s->vault_waiting->since_ticks < before_ticks) {
+		struct job *j = s->vault_waiting;
+		s->vault_waiting = j->next;
+		if (s->vault_waiting == NULL)
+			s->vault_waiting_end = &s->vault_waiting;
+		if (is_ready)
+			begin_authentication(j);
+		else
+			job_refuse(j, ERR(TIMEOUT));
+	}
 }
 
 static void on_authenticate(struct job *j, struct span body)
 {
 	struct wire_fault fault = {0};
 
-	struct err e = auc_request_decode(body, &j->request, &fault);
-	const struct subscriber *subscriber =
-		failed(e) ? NULL : ledger_find(j->s->ledger, j->request.imsi);
+	const struct err e = auc_request_decode(body, &j->request, &fault);
 	j->s->refused_input += failed(e);
 	if (failed(e))
 		job_refuse(j, e);
-	else if (j->request.has_resync && subscriber != NULL)
-		resynchronise(j, subscriber);
+	else if (!j->s->keyring.is_ready)
+		wait_for_vault(j);
 	else
-		take(j);
+		begin_authentication(j);
+}
+
+/* What an MSISDN is asked for is rare (an attach): it stands in the database alone. */
+static void on_shown(void *ctx, struct err err, const struct store_result *r)
+{
+	struct job *j = ctx;
+	uint8_t buffer[AUC_MSISDN_TEXT + 1];
+	struct writer w = writer_of(SPAN_MUT_ARRAY(buffer));
+
+	if (!failed(err) && store_result_rows(r, 0) == 0)
+		err = ERR(ABSENT);
+	if (!failed(err))
+		auc_text_encode(
+			&w, (const char *)store_result_row(r, 0, 0)->columns[LIST_MSISDN].bytes.at);
+	job_answer(j, err, writer_span_done(&w));
 }
 
 static void on_subscriber(struct job *j, struct span body)
 {
 	struct wire_fault fault = {0};
-	uint8_t buffer[AUC_MSISDN_TEXT + 1];
-	struct writer w = writer_of(SPAN_MUT_ARRAY(buffer));
-	char imsi[IMSI_TEXT];
 
-	struct err e = auc_text_decode(body, imsi, sizeof imsi, &fault);
-	if (!failed(e) && !imsi_is_valid(imsi))
+	struct err e = auc_text_decode(body, j->request.imsi, sizeof j->request.imsi, &fault);
+	if (!failed(e) && !imsi_is_valid(j->request.imsi))
 		e = ERR(INPUT);
-	const struct subscriber *subscriber = failed(e) ? NULL : ledger_find(j->s->ledger, imsi);
-	if (!failed(e) && subscriber == NULL)
-		e = ERR(ABSENT);
+	const struct subscriber *s = failed(e) ? NULL : ledger_find(j->s->ledger, j->request.imsi);
 	if (!failed(e))
-		auc_text_encode(&w, subscriber->msisdn);
-	job_answer(j, e, writer_span_done(&w));
+		e = s == NULL ? ERR(ABSENT) : s->is_disabled ? ERR(STATE) : OK;
+	if (failed(e))
+		job_refuse(j, e);
+	else
+		ledger_show(j->s->ledger, j->request.imsi, on_shown, j);
+}
+
+/* What a limit refused: the alarm has the last of them, the log some, the counters all. */
+static void on_refused(void *ctx, enum ledger_refusal why, const struct auth_request *q)
+{
+	static const struct {
+		const struct alarm_kind *alarm;
+		const char *event;
+	} rows[] = {[LEDGER_EXHAUSTED] = {&numbers_exhausted, "numbers_exhausted"},
+		[LEDGER_HARVEST] = {&harvest, "harvest_refused"},
+		[LEDGER_RESYNCS] = {&resync_abuse, "resync_refused"}};
+	struct auc_store *s = ctx;
+	struct log_record r;
+	char masked[17];
+
+	if (++s->refusals_logged > REFUSALS_LOGGED_MAX)
+		return;
+	imsi_mask(masked, q->imsi);
+	alarm_raise(&s->process->alarms, rows[why].alarm, "subscriber",
+		clock_now(&s->process->clock), "IMSI %s, asked for by %s", masked, q->node);
+	log_begin(&r, &s->process->log, LOG_WARN, "auc", rows[why].event);
+	log_imsi(&r, "imsi", q->imsi);
+	log_text(&r, "node", q->node);
+	log_end(&r);
+}
+
+/* ---- key-encryption keys ---- */
+
+static void on_keys(struct job *j)
+{
+	uint8_t buffer[8 + AUC_WRAPPED_KEYS_MAX * (8 + AUC_WRAPPED_MAX)];
+	struct writer w = writer_of(SPAN_MUT_ARRAY(buffer));
+	struct auc_store *s = j->s;
+
+	if (s->keyring.is_current) {
+		keyring_encode(&s->keyring, &w);
+		job_answer(j, OK, writer_span_done(&w));
+		return;
+	}
+	for (size_t i = 0; i < STORE_KEYS_WAITING_MAX; i++)
+		if (s->keys_waiting[i] == NULL) {
+			s->keys_waiting[i] = j; /* until the vault has them: keys_answer() */
+			return;
+		}
+	job_refuse(j, ERR(LIMIT));
+}
+
+static void keys_answer(struct auc_store *s)
+{
+	for (size_t i = 0; i < STORE_KEYS_WAITING_MAX; i++) {
+		struct job *j = s->keys_waiting[i];
+		s->keys_waiting[i] = NULL;
+		if (j != NULL)
+			on_keys(j);
+	}
+}
+
+static struct err keyring_ask(void *ctx, uint16_t type, struct span body, uint32_t timeout_ms,
+	channel_answered_fn *answered, void *answered_ctx)
+{
+	struct auc_store *s = ctx;
+
+	return s->vault == NULL
+		       ? ERR(TIMEOUT)
+		       : channel_ask(s->vault, type, body, timeout_ms, answered, answered_ctx);
+}
+
+static void keyring_changed(void *ctx, bool is_ready, const char *why)
+{
+	struct auc_store *s = ctx;
+	struct log_record r;
+
+	if (!is_ready) {
+		if (!s->is_stopping)
+			alarm_raise(&s->process->alarms, &keys_refused, "vault",
+				clock_now(&s->process->clock), "%s", why);
+		return;
+	}
+	alarm_clear(&s->process->alarms, &keys_refused, "vault");
+	log_begin(&r, &s->process->log, LOG_INFO, "auc", "keys_loaded");
+	log_u64(&r, "kek", keyring_newest(&s->keyring));
+	log_u64(&r, "rows_left", keyring_rows_left(&s->keyring));
+	log_end(&r);
+	keys_answer(s);
+	waiting_end(s, UINT64_MAX, true);
+}
+
+static void keyring_wake(void *ctx)
+{
+	loop_timer_once(&((struct auc_store *)ctx)->reseal, KEYRING_PAUSE_MS);
+}
+
+static bool keyring_is_import_connected(void *ctx)
+{
+	return ((struct auc_store *)ctx)->importer != NULL;
+}
+
+static void on_reseal(void *ctx)
+{
+	keyring_step(&((struct auc_store *)ctx)->keyring);
 }
 
 /* ---- import ---- */
@@ -256,11 +400,26 @@ static void on_import_rows(struct job *j, struct span body)
 	static struct auc_import import;
 	struct wire_fault fault = {0};
 
-	const struct err e = auc_import_decode(body, &import, &fault);
+	struct err e = auc_import_decode(body, &import, &fault);
+	/* Sealed under a key that has gone, nobody could open it. */
+	for (size_t i = 0; i < import.count && !failed(e); i++)
+		if (!keyring_knows(&j->s->keyring, import.rows[i].sealed)) {
+			j->s->keks_unknown++;
+		}
 	if (failed(e))
 		job_refuse(j, e);
 	else
 		ledger_import_rows(j->s->ledger, &import, on_import_done, j);
+}
+
+static void on_imported(void *ctx, struct err err, const struct auc_import_result *result)
+{
+	uint8_t buffer[16];
+	struct writer w = writer_of(SPAN_MUT_ARRAY(buffer));
+
+	if (!failed(err))
+		auc_import_result_encode(&w, result);
+	job_answer(ctx, err, writer_span_done(&w));
 }
 
 static void on_import_commit(struct job *j, struct span body)
@@ -272,7 +431,7 @@ static void on_import_commit(struct job *j, struct span body)
 	if (failed(e))
 		job_refuse(j, e);
 	else
-		ledger_import_commit(j->s->ledger, id, on_import_done, j);
+		ledger_import_commit(j->s->ledger, id, on_imported, j);
 }
 
 /* ---- channels ---- */
@@ -302,6 +461,8 @@ static void on_import_frame(void *ctx, struct channel *c, const struct ipc_frame
 		on_import_rows(j, frame->body);
 	else if (frame->type == AUC_IMPORT_COMMIT)
 		on_import_commit(j, frame->body);
+	else if (frame->type == AUC_KEYS)
+		on_keys(j);
 	else
 		job_refuse(j, ERR(INPUT));
 }
@@ -320,15 +481,18 @@ static void on_closed(void *ctx, struct channel *c, struct err why)
 
 	(void)why;
 	forget_asker(s, c);
-	for (size_t i = 0; i < FRONTS_MAX; i++)
+	for (size_t i = 0; i < STORE_FRONTS_MAX; i++)
 		if (s->fronts[i] == c)
 			s->fronts[i] = NULL;
-	if (s->importer == c)
+	if (s->importer == c) {
 		s->importer = NULL;
+		ledger_import_abandon(s->ledger);
+	}
 	if (s->vault != c)
 		return;
 	s->vault = NULL;
 	vault_watch_channel(&s->vault_watch, NULL);
+	keyring_vault(&s->keyring, false);
 }
 
 static void on_vault(void *ctx, bool answers, const char *why)
@@ -348,7 +512,7 @@ static struct channel **place_for(struct auc_store *s, const char *peer)
 		return &s->vault;
 	if (strcmp(peer, "auc-import") == 0)
 		return &s->importer;
-	for (size_t i = 0; i < FRONTS_MAX; i++)
+	for (size_t i = 0; i < STORE_FRONTS_MAX; i++)
 		if (s->fronts[i] == NULL)
 			return &s->fronts[i];
 	return NULL;
@@ -372,8 +536,10 @@ static void on_channel(struct process *p, const char *peer, int fd)
 	if (*place != NULL) /* the one before has died, and we have not read its end yet */
 		channel_close(*place);
 	*place = opened;
-	if (is_vault)
-		vault_watch_channel(&s->vault_watch, opened);
+	if (!is_vault)
+		return;
+	vault_watch_channel(&s->vault_watch, opened);
+	keyring_vault(&s->keyring, true);
 }
 
 /* ---- life ---- */
@@ -397,10 +563,15 @@ static void on_tick(void *ctx)
 	struct auc_store *s = ctx;
 
 	ledger_tick(s->ledger);
+	keyring_tick(&s->keyring);
+	s->refusals_logged = 0;
+	waiting_end(s, s->ticks, false); /* one or two seconds */
 	if (++s->ticks % QUIET_TICKS != 0)
 		return;
-	clear_if_quiet(
-		s, &numbers_exhausted, ledger_counts(s->ledger).exhausted, &s->exhausted_before);
+	const struct ledger_counts *c = ledger_counters(s->ledger);
+	clear_if_quiet(s, &numbers_exhausted, c->exhausted, &s->exhausted_before);
+	clear_if_quiet(s, &harvest, c->harvests_refused, &s->harvests_before);
+	clear_if_quiet(s, &resync_abuse, c->resyncs_refused, &s->resyncs_before);
 	clear_if_quiet(s, &auts_wrong, s->auts_refused, &s->auts_refused_before);
 }
 
@@ -414,6 +585,14 @@ static void add_metrics(struct auc_store *s)
 			METRIC_COUNTER, &c->unknown},
 		{"merlon_auc_numbers_exhausted", "Requests refused at the leased ceiling", NULL,
 			METRIC_COUNTER, &c->exhausted},
+		{"merlon_auc_disabled", "Requests for subscribers that are disabled", NULL,
+			METRIC_COUNTER, &c->disabled},
+		{"merlon_auc_harvests_refused", "Requests refused at a subscriber's own limit",
+			NULL, METRIC_COUNTER, &c->harvests_refused},
+		{"merlon_auc_resyncs_refused", "AUTS refused at a subscriber's own limit", NULL,
+			METRIC_COUNTER, &c->resyncs_refused},
+		{"merlon_auc_rows_resealed", "Subscribers sealed under a newer key", NULL,
+			METRIC_COUNTER, &s->keyring.resealed},
 		{"merlon_auc_resyncs", "Genuine AUTS", "moved=\"no\"", METRIC_COUNTER,
 			&c->resyncs_kept},
 		{"merlon_auc_resyncs", "Genuine AUTS", "moved=\"yes\"", METRIC_COUNTER,
@@ -432,10 +611,34 @@ static void add_metrics(struct auc_store *s)
 		metrics_add(&s->process->metrics, all[i]);
 }
 
+static struct err settings_judge(const struct auc_store_settings *s, struct complaint *c)
+{
+	const struct {
+		const char *name;
+		uint64_t value, least, most;
+	} rows[] = {{"lease_ahead", s->lease_ahead, 16, SQN_AHEAD_MAX},
+		{"subscribers_max", s->subscribers_max, 1, SUBSCRIBERS_MAX},
+		{"vectors_burst", s->vectors_burst, AUTH_VECTORS_MAX, LIMIT_BURST_MAX},
+		{"vectors_per_hour", s->vectors_per_hour, 1, LIMIT_PER_HOUR_MAX},
+		{"resyncs_burst", s->resyncs_burst, 1, LIMIT_BURST_MAX},
+		{"resyncs_per_hour", s->resyncs_per_hour, 1, LIMIT_PER_HOUR_MAX}};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (rows[i].value < rows[i].least || rows[i].value > rows[i].most)
+			return complain(c, ERR(INPUT), "%s: from %llu to %llu", rows[i].name,
+				(unsigned long long)rows[i].least,
+				(unsigned long long)rows[i].most);
+	return OK;
+}
+
 static struct err start(struct process *p, struct complaint *c)
 {
 	static struct auc_store s = {.settings = {.lease_ahead = SQN_AHEAD_DEFAULT,
-					     .subscribers_max = SUBSCRIBERS_DEFAULT}};
+					     .subscribers_max = SUBSCRIBERS_DEFAULT,
+					     .vectors_burst = LEDGER_VECTORS_BURST,
+					     .vectors_per_hour = LEDGER_VECTORS_PER_HOUR,
+					     .resyncs_burst = LEDGER_RESYNCS_BURST,
+					     .resyncs_per_hour = LEDGER_RESYNCS_PER_HOUR}};
 	char path[sizeof s.settings.database];
 
 	p->state = &s;
@@ -444,11 +647,12 @@ static struct err start(struct process *p, struct complaint *c)
 		settings_read(&p->settings, setting_rows, ARRAY_LEN(setting_rows), &s.settings, c);
 	if (failed(e))
 		return e;
-	if (s.settings.lease_ahead < 16 || s.settings.lease_ahead > SQN_AHEAD_MAX)
-		return complain(c, ERR(INPUT), "lease_ahead: from 16 to %d", SQN_AHEAD_MAX);
-	if (s.settings.subscribers_max < 1 || s.settings.subscribers_max > 1u << 26)
-		return complain(c, ERR(INPUT), "subscribers_max: from 1 to %u", 1u << 26);
+	e = settings_judge(&s.settings, c);
+	if (failed(e))
+		return e;
 	e = pool_open(&s.jobs, JOBS_MAX, sizeof(struct job));
+	if (!failed(e))
+		e = query_open(&s);
 	snprintf(path, sizeof path, "%s", s.settings.database);
 	snprintf(s.folder, sizeof s.folder, "%s", dirname(path));
 	p->sandbox_folder = s.folder;
@@ -461,7 +665,16 @@ static struct err begin(struct process *p, struct complaint *c)
 	const struct store_settings on_disk = {
 		.path = s->settings.database, .schema = &ledger_schema};
 	const struct ledger_settings settings = {.ahead = s->settings.lease_ahead,
-		.subscribers_max = (uint32_t)s->settings.subscribers_max};
+		.subscribers_max = (uint32_t)s->settings.subscribers_max,
+		.vectors = {(uint32_t)s->settings.vectors_burst,
+			(uint32_t)s->settings.vectors_per_hour},
+		.resyncs = {(uint32_t)s->settings.resyncs_burst,
+			(uint32_t)s->settings.resyncs_per_hour}};
+	const struct keyring_port port = {.ask = keyring_ask,
+		.changed = keyring_changed,
+		.wake = keyring_wake,
+		.is_import_connected = keyring_is_import_connected,
+		.ctx = s};
 
 	struct err e = store_open(&s->store, &p->loop, &on_disk, c);
 	if (failed(e))
@@ -470,6 +683,10 @@ static struct err begin(struct process *p, struct complaint *c)
 	if (failed(e))
 		return e;
 	ledger_on_lost(s->ledger, on_lost, s);
+	ledger_on_refused(s->ledger, on_refused, s);
+	s->vault_waiting_end = &s->vault_waiting;
+	keyring_open(&s->keyring, s->ledger, &port);
+	loop_timer_open(&p->loop, &s->reseal, on_reseal, s);
 	loop_timer_open(&p->loop, &s->tick, on_tick, s);
 	loop_timer_every(&s->tick, TICK_MS);
 	vault_watch_open(&s->vault_watch, p, "auc-vault", on_vault, s);
@@ -490,10 +707,14 @@ static void status(struct process *p, struct json_writer *json)
 	json_u64(json, "resyncs_moved", c.resyncs_moved);
 	json_u64(json, "auts_refused", s->auts_refused);
 	json_u64(json, "vault_errors", s->vault_errors);
+	json_u64(json, "disabled_refused", c.disabled);
+	json_u64(json, "harvests_refused", c.harvests_refused);
+	json_u64(json, "resyncs_refused", c.resyncs_refused);
 	json_u64(json, "epoch", c.epoch);
 	json_u64(json, "ceiling", c.ceiling);
 	json_u64(json, "leases", c.leases);
 	json_bool(json, "vault", s->vault != NULL);
+	query_keys_status(s, json);
 }
 
 static void stop(struct process *p)
@@ -503,9 +724,10 @@ static void stop(struct process *p)
 	s->is_stopping = true;
 	vault_watch_close(&s->vault_watch);
 	loop_timer_stop(&s->tick);
+	loop_timer_stop(&s->reseal);
 	if (s->importer != NULL)
 		channel_close(s->importer);
-	for (size_t i = 0; i < FRONTS_MAX; i++)
+	for (size_t i = 0; i < STORE_FRONTS_MAX; i++)
 		if (s->fronts[i] != NULL)
 			channel_close(s->fronts[i]);
 	if (s->vault != NULL)
@@ -523,6 +745,7 @@ int main(int argc, char **argv)
 		.begin = begin,
 		.channel = on_channel,
 		.status = status,
+		.query = query_take,
 		.stop = stop};
 
 	return process_main(argc, argv, &kind);

@@ -1,13 +1,16 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 #include "ledger_inner.h"
-#include "auc/resync.h"
 #include <assert.h>
-#include <stdlib.h>
 
 struct moment ledger_now(const struct ledger *l)
 {
 	return clock_now(&l->clock);
+}
+
+int64_t ledger_now_s(const struct ledger *l)
+{
+	return ledger_now(l).unix_ms / 1000;
 }
 
 void ledger_lose(struct ledger *l, const char *why)
@@ -32,6 +35,17 @@ struct err ledger_wait_open(struct ledger *l, void *ctx, struct ledger_wait **wa
 	return OK;
 }
 
+struct err ledger_wait_for(struct ledger *l, const char *imsi, void *ctx, struct ledger_wait **wait)
+{
+	const struct err e = register_find(&l->subscribers, imsi) == NULL
+				     ? ERR(ABSENT)
+				     : ledger_wait_open(l, ctx, wait);
+
+	if (!failed(e))
+		memcpy((*wait)->request.imsi, imsi, strlen(imsi) + 1);
+	return e;
+}
+
 void ledger_wait_close(struct ledger_wait *wait)
 {
 	pool_give(&wait->ledger->waiting, wait->handle);
@@ -45,17 +59,41 @@ void ledger_submit(struct ledger *l, struct store_batch *b, store_done_fn *done,
 		done(ctx, e, NULL);
 }
 
-/* ---- the lease ---- */
-
-static struct store_batch *ceiling_batch(const struct ledger *l, uint64_t ceiling)
+void ledger_submit_one(struct ledger *l, enum ledger_statement statement,
+	const struct store_value *params, size_t count, store_done_fn *done, void *ctx)
 {
 	struct store_batch *b = store_batch_open();
-	const struct store_value params[] = {STORE_I64_VALUE(LEDGER_SHARD),
-		STORE_I64_VALUE(l->lease.epoch), STORE_I64_VALUE(ceiling)};
 
-	store_batch_add(b, LEDGER_CEILING_SET, params, ARRAY_LEN(params));
-	return b;
+	store_batch_add(b, statement, params, count);
+	ledger_submit(l, b, done, ctx);
 }
+
+void ledger_on_lost(struct ledger *l, void (*lost)(void *ctx, const char *why), void *ctx)
+{
+	l->lost = lost;
+	l->lost_ctx = ctx;
+}
+
+void ledger_on_refused(struct ledger *l,
+	void (*refused)(void *ctx, enum ledger_refusal why, const struct auth_request *q),
+	void *ctx)
+{
+	l->refused = refused;
+	l->refused_ctx = ctx;
+}
+
+static void refuse(struct ledger *l, enum ledger_refusal why, const struct auth_request *q)
+{
+	uint64_t *const counters[] = {[LEDGER_EXHAUSTED] = &l->counts.exhausted,
+		[LEDGER_HARVEST] = &l->counts.harvests_refused,
+		[LEDGER_RESYNCS] = &l->counts.resyncs_refused};
+
+	++*counters[why];
+	if (l->refused != NULL)
+		l->refused(l->refused_ctx, why, q);
+}
+
+/* ---- the lease ---- */
 
 static void leased(void *ctx, struct err err, const struct store_result *r)
 {
@@ -90,177 +128,9 @@ void ledger_tick(struct ledger *l)
 		return;
 	wait->next.last = ceiling;
 	l->is_leasing = true;
-	ledger_submit(l, ceiling_batch(l, ceiling), leased, wait);
-}
-
-/* ---- taking over ---- */
-
-struct taken_over {
-	struct ledger *ledger;
-	uint64_t ahead;
-	bool is_right;
-};
-
-static void took_over(void *ctx, struct err err, const struct store_result *r)
-{
-	struct taken_over *t = ctx;
-	struct ledger *l = t->ledger;
-
-	if (failed(err) || store_result_rows(r, 0) != 1)
-		return;
-	const struct store_value *lease = store_result_row(r, 0, 0)->columns;
-	sqn_lease_start(
-		&l->lease, ledger_now(l), (uint64_t)lease[0].i64, (uint64_t)lease[1].i64, t->ahead);
-	l->counts.epoch = l->lease.epoch;
-	t->is_right = lease[1].i64 >= 0;
-	for (size_t i = 0; i < store_result_rows(r, 1) && t->is_right; i++) {
-		const struct store_value *ind = store_result_row(r, 1, i)->columns;
-		t->is_right = !failed(
-			ind_restore(&l->inds, (uint8_t)ind[0].i64, (enum auth_domain)ind[1].i64,
-				(const char *)ind[2].bytes.at, (uint64_t)ind[3].i64));
-	}
-}
-
-/* The epoch first: from here on a former owner leases nothing more, and we know its last ceiling.
- */
-static struct err take_over(struct ledger *l, uint64_t ahead)
-{
-	struct taken_over t = {.ledger = l, .ahead = ahead};
-	const struct store_value shard = STORE_I64_VALUE(LEDGER_SHARD);
-	struct store_batch *b = store_batch_open();
-
-	store_batch_add(b, LEDGER_EPOCH_NEXT, &shard, 1);
-	store_batch_add(b, LEDGER_INDS, &shard, 1);
-	store_batch_add(b, LEDGER_IMPORT_CLEAR, &shard, 1);
-	const struct err e = store_run(l->store, b, took_over, &t);
-	return failed(e) ? e : t.is_right ? OK : ERR(INPUT);
-}
-
-struct err ledger_row_keep(struct ledger *l, const struct store_row *row)
-{
-	const struct store_value *v = row->columns;
-	const char *imsi = (const char *)v[0].bytes.at;
-	struct subscriber *s;
-
-	if (!imsi_is_valid(imsi) || v[1].bytes.len > sizeof s->sealed ||
-		v[4].bytes.len >= sizeof s->msisdn)
-		return ERR(INPUT);
-	const struct err e = register_add(&l->subscribers, imsi, &s);
-	if (failed(e))
-		return e;
-	s->sealed_len = (uint8_t)v[1].bytes.len;
-	memcpy(s->sealed, v[1].bytes.at, v[1].bytes.len);
-	s->sqn.dif = v[2].i64;
-	s->sqn.generation = (uint64_t)v[3].i64;
-	memset(s->msisdn, 0, sizeof s->msisdn);
-	memcpy(s->msisdn, v[4].bytes.at, v[4].bytes.len);
-	l->counts.subscribers = l->subscribers.count;
-	return OK;
-}
-
-struct page {
-	struct ledger *ledger;
-	struct err err;
-	size_t rows;
-	char last[IMSI_TEXT];
-};
-
-static void keep_page(void *ctx, struct err err, const struct store_result *r)
-{
-	struct page *p = ctx;
-
-	p->err = err;
-	p->rows = store_result_rows(r, 0);
-	for (size_t i = 0; i < p->rows && !failed(p->err); i++)
-		p->err = ledger_row_keep(p->ledger, store_result_row(r, 0, i));
-	if (p->rows > 0 && !failed(p->err))
-		memcpy(p->last, store_result_row(r, 0, p->rows - 1)->columns[0].bytes.at,
-			store_result_row(r, 0, p->rows - 1)->columns[0].bytes.len + 1);
-}
-
-static struct err load_all(struct ledger *l)
-{
-	struct page p = {.ledger = l};
-
-	do {
-		const struct store_value params[] = {
-			STORE_I64_VALUE(LEDGER_SHARD), STORE_TEXT_VALUE(p.last)};
-		struct store_batch *b = store_batch_open();
-		store_batch_add(b, LEDGER_SUBSCRIBERS, params, ARRAY_LEN(params));
-		const struct err e = store_run(l->store, b, keep_page, &p);
-		if (failed(e) || failed(p.err))
-			return failed(e) ? e : p.err;
-	} while (p.rows == LEDGER_PAGE);
-	return OK;
-}
-
-struct changes {
-	int64_t count;
-};
-
-static void count_changes(void *ctx, struct err err, const struct store_result *r)
-{
-	((struct changes *)ctx)->count = failed(err) ? 0 : store_result_changes(r, 0);
-}
-
-static struct err lease_first(struct ledger *l)
-{
-	const uint64_t ceiling = sqn_ceiling_due(&l->lease, ledger_now(l));
-	struct changes changes = {0};
-
-	const struct err e =
-		store_run(l->store, ceiling_batch(l, ceiling), count_changes, &changes);
-	if (failed(e))
-		return e;
-	if (changes.count != 1)
-		return ERR(STATE);
-	sqn_lease_granted(&l->lease, ceiling);
-	l->counts.leases++;
-	l->counts.ceiling = ceiling;
-	return OK;
-}
-
-struct err ledger_open(struct ledger **out, struct store *store, struct clock_port clock,
-	const struct ledger_settings *settings, struct complaint *c)
-{
-	struct ledger *l = calloc(1, sizeof *l);
-
-	*out = NULL;
-	if (l == NULL)
-		return complain(c, ERR(LIMIT), "no memory for the subscribers");
-	l->store = store;
-	l->clock = clock;
-	struct err e = register_open(&l->subscribers, settings->subscribers_max);
-	if (!failed(e))
-		e = pool_open(&l->waiting, LEDGER_WAITING_MAX, sizeof(struct ledger_wait));
-	if (failed(e)) {
-		ledger_close(l);
-		return complain(c, e, "no memory for %u subscribers", settings->subscribers_max);
-	}
-	e = take_over(l, settings->ahead);
-	if (!failed(e))
-		e = load_all(l);
-	if (!failed(e))
-		e = lease_first(l);
-	if (failed(e)) {
-		ledger_close(l);
-		return complain(c, e, "cannot take over the subscribers: %s", err_word(e));
-	}
-	*out = l;
-	return OK;
-}
-
-void ledger_close(struct ledger *l)
-{
-	pool_close(&l->waiting);
-	register_close(&l->subscribers);
-	free(l);
-}
-
-void ledger_on_lost(struct ledger *l, void (*lost)(void *ctx, const char *why), void *ctx)
-{
-	l->lost = lost;
-	l->lost_ctx = ctx;
+	const struct store_value params[] = {STORE_I64_VALUE(LEDGER_SHARD),
+		STORE_I64_VALUE(l->lease.epoch), STORE_I64_VALUE(ceiling)};
+	ledger_submit_one(l, LEDGER_CEILING_SET, params, ARRAY_LEN(params), leased, wait);
 }
 
 /* ---- taking numbers ---- */
@@ -270,27 +140,67 @@ const struct subscriber *ledger_find(const struct ledger *l, const char *imsi)
 	return register_find(&l->subscribers, imsi);
 }
 
+struct span ledger_sealed(const struct ledger *l, const struct subscriber *s)
+{
+	return register_sealed(&l->subscribers, s);
+}
+
+int64_t ledger_seq_next(const struct ledger *l, const struct sqn_state *s)
+{
+	return sqn_next(&l->lease, ledger_now(l), s);
+}
+
+/* ERR_ABSENT, ERR_STATE: none who may be served. */
+static struct err find(struct ledger *l, const char *imsi, struct subscriber **s)
+{
+	*s = register_find(&l->subscribers, imsi);
+	l->counts.unknown += *s == NULL;
+	if (*s == NULL)
+		return ERR(ABSENT);
+	l->counts.disabled += (*s)->is_disabled;
+	return (*s)->is_disabled ? ERR(STATE) : OK;
+}
+
+/* Two limits: what one subscriber may be asked for in the long run, and what the lease holds. */
+static struct err numbers_take(
+	struct ledger *l, struct subscriber *s, const struct auth_request *q, uint64_t *seq)
+{
+	const struct moment now = ledger_now(l);
+	struct sqn_state state = subscriber_sqn(s);
+	uint32_t level = s->vectors_level;
+
+	if (!limit_take(&l->vectors, now.mono_ms, &level, q->vectors)) {
+		refuse(l, LEDGER_HARVEST, q);
+		return ERR(LIMIT);
+	}
+	const struct err e = sqn_take(&l->lease, now, &state, q->vectors, seq);
+	if (failed(e)) {
+		refuse(l, LEDGER_EXHAUSTED, q);
+		return e;
+	}
+	s->last = state.last;
+	s->vectors_level = level;
+	l->counts.vectors += q->vectors;
+	return OK;
+}
+
 static void take_now(struct ledger *l, const struct auth_request *q, uint8_t ind,
 	ledger_took_fn *took, void *ctx)
 {
-	struct subscriber *s = register_find(&l->subscribers, q->imsi);
-	uint64_t seq;
+	struct subscriber *s;
+	uint64_t seq = 0;
 
-	if (s == NULL || l->is_lost) {
-		took(ctx, s == NULL ? ERR(ABSENT) : ERR(IO), NULL);
-		return;
-	}
-	const struct err e = sqn_take(&l->lease, ledger_now(l), &s->sqn, q->vectors, &seq);
+	struct err e = l->is_lost ? ERR(IO) : find(l, q->imsi, &s);
+	if (!failed(e))
+		e = numbers_take(l, s, q, &seq);
 	if (failed(e)) {
-		l->counts.exhausted++;
 		took(ctx, e, NULL);
 		return;
 	}
-	l->counts.vectors += q->vectors;
-	const struct ledger_ticket ticket = {.sealed = span_of(s->sealed, s->sealed_len),
+	const struct ledger_ticket ticket = {.sealed = register_sealed(&l->subscribers, s),
 		.sqn_first = sqn_of(seq, ind),
 		.count = q->vectors,
-		.generation = s->sqn.generation};
+		.generation = s->generation};
 	took(ctx, OK, &ticket);
 }
 
@@ -328,27 +238,46 @@ static void take_for_new_node(
 		STORE_I64_VALUE(l->lease.epoch), STORE_I64_VALUE(wait->ind),
 		STORE_I64_VALUE(q->domain), STORE_TEXT_VALUE(wait->request.node),
 		STORE_I64_VALUE(l->inds.tick)};
-	struct store_batch *b = store_batch_open();
-	store_batch_add(b, LEDGER_IND_SET, params, ARRAY_LEN(params));
-	ledger_submit(l, b, ind_kept, wait);
+	ledger_submit_one(l, LEDGER_IND_SET, params, ARRAY_LEN(params), ind_kept, wait);
 }
 
 void ledger_take(struct ledger *l, const struct auth_request *q, ledger_took_fn *took, void *ctx)
 {
+	const uint8_t ind = ind_find(&l->inds, q->domain, q->node);
+	struct subscriber *s;
+
 	ledger_tick(l);
-	if (register_find(&l->subscribers, q->imsi) == NULL) {
-		l->counts.unknown++;
-		took(ctx, ERR(ABSENT), NULL);
+	if (ind != 0) {
+		take_now(l, q, ind, took, ctx);
 		return;
 	}
-	const uint8_t ind = ind_find(&l->inds, q->domain, q->node);
-	if (ind != 0)
-		take_now(l, q, ind, took, ctx);
+	const struct err e = find(l, q->imsi, &s); /* who gets no vectors makes no node known */
+	if (failed(e))
+		took(ctx, e, NULL);
 	else
 		take_for_new_node(l, q, took, ctx);
 }
 
 /* ---- resynchronisation [TS 33.102 §6.3.5] ---- */
+
+struct err ledger_resync_allow(struct ledger *l, const struct auth_request *q)
+{
+	struct subscriber *s;
+
+	const struct err e = find(l, q->imsi, &s);
+	if (failed(e))
+		return e;
+	if (limit_take(&l->resyncs, ledger_now(l).mono_ms, &s->resyncs_level, 1))
+		return OK;
+	refuse(l, LEDGER_RESYNCS, q);
+	return ERR(LIMIT);
+}
+
+static void resync_note(struct ledger *l, struct subscriber *s, enum resync_outcome outcome)
+{
+	s->resync = (unsigned)outcome & 7;
+	s->resynced_s = (uint32_t)ledger_now_s(l);
+}
 
 static void dif_kept(void *ctx, struct err err, const struct store_result *r)
 {
@@ -365,33 +294,26 @@ static void dif_kept(void *ctx, struct err err, const struct store_result *r)
 	}
 	if (!failed(err) && s != NULL) {
 		/* `last` is left as it is: numbers may have been taken meanwhile. */
-		s->sqn.dif = wait->next.dif;
-		s->sqn.generation = wait->next.generation;
-		l->counts.resyncs_moved++;
+		s->dif = wait->next.dif;
+		s->generation = wait->next.generation;
+		resync_note(l, s, wait->outcome);
+		l->counts.resyncs_moved += wait->outcome != RESYNC_RESET;
 	}
 	wait->done(wait->ctx, err);
 	ledger_wait_close(wait);
 }
 
-static struct err move_later(struct ledger *l, const char *imsi, const struct sqn_state *next,
-	ledger_done_fn *done, void *ctx)
+void ledger_move(struct ledger *l, struct subscriber *s, const struct sqn_state *next,
+	enum resync_outcome outcome, struct ledger_wait *wait)
 {
-	struct ledger_wait *wait;
-	struct store_batch *b;
-
-	const struct err e = ledger_wait_open(l, ctx, &wait);
-	if (failed(e))
-		return e;
-	memcpy(wait->request.imsi, imsi, strlen(imsi) + 1);
 	wait->next = *next;
-	wait->done = done;
+	wait->outcome = outcome;
+	s->is_moving = true; /* before it is submitted: the answer may come at once */
 	const struct store_value params[] = {STORE_I64_VALUE(LEDGER_SHARD),
 		STORE_I64_VALUE(l->lease.epoch), STORE_TEXT_VALUE(wait->request.imsi),
-		STORE_I64_VALUE(next->dif), STORE_I64_VALUE(next->generation)};
-	b = store_batch_open();
-	store_batch_add(b, LEDGER_DIF_SET, params, ARRAY_LEN(params));
-	ledger_submit(l, b, dif_kept, wait);
-	return OK;
+		STORE_I64_VALUE(next->dif), STORE_I64_VALUE(next->generation),
+		STORE_I64_VALUE(outcome), STORE_I64_VALUE(ledger_now_s(l))};
+	ledger_submit_one(l, LEDGER_DIF_SET, params, ARRAY_LEN(params), dif_kept, wait);
 }
 
 void ledger_resync(
@@ -399,6 +321,7 @@ void ledger_resync(
 {
 	struct subscriber *s = register_find(&l->subscribers, imsi);
 	enum resync_outcome outcome;
+	struct ledger_wait *wait;
 	struct sqn_state next;
 
 	/* One at a time: a second decision on the state before the first would lower DIF below what
@@ -407,20 +330,22 @@ void ledger_resync(
 		done(ctx, s == NULL ? ERR(ABSENT) : ERR(LIMIT));
 		return;
 	}
-	struct err e = resync_decide(&l->lease, ledger_now(l), &s->sqn, sqn_ms, &outcome, &next);
+	const struct sqn_state state = subscriber_sqn(s);
+	struct err e = resync_decide(&l->lease, ledger_now(l), &state, sqn_ms, &outcome, &next);
 	if (!failed(e) && outcome == RESYNC_KEPT) {
 		l->counts.resyncs_kept++;
+		resync_note(l, s, outcome);
 		done(ctx, OK);
 		return;
 	}
-	/* Before it is submitted: the answer may come at once. */
-	s->is_moving = !failed(e);
 	if (!failed(e))
-		e = move_later(l, imsi, &next, done, ctx);
+		e = ledger_wait_for(l, imsi, ctx, &wait);
 	if (failed(e)) {
-		s->is_moving = false;
 		done(ctx, e);
+		return;
 	}
+	wait->done = done;
+	ledger_move(l, s, &next, outcome, wait);
 }
 
 struct ledger_counts ledger_counts(const struct ledger *l)

@@ -14,13 +14,20 @@ struct ledger {
 	struct sqn_lease lease;
 	struct ind_table inds;
 	struct subscriber_register subscribers;
+	void *memory;
+	size_t memory_octets;
+	struct limit vectors, resyncs;
 	struct pool waiting; /* of struct ledger_wait */
 	bool is_leasing, is_lost;
-	uint64_t import_id;
-	uint32_t import_rows;
+	uint64_t import_id, import_broken;
+	uint32_t import_rows, imports_loading;
+	struct ledger_keys keys;
+	struct ledger_kek keks[LEDGER_KEKS_MAX];
 	struct ledger_counts counts;
 	void (*lost)(void *ctx, const char *why);
 	void *lost_ctx;
+	void (*refused)(void *ctx, enum ledger_refusal why, const struct auth_request *q);
+	void *refused_ctx;
 };
 
 /* What waits for the disk: enough to go on with. */
@@ -29,19 +36,45 @@ struct ledger_wait {
 	struct pool_handle handle;
 	ledger_took_fn *took;
 	ledger_done_fn *done;
+	ledger_imported_fn *imported;
+	ledger_resealed_fn *resealed;
 	void *ctx;
-	struct auth_request request; /* of a take; for a resync its imsi */
+	struct auth_request request; /* of a take; for others its imsi */
 	uint8_t ind;
+	bool is_disabled;
+	enum resync_outcome outcome;
 	struct sqn_state next;
 	uint64_t import_id;
+	struct auc_import_result result;
+	struct ledger_key key;
+	const struct ledger_reseal *reseal;
 };
 
 struct moment ledger_now(const struct ledger *l);
+/* Seconds of the calendar, for columns. */
+int64_t ledger_now_s(const struct ledger *l);
 void ledger_lose(struct ledger *l, const char *why);
 /* ERR_LIMIT where too many wait. */
 MUST_USE struct err ledger_wait_open(struct ledger *l, void *ctx, struct ledger_wait **wait);
+/* As above, of one subscriber. ERR_ABSENT. */
+MUST_USE struct err ledger_wait_for(
+	struct ledger *l, const char *imsi, void *ctx, struct ledger_wait **wait);
 void ledger_wait_close(struct ledger_wait *wait);
 /* Submits; where that is refused, `done` is called at once with the error. */
 void ledger_submit(struct ledger *l, struct store_batch *b, store_done_fn *done, void *ctx);
+/* One statement. */
+void ledger_submit_one(struct ledger *l, enum ledger_statement statement,
+	const struct store_value *params, size_t count, store_done_fn *done, void *ctx);
 /* A row of LEDGER_SUBSCRIBERS or LEDGER_IMPORTED into memory; `last` is kept. */
-MUST_USE struct err ledger_row_keep(struct ledger *l, const struct store_row *row);
+MUST_USE struct err ledger_row_keep(struct ledger *l, const struct store_row *row, bool *is_new);
+/* A new DIF on its way to the disk; the subscriber is not moving yet. */
+void ledger_move(struct ledger *l, struct subscriber *s, const struct sqn_state *next,
+	enum resync_outcome outcome, struct ledger_wait *wait);
+
+/* The key that sealed it; 0: none that we know of. */
+uint32_t ledger_kek_of(struct span sealed);
+/* Seals and counts. */
+MUST_USE struct err ledger_seal(struct ledger *l, struct subscriber *s, struct span sealed);
+void ledger_kek_count(struct ledger *l, struct span sealed, int change);
+/* Reads the keys of a result of LEDGER_KEYS. */
+bool ledger_keys_read(struct ledger *l, const struct store_result *r, size_t op);

@@ -5,27 +5,69 @@
  * What the authentication centre's store keeps. Each table has the shard from the first day; each
  * write names the epoch under which it may happen, so that an owner who has been replaced changes
  * nothing [fencing].
+ *
+ * Version 2: a subscriber's row says which key-encryption key sealed it, whether he is disabled or
+ * removed, what his last resynchronisation did, and when; auc_key keeps the wrapped keys. One who is
+ * removed leaves his IMSI and his numbers, so that they do not come again should he: his keys and his
+ * MSISDN go. Rows of version 1 were sealed under the root itself: `kek` 0.
+ *
+ * WITHOUT ROWID is SQLite's own word; a driver for PostgreSQL leaves it out.
  */
 #include "host/store.h"
 
 enum { LEDGER_SHARD = 0 };
 
+/* Columns `flags`. */
+enum { LEDGER_DISABLED = 1, LEDGER_REMOVED = 2 };
+
+/* $1 is the shard and, where it says so, $2 our epoch. */
 enum ledger_statement {
-	LEDGER_EPOCH_NEXT,  /* ($1 shard) -> epoch, ceiling of the epoch before */
-	LEDGER_CEILING_SET, /* ($1 shard, $2 epoch, $3 ceiling) */
-	LEDGER_INDS,        /* ($1 shard) -> ind, domain, node, used */
-	LEDGER_IND_SET,     /* ($1 shard, $2 epoch, $3 ind, $4 domain, $5 node, $6 used) */
-	LEDGER_SUBSCRIBERS, /* ($1 shard, $2 after imsi) -> imsi, sealed, dif, generation, msisdn; a
-			       page */
-	LEDGER_IMPORTED,    /* ($1 shard, $2 after imsi, $3 import) -> the same, of one import */
-	LEDGER_DIF_SET,     /* ($1 shard, $2 epoch, $3 imsi, $4 dif, $5 generation) */
-	LEDGER_IMPORT_CLEAR, /* ($1 shard) all rows that are kept aside */
-	LEDGER_IMPORT_ROW, /* ($1 shard, $2 epoch, $3 import, $4 imsi, $5 sealed, $6 dif, $7 msisdn)
-			    */
-	LEDGER_IMPORT_ALL, /* ($1 shard, $2 epoch, $3 import): aside -> subscribers */
+	LEDGER_EPOCH_NEXT,  /* -> epoch, ceiling of the epoch before */
+	LEDGER_CEILING_SET, /* $2 epoch, $3 ceiling */
+	LEDGER_INDS,        /* -> ind, domain, node, used */
+	LEDGER_IND_SET,     /* $2 epoch, $3 ind, $4 domain, $5 node, $6 used */
+	LEDGER_SUBSCRIBERS, /* $2 after imsi, $3 limit -> enum ledger_column, of those not removed */
+	LEDGER_IMPORTED,    /* $2 after imsi, $3 limit, $4 import -> the same, of one import */
+	LEDGER_LIST,        /* $2 after imsi, $3 limit -> enum ledger_list_column */
+	LEDGER_SHOW,        /* $2 imsi -> the same, of one */
+	LEDGER_DIF_SET,     /* $2 epoch, $3 imsi, $4 dif, $5 generation, $6 resync, $7 now */
+	LEDGER_FLAGS_SET,   /* $2 epoch, $3 imsi, $4 flags, $5 now */
+	LEDGER_REMOVE,      /* $2 epoch, $3 imsi, $4 now */
+	LEDGER_RESEAL,      /* $2 epoch, $3 imsi, $4 sealed as it was, $5 sealed, $6 kek */
+	LEDGER_KEYS,        /* -> id, wrapped, made; ids rise */
+	LEDGER_KEY_ADD,     /* $2 epoch, $3 id, $4 wrapped, $5 now */
+	LEDGER_KEY_WRAP,    /* $2 epoch, $3 id, $4 wrapped */
+	LEDGER_KEY_DROP,    /* $2 epoch, $3 id; not where a row is sealed under it */
+	LEDGER_IMPORT_CLEAR, /* all rows that are kept aside */
+	LEDGER_IMPORT_ROW,   /* $2 epoch, $3 import, $4 imsi, $5 sealed, $6 kek, $7 dif, $8 msisdn,
+				$9 algorithm */
+	LEDGER_IMPORT_ALL,   /* $2 epoch, $3 import, $4 now: aside -> subscribers */
 	LEDGER_STATEMENTS
 };
 
-enum { LEDGER_PAGE = 1000 };
+enum ledger_column {
+	COLUMN_IMSI,
+	COLUMN_SEALED,
+	COLUMN_DIF,
+	COLUMN_GENERATION,
+	COLUMN_FLAGS,
+	COLUMN_RESYNC,
+	COLUMN_RESYNCED
+};
+
+enum ledger_list_column {
+	LIST_IMSI,
+	LIST_MSISDN,
+	LIST_ALGORITHM,
+	LIST_FLAGS,
+	LIST_KEK,
+	LIST_CREATED,
+	LIST_CHANGED,
+	LIST_DIF,
+	LIST_GENERATION
+};
+
+/* Rows that one completion brings: the loop does nothing else while it takes them. */
+enum { LEDGER_PAGE = 2000 };
 
 extern const struct store_schema ledger_schema;
