@@ -81,6 +81,8 @@ int doctor_command(const struct invocation *in);
 int keys_list_command(const struct invocation *in);
 int keys_trace_command(const struct invocation *in);
 int tunnel_rotate_command(const struct invocation *in);
+int auc_keys_command(const struct invocation *in);
+int auc_rotate_kek_command(const struct invocation *in);
 int subscriber_add_command(const struct invocation *in);
 int subscriber_convert_command(const struct invocation *in);
 int subscriber_import_command(const struct invocation *in);

@@ -103,6 +103,20 @@ const struct command commands[] = {
 		.help = "where a key came from: quantum link, block, ML-KEM exchange; and who got "
 			"it",
 		OPTIONS(site_and_output)},
+	{.name = "auc keys",
+		.syntax = "",
+		.run = auc_keys_command,
+		.help = "which key-encryption keys there are, and how many subscribers each still "
+			"seals",
+		OPTIONS(site_and_output)},
+	{.name = "auc rotate-kek",
+		.syntax = "",
+		.run = auc_rotate_kek_command,
+		.help = "make a new key-encryption key, and seal all subscribers' keys under it",
+		.text = "The answer comes when the new key is durable and in use. Subscribers are "
+			"sealed under it in the background, while vectors are given; `merlon auc "
+			"keys` tells how many are left. The old key goes when none is.",
+		OPTIONS(site_and_output)},
 	{.name = "subscriber import",
 		.syntax = "FILE",
 		.arguments_min = 1,
