@@ -38,8 +38,7 @@ static size_t twin_of(size_t m)
 				   : COMPUTE_NONE;
 }
 
-struct err compute_put(
-	struct compute *c, size_t m, struct span value, struct compute_fault *fault)
+struct err compute_put(struct compute *c, size_t m, struct span value, struct compute_fault *fault)
 {
 	const size_t twin = twin_of(m);
 
@@ -87,8 +86,8 @@ struct card {
 	const uint8_t *k, *rand;
 };
 
-static void xor_with_length_of_res(const struct card *card, const uint8_t *sqn, const uint8_t *amf,
-	struct tuak_output *f)
+static void xor_with_length_of_res(
+	const struct card *card, const uint8_t *sqn, const uint8_t *amf, struct tuak_output *f)
 {
 	struct aka_output x;
 
@@ -104,8 +103,8 @@ static void xor_with_length_of_res(const struct card *card, const uint8_t *sqn, 
 	secret_wipe(&x, sizeof x);
 }
 
-static void functions(const struct card *card, const uint8_t *sqn, const uint8_t *amf,
-	struct tuak_output *f)
+static void functions(
+	const struct card *card, const uint8_t *sqn, const uint8_t *amf, struct tuak_output *f)
 {
 	struct milenage_output m;
 
@@ -276,12 +275,10 @@ static struct err constants_of(
 	*m = milenage_standard;
 	for (size_t i = 0; i < MILENAGE_OUTS; i++) {
 		if (compute_has(c, M(r)) && !rotation_from(next_of(&r), &m->r[i]))
-			return compute_refuse(
-				fault, M(r), "five numbers of 0 to 127 are expected");
+			return compute_refuse(fault, M(r), "five numbers of 0 to 127 are expected");
 		if (compute_has(c, M(c)) &&
 			!hex_digits_to_span(SPAN_MUT_ARRAY(m->c[i]), next_of(&constants)))
-			return compute_refuse(
-				fault, M(c), "five times 32 hex digits are expected");
+			return compute_refuse(fault, M(c), "five times 32 hex digits are expected");
 	}
 	if (compute_has(c, M(r)) && r.len > 0)
 		return compute_refuse(fault, M(r), "five numbers of 0 to 127 are expected");
@@ -373,8 +370,10 @@ static struct err lengths_check(const struct tuak *t, struct compute_fault *faul
 		uint8_t allowed[4];
 		const char *text;
 	} rows[] = {
-		{offsetof(struct tuak_lengths, mac), M(mac_bits), {8, 16, 32, 32}, "64, 128 or 256"},
-		{offsetof(struct tuak_lengths, res), M(res_bits), {4, 8, 16, 32}, "32, 64, 128 or 256"},
+		{offsetof(struct tuak_lengths, mac), M(mac_bits), {8, 16, 32, 32},
+			"64, 128 or 256"},
+		{offsetof(struct tuak_lengths, res), M(res_bits), {4, 8, 16, 32},
+			"32, 64, 128 or 256"},
 		{offsetof(struct tuak_lengths, ck), M(ck_bits), {16, 32, 32, 32}, "128 or 256"},
 		{offsetof(struct tuak_lengths, ik), M(ik_bits), {16, 32, 32, 32}, "128 or 256"},
 	};
@@ -421,8 +420,7 @@ static struct err with_tuak(
 static struct err with_xor(
 	const struct aes128_engine *engine, struct compute *c, struct compute_fault *fault)
 {
-	struct card card = {
-		.algorithm = AUC_XOR, .k = c->octets[M(k)], .rand = c->octets[M(rand)]};
+	struct card card = {.algorithm = AUC_XOR, .k = c->octets[M(k)], .rand = c->octets[M(rand)]};
 
 	(void)engine;
 	card.tuak.lengths = (struct tuak_lengths){
@@ -462,7 +460,8 @@ static struct err with_comp128_v1(
 	(void)engine;
 	(void)c;
 	return compute_refuse(fault, M(algorithm),
-		"COMP128v1 is broken: K can be extracted from the card, over the air too; it is not "
+		"COMP128v1 is broken: K can be extracted from the card, over the air too; it is "
+		"not "
 		"computed here. Replace the card");
 }
 
@@ -500,38 +499,44 @@ static struct err with_keccak(
 }
 
 static const struct algorithm {
-	const char *word, *other, *clause, *needs, *gives;
+	const char *word, *others[2], *clause, *needs, *gives;
 	uint8_t id; /* of its warning */
 	bool has_chain;
-	struct err (*run)(const struct aes128_engine *engine, struct compute *c,
-		struct compute_fault *fault);
+	struct err (*run)(
+		const struct aes128_engine *engine, struct compute *c, struct compute_fault *fault);
 } algorithms[] = {
-	{"milenage", "milenage-3g", "[TS 35.206]", "k, op|opc, rand; sqn, amf; auts|sqn_ms; r, c",
-		"opc, mac_a, mac_s, autn, res, ck, ik, ak, ak_star, sres, kc; sqn_ms, mac_s_ok|auts",
+	{"milenage", {"milenage-3g", "opc"}, "[TS 35.206]",
+		"k, op|opc, rand; sqn, amf; auts|sqn_ms; r, c",
+		"opc, mac_a, mac_s, autn, res, ck, ik, ak, ak_star, sres, kc; sqn_ms, "
+		"mac_s_ok|auts",
 		AUC_MILENAGE, true, with_milenage},
-	{"tuak", "tuak-3g", "[TS 35.231]",
-		"k, top|topc, rand; sqn, amf; auts|sqn_ms; iterations, mac_bits, res_bits, ck_bits, ik_bits",
+	{"tuak", {"tuak-3g", "topc"}, "[TS 35.231]",
+		"k, top|topc, rand; sqn, amf; auts|sqn_ms; iterations, mac_bits, res_bits, "
+		"ck_bits, ik_bits",
 		"topc and as milenage", AUC_TUAK, true, with_tuak},
-	{"gsm-milenage", "milenage-2g", "[TS 55.205]", "k, op|opc, rand; r, c",
+	{"gsm-milenage", {"milenage-2g", "milenage-gsm"}, "[TS 55.205]", "k, op|opc, rand; r, c",
 		"opc, sres (SRES#1), sres2 (SRES#2), kc, res, ck, ik", AUC_GSM_MILENAGE, false,
 		with_gsm_milenage},
-	{"xor", "xor-3g", "[TS 34.108 §8.1.2]", "k, rand; sqn, amf; auts|sqn_ms; res_bits",
-		"as milenage", AUC_XOR, true, with_xor},
-	{"xor-2g", "gsm-xor", "[TS 51.010-1 Annex 4]", "k, rand", "sres, kc", AUC_XOR, false,
-		with_xor_2g},
-	{"comp128v2", "comp128-2", "no standard", "k, rand", "sres, kc", AUC_COMP128_V2, false,
-		with_comp128_v2},
-	{"comp128v3", "comp128-3", "no standard", "k, rand", "sres, kc", AUC_COMP128_V3, false,
-		with_comp128_v3},
-	{"comp128v1", "comp128", "no standard", "", "refused: broken", 0, false, with_comp128_v1},
-	{"keccak-f1600", "keccak", "[FIPS 202 §3]", "in", "out", 0, false, with_keccak},
+	{"xor", {"xor-3g", "umts-xor"}, "[TS 34.108 §8.1.2]",
+		"k, rand; sqn, amf; auts|sqn_ms; res_bits", "as milenage", AUC_XOR, true, with_xor},
+	{"xor-2g", {"gsm-xor", "xor-gsm"}, "[TS 51.010-1 Annex 4]", "k, rand", "sres, kc", AUC_XOR,
+		false, with_xor_2g},
+	{"comp128v2", {"comp128-2", "a3a8-2"}, "no standard", "k, rand", "sres, kc", AUC_COMP128_V2,
+		false, with_comp128_v2},
+	{"comp128v3", {"comp128-3", "a3a8-3"}, "no standard", "k, rand", "sres, kc", AUC_COMP128_V3,
+		false, with_comp128_v3},
+	{"comp128v1", {"comp128", "comp128-1"}, "no standard", "", "refused: broken", 0, false,
+		with_comp128_v1},
+	{"keccak-f1600", {"keccak", "keccak-f"}, "[FIPS 202 §3]", "in", "out", 0, false,
+		with_keccak},
 };
 
 static const struct algorithm *algorithm_of(struct span word)
 {
 	for (size_t i = 0; i < ARRAY_LEN(algorithms); i++)
 		if (compute_word_equal(algorithms[i].word, word) ||
-			compute_word_equal(algorithms[i].other, word))
+			compute_word_equal(algorithms[i].others[0], word) ||
+			compute_word_equal(algorithms[i].others[1], word))
 			return &algorithms[i];
 	return NULL;
 }

@@ -16,39 +16,62 @@ const struct compute_rule compute_rules[] = {
 	{"nh", DERIVE_NH, {M(kasme)}, {M(sync)}, {M(nh)}, true},
 	{"kenb_star", DERIVE_KENB_STAR, {M(kenb)}, {M(pci), M(arfcn)}, {M(kenb_star)}, true},
 	{"knas", DERIVE_EPS_ALGORITHM, {M(kasme)}, {M(type), M(alg)}, {M(knas)}, true},
-	{"knas_enc", DERIVE_EPS_ALGORITHM, {M(kasme)}, {TYPE(NAS_ENC), M(enc_alg)}, {M(knas_enc)}, false},
-	{"knas_int", DERIVE_EPS_ALGORITHM, {M(kasme)}, {TYPE(NAS_INT), M(int_alg)}, {M(knas_int)}, false},
-	{"krrc_enc", DERIVE_EPS_ALGORITHM, {M(kenb)}, {TYPE(RRC_ENC), M(enc_alg)}, {M(krrc_enc)}, false},
-	{"krrc_int", DERIVE_EPS_ALGORITHM, {M(kenb)}, {TYPE(RRC_INT), M(int_alg)}, {M(krrc_int)}, false},
-	{"kup_enc", DERIVE_EPS_ALGORITHM, {M(kenb)}, {TYPE(UP_ENC), M(enc_alg)}, {M(kup_enc)}, false},
-	{"kup_int", DERIVE_EPS_ALGORITHM, {M(kenb)}, {TYPE(UP_INT), M(int_alg)}, {M(kup_int)}, false},
-	{"ck_ik_handover", DERIVE_CK_IK_HANDOVER, {M(kasme)}, {M(count)}, {M(ck_prime), M(ik_prime)}, true},
+	{"knas_enc", DERIVE_EPS_ALGORITHM, {M(kasme)}, {TYPE(NAS_ENC), M(enc_alg)}, {M(knas_enc)},
+		false},
+	{"knas_int", DERIVE_EPS_ALGORITHM, {M(kasme)}, {TYPE(NAS_INT), M(int_alg)}, {M(knas_int)},
+		false},
+	{"krrc_enc", DERIVE_EPS_ALGORITHM, {M(kenb)}, {TYPE(RRC_ENC), M(enc_alg)}, {M(krrc_enc)},
+		false},
+	{"krrc_int", DERIVE_EPS_ALGORITHM, {M(kenb)}, {TYPE(RRC_INT), M(int_alg)}, {M(krrc_int)},
+		false},
+	{"kup_enc", DERIVE_EPS_ALGORITHM, {M(kenb)}, {TYPE(UP_ENC), M(enc_alg)}, {M(kup_enc)},
+		false},
+	{"kup_int", DERIVE_EPS_ALGORITHM, {M(kenb)}, {TYPE(UP_INT), M(int_alg)}, {M(kup_int)},
+		false},
+	{"ck_ik_handover", DERIVE_CK_IK_HANDOVER, {M(kasme)}, {M(count)},
+		{M(ck_prime), M(ik_prime)}, true},
 	{"nas_token", DERIVE_NAS_TOKEN, {M(kasme)}, {M(count)}, {M(nas_token)}, true},
 	{"kasme_handover", DERIVE_KASME_HANDOVER, CK_IK, {M(nonce_mme)}, {M(kasme_prime)}, true},
-	{"kasme_idle", DERIVE_KASME_IDLE, CK_IK, {M(nonce_ue), M(nonce_mme)}, {M(kasme_prime)}, true},
-	{"ck_ik_srvcc", DERIVE_CK_IK_SRVCC, {M(kasme)}, {M(count)}, {M(ck_prime), M(ik_prime)}, true},
+	{"kasme_idle", DERIVE_KASME_IDLE, CK_IK, {M(nonce_ue), M(nonce_mme)}, {M(kasme_prime)},
+		true},
+	{"ck_ik_srvcc", DERIVE_CK_IK_SRVCC, {M(kasme)}, {M(count)}, {M(ck_prime), M(ik_prime)},
+		true},
 	{"ck_ik_idle", DERIVE_CK_IK_IDLE, {M(kasme)}, {M(count)}, {M(ck_prime), M(ik_prime)}, true},
-	{"ck_prime", DERIVE_CK_IK_PRIME, CK_IK, {M(network_name), M(sqn_xor_ak)}, {M(ck_prime), M(ik_prime)}, false},
+	{"ck_prime", DERIVE_CK_IK_PRIME, CK_IK, {M(network_name), M(sqn_xor_ak)},
+		{M(ck_prime), M(ik_prime)}, false},
 	{"kausf", DERIVE_KAUSF, CK_IK, {M(snn), M(sqn_xor_ak)}, {M(kausf)}, false},
 	{"res_star", DERIVE_RES_STAR, CK_IK, {M(snn), M(rand), M(res)}, {M(res_star)}, false},
 	{"kseaf", DERIVE_KSEAF, {M(kausf)}, {M(snn)}, {M(kseaf)}, false},
 	{"kamf", DERIVE_KAMF, {M(kseaf)}, {M(supi), M(abba)}, {M(kamf)}, false},
 	{"kgnb", DERIVE_KGNB, {M(kamf)}, {M(count), M(access)}, {M(kgnb)}, false},
 	{"nh_5g", DERIVE_5G_NH, {M(kamf)}, {M(sync)}, {M(nh_5g)}, true},
-	{"kng_ran_star", DERIVE_KNG_RAN_STAR, {M(kgnb)}, {M(pci), M(arfcn)}, {M(kng_ran_star)}, true},
-	{"kng_ran_star_ng_enb", DERIVE_KNG_RAN_STAR_NG, {M(kgnb)}, {M(pci), M(arfcn)}, {M(kng_ran_star_ng_enb)}, true},
+	{"kng_ran_star", DERIVE_KNG_RAN_STAR, {M(kgnb)}, {M(pci), M(arfcn)}, {M(kng_ran_star)},
+		true},
+	{"kng_ran_star_ng_enb", DERIVE_KNG_RAN_STAR_NG, {M(kgnb)}, {M(pci), M(arfcn)},
+		{M(kng_ran_star_ng_enb)}, true},
 	{"knas5g", DERIVE_5G_ALGORITHM, {M(kamf)}, {M(type), M(alg)}, {M(knas5g)}, true},
-	{"knas5g_enc", DERIVE_5G_ALGORITHM, {M(kamf)}, {TYPE(NAS_ENC), M(enc_alg)}, {M(knas5g_enc)}, false},
-	{"knas5g_int", DERIVE_5G_ALGORITHM, {M(kamf)}, {TYPE(NAS_INT), M(int_alg)}, {M(knas5g_int)}, false},
-	{"krrc5g_enc", DERIVE_5G_ALGORITHM, {M(kgnb)}, {TYPE(RRC_ENC), M(enc_alg)}, {M(krrc5g_enc)}, false},
-	{"krrc5g_int", DERIVE_5G_ALGORITHM, {M(kgnb)}, {TYPE(RRC_INT), M(int_alg)}, {M(krrc5g_int)}, false},
-	{"kup5g_enc", DERIVE_5G_ALGORITHM, {M(kgnb)}, {TYPE(UP_ENC), M(enc_alg)}, {M(kup5g_enc)}, false},
-	{"kup5g_int", DERIVE_5G_ALGORITHM, {M(kgnb)}, {TYPE(UP_INT), M(int_alg)}, {M(kup5g_int)}, false},
-	{"kamf_prime", DERIVE_KAMF_PRIME, {M(kamf)}, {M(direction), M(count)}, {M(kamf_prime)}, true},
-	{"kasme_from_kamf_idle", DERIVE_KASME_FROM_KAMF_IDLE, {M(kamf)}, {M(count)}, {M(kasme_prime)}, true},
-	{"kasme_from_kamf_handover", DERIVE_KASME_FROM_KAMF_HANDOVER, {M(kamf)}, {M(count)}, {M(kasme_prime)}, true},
-	{"kamf_from_kasme_idle", DERIVE_KAMF_FROM_KASME_IDLE, {M(kasme)}, {M(count)}, {M(kamf_prime)}, true},
-	{"kamf_from_kasme_handover", DERIVE_KAMF_FROM_KASME_HANDOVER, {M(kasme)}, {M(nh)}, {M(kamf_prime)}, true},
+	{"knas5g_enc", DERIVE_5G_ALGORITHM, {M(kamf)}, {TYPE(NAS_ENC), M(enc_alg)}, {M(knas5g_enc)},
+		false},
+	{"knas5g_int", DERIVE_5G_ALGORITHM, {M(kamf)}, {TYPE(NAS_INT), M(int_alg)}, {M(knas5g_int)},
+		false},
+	{"krrc5g_enc", DERIVE_5G_ALGORITHM, {M(kgnb)}, {TYPE(RRC_ENC), M(enc_alg)}, {M(krrc5g_enc)},
+		false},
+	{"krrc5g_int", DERIVE_5G_ALGORITHM, {M(kgnb)}, {TYPE(RRC_INT), M(int_alg)}, {M(krrc5g_int)},
+		false},
+	{"kup5g_enc", DERIVE_5G_ALGORITHM, {M(kgnb)}, {TYPE(UP_ENC), M(enc_alg)}, {M(kup5g_enc)},
+		false},
+	{"kup5g_int", DERIVE_5G_ALGORITHM, {M(kgnb)}, {TYPE(UP_INT), M(int_alg)}, {M(kup5g_int)},
+		false},
+	{"kamf_prime", DERIVE_KAMF_PRIME, {M(kamf)}, {M(direction), M(count)}, {M(kamf_prime)},
+		true},
+	{"kasme_from_kamf_idle", DERIVE_KASME_FROM_KAMF_IDLE, {M(kamf)}, {M(count)},
+		{M(kasme_prime)}, true},
+	{"kasme_from_kamf_handover", DERIVE_KASME_FROM_KAMF_HANDOVER, {M(kamf)}, {M(count)},
+		{M(kasme_prime)}, true},
+	{"kamf_from_kasme_idle", DERIVE_KAMF_FROM_KASME_IDLE, {M(kasme)}, {M(count)},
+		{M(kamf_prime)}, true},
+	{"kamf_from_kasme_handover", DERIVE_KAMF_FROM_KASME_HANDOVER, {M(kasme)}, {M(nh)},
+		{M(kamf_prime)}, true},
 	{"ksn", DERIVE_KSN, {M(kgnb)}, {M(sn_counter)}, {M(ksn)}, true},
 };
 const size_t compute_rule_count = ARRAY_LEN(compute_rules);
@@ -63,15 +86,18 @@ const struct compute_special compute_specials[] = {
 		{M(ck_prime), M(ik_prime), M(k_encr), M(k_aut), M(k_re), M(msk), M(emsk), M(kausf),
 			M(kseaf), M(kamf)}},
 	{"5g_aka", "[TS 33.501 §6.1.3.2]", {M(ck), M(ik), M(snn), M(sqn_xor_ak), M(rand), M(res)},
-		{M(kausf), M(res_star), M(xres_star), M(hres_star), M(hxres_star), M(kseaf), M(kamf)}},
+		{M(kausf), M(res_star), M(xres_star), M(hres_star), M(hxres_star), M(kseaf),
+			M(kamf)}},
 };
 const size_t compute_special_count = ARRAY_LEN(compute_specials);
 
 /* Other words for the same derivation. */
 static const struct {
 	const char *word, *is;
-} words[] = {{"xres_star", "res_star"}, {"hxres_star", "hres_star"}, {"ik_prime", "ck_prime"},
-	{"nh_eps", "nh"}, {"kn3iwf", "kgnb"}, {"sres", "c2"}, {"kc", "c3"}, {"eap_aka'", "eap_aka_prime"}};
+} words[] = {{"xres_star", "res_star"}, {"res*", "res_star"}, {"xres*", "res_star"},
+	{"hxres_star", "hres_star"}, {"hres*", "hres_star"}, {"hxres*", "hres_star"},
+	{"ik_prime", "ck_prime"}, {"kgnb_star", "kng_ran_star"}, {"sres", "c2"}, {"kc", "c3"},
+	{"eap_aka'", "eap_aka_prime"}};
 
 static struct span value_of(const struct compute *c, size_t m)
 {
@@ -194,7 +220,8 @@ static struct err network_named(struct compute *c, struct compute_fault *fault)
 	const bool is_short = c->len[M(mnc)] == 2;
 	const unsigned third = is_short ? 15 : mnc[2] & 15u;
 	const uint8_t snid[3] = {(uint8_t)((mcc[1] & 15) << 4 | (mcc[0] & 15)),
-		(uint8_t)(third << 4 | (mcc[2] & 15)), (uint8_t)((mnc[1] & 15) << 4 | (mnc[0] & 15))};
+		(uint8_t)(third << 4 | (mcc[2] & 15)),
+		(uint8_t)((mnc[1] & 15) << 4 | (mnc[0] & 15))};
 	snprintf(snn, sizeof snn, "5G:mnc%s%.*s.mcc%.3s.3gppnetwork.org", is_short ? "0" : "",
 		(int)c->len[M(mnc)], (const char *)mnc, (const char *)mcc);
 	const struct err e = compute_put(c, M(snid), SPAN_ARRAY(snid), fault);
@@ -206,8 +233,8 @@ static struct err sqn_concealed(struct compute *c, struct compute_fault *fault)
 	uint8_t concealed[6];
 
 	if (compute_has(c, M(autn)) && !compute_has(c, M(sqn_xor_ak)))
-		return compute_put(c, M(sqn_xor_ak), span_of(c->octets[M(autn)], sizeof concealed),
-			fault);
+		return compute_put(
+			c, M(sqn_xor_ak), span_of(c->octets[M(autn)], sizeof concealed), fault);
 	if (!compute_has(c, M(sqn)) || !compute_has(c, M(ak)))
 		return OK;
 	for (size_t i = 0; i < sizeof concealed; i++)
@@ -263,8 +290,8 @@ static struct err eap_put(struct compute *c, bool is_eap, struct compute_fault *
 	if (!compute_has(c, M(ck_prime)) || !compute_has(c, M(ik_prime)) ||
 		!compute_has(c, M(identity)))
 		return OK;
-	struct err e = derive_eap_aka_prime(c->octets[M(ck_prime)], c->octets[M(ik_prime)],
-		value_of(c, M(identity)), &keys);
+	struct err e = derive_eap_aka_prime(
+		c->octets[M(ck_prime)], c->octets[M(ik_prime)], value_of(c, M(identity)), &keys);
 	for (size_t i = 0; i < ARRAY_LEN(parts) && !failed(e); i++)
 		e = compute_put(c, parts[i].member,
 			span_of((const uint8_t *)&keys + parts[i].at, parts[i].len), fault);
@@ -287,8 +314,7 @@ static struct err rules_run(struct compute *c, bool is_eap, struct compute_fault
 	for (size_t i = 0; i < compute_rule_count; i++) {
 		const struct compute_rule *rule = &compute_rules[i];
 		if (rule->is_alone || c->is_computed[rule->out[0]] ||
-			(is_eap && rule->out[0] == M(kausf)) ||
-			missing_of(c, rule) != COMPUTE_NONE)
+			(is_eap && rule->out[0] == M(kausf)) || missing_of(c, rule) != COMPUTE_NONE)
 			continue;
 		const struct err e = rule_run(c, rule, fault);
 		if (failed(e) && fault->text[0] != '\0')
@@ -335,8 +361,7 @@ static void key_taken(struct compute *c, const uint8_t *needs, size_t count)
 	}
 }
 
-static struct err refuse_missing(
-	size_t missing, const char *word, struct compute_fault *fault)
+static struct err refuse_missing(size_t missing, const char *word, struct compute_fault *fault)
 {
 	return compute_refuse(fault, missing, "is expected for %s%s", word,
 		missing == M(sqn_xor_ak) ? ": sqn_xor_ak, or sqn and ak, or autn" : "");
@@ -403,7 +428,7 @@ static struct err named_special(
 	if (failed(e))
 		return e;
 	e = special->word[0] == 'c' && special->needs[0] == M(kc) ? from_kc(c, fault)
-								   : compute_triplet(c, fault);
+								  : compute_triplet(c, fault);
 	if (!failed(e))
 		keep(c, special->gives, COMPUTE_OUTS);
 	return e;

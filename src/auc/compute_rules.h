@@ -27,10 +27,10 @@ enum { COMPUTE_OUTS = 10 };
 struct compute_rule {
 	const char *word;
 	enum derivation which;
-	uint8_t key[2];                  /* one key, or CK and IK */
-	uint16_t p[KDF_PARAMETERS_MAX];  /* members, or COMPUTE_CONSTANT | octet */
-	uint8_t out[2];                  /* two: 16 octets each */
-	bool is_alone;                   /* when asked for by name only */
+	uint8_t key[2];                 /* one key, or CK and IK */
+	uint16_t p[KDF_PARAMETERS_MAX]; /* members, or COMPUTE_CONSTANT | octet */
+	uint8_t out[2];                 /* two: 16 octets each */
+	bool is_alone;                  /* when asked for by name only */
 };
 extern const struct compute_rule compute_rules[];
 extern const size_t compute_rule_count;

@@ -86,8 +86,8 @@ struct err derive_eap_aka_prime(const uint8_t ck_prime[static AUTH_KEY],
 	memcpy(seed, name, sizeof name - 1);
 	if (identity.len > 0)
 		memcpy(seed + sizeof name - 1, identity.at, identity.len);
-	const struct err e = prf_prime(SPAN_ARRAY(key), span_of(seed, sizeof name - 1 + identity.len),
-		span_mut_of(keys, sizeof *keys));
+	const struct err e = prf_prime(SPAN_ARRAY(key),
+		span_of(seed, sizeof name - 1 + identity.len), span_mut_of(keys, sizeof *keys));
 	secret_wipe(key, sizeof key);
 	return e;
 }

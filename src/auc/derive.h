@@ -19,18 +19,18 @@
 #include "crypt/kdf.h"
 
 enum derivation {
-	DERIVE_KASME,           /* CK||IK: SN id, SQN xor AK */
-	DERIVE_KENB,            /* KASME: uplink NAS COUNT */
-	DERIVE_NH,              /* KASME: SYNC-input */
-	DERIVE_KENB_STAR,       /* KeNB or NH: PCI, EARFCN-DL (2 octets, or 3 above 65535) */
-	DERIVE_EPS_ALGORITHM,   /* KASME or KeNB: algorithm type distinguisher, algorithm identity */
-	DERIVE_CK_IK_HANDOVER,  /* KASME: downlink NAS COUNT; CK' || IK' */
-	DERIVE_NAS_TOKEN,       /* KASME: uplink NAS COUNT */
-	DERIVE_KASME_HANDOVER,  /* CK||IK: NONCE_MME */
-	DERIVE_KASME_IDLE,      /* CK||IK: NONCE_UE, NONCE_MME */
-	DERIVE_CK_IK_SRVCC,     /* KASME: downlink NAS COUNT; CK' || IK' */
-	DERIVE_CK_IK_IDLE,      /* KASME: uplink NAS COUNT; CK' || IK' */
-	DERIVE_CK_IK_PRIME,     /* CK||IK: access network identity or SN name, SQN xor AK; CK' || IK' */
+	DERIVE_KASME,          /* CK||IK: SN id, SQN xor AK */
+	DERIVE_KENB,           /* KASME: uplink NAS COUNT */
+	DERIVE_NH,             /* KASME: SYNC-input */
+	DERIVE_KENB_STAR,      /* KeNB or NH: PCI, EARFCN-DL (2 octets, or 3 above 65535) */
+	DERIVE_EPS_ALGORITHM,  /* KASME or KeNB: algorithm type distinguisher, algorithm identity */
+	DERIVE_CK_IK_HANDOVER, /* KASME: downlink NAS COUNT; CK' || IK' */
+	DERIVE_NAS_TOKEN,      /* KASME: uplink NAS COUNT */
+	DERIVE_KASME_HANDOVER, /* CK||IK: NONCE_MME */
+	DERIVE_KASME_IDLE,     /* CK||IK: NONCE_UE, NONCE_MME */
+	DERIVE_CK_IK_SRVCC,    /* KASME: downlink NAS COUNT; CK' || IK' */
+	DERIVE_CK_IK_IDLE,     /* KASME: uplink NAS COUNT; CK' || IK' */
+	DERIVE_CK_IK_PRIME, /* CK||IK: access network identity or SN name, SQN xor AK; CK' || IK' */
 	DERIVE_5G_ALGORITHM,    /* KAMF or KgNB: algorithm type distinguisher, algorithm identity */
 	DERIVE_KAUSF,           /* CK||IK: SN name, SQN xor AK */
 	DERIVE_RES_STAR,        /* CK||IK: SN name, RAND, RES */

@@ -64,7 +64,8 @@ static void print_table(const struct compute *c)
 		if (!c->is_computed[m])
 			continue;
 		if (kind == COMPUTE_TEXT)
-			snprintf(hex, sizeof hex, "%.*s", (int)c->len[m], (const char *)c->octets[m]);
+			snprintf(hex, sizeof hex, "%.*s", (int)c->len[m],
+				(const char *)c->octets[m]);
 		else if (kind == COMPUTE_BOOL)
 			snprintf(hex, sizeof hex, "%s", c->octets[m][0] ? "true" : "false");
 		else
@@ -219,7 +220,8 @@ int auc_compute_command(const struct invocation *in)
 		return fail(EXIT_USAGE, "auc compute: '%s': only '-' is taken, standard input",
 			in->argv[0]);
 	if (has_input && has_members(in))
-		return fail(EXIT_USAGE, "auc compute: members come from options or from lines, not both");
+		return fail(EXIT_USAGE,
+			"auc compute: members come from options or from lines, not both");
 	if (!is_json && !has_members(in))
 		return fail(EXIT_USAGE, "auc compute: lines are answered in JSON");
 	const int code = has_members(in) ? from_options(in, &lines.c, is_json) : from_lines(&lines);

@@ -108,20 +108,24 @@ static struct err refuse(struct compute_fault *fault, const char *field, const c
 
 /* ---- values ---- */
 
-static struct err hex_set(struct compute *c, size_t m, struct span text, struct compute_fault *fault)
+static struct err hex_set(
+	struct compute *c, size_t m, struct span text, struct compute_fault *fault)
 {
 	const struct compute_row *row = &compute_rows[m];
 	const size_t octets = text.len / 2;
 
 	/* Sizes between are no size of anything but RES, MAC, ABBA and `key`. */
 	const bool is_any = m == COMPUTE_res || m == COMPUTE_abba || m == COMPUTE_key;
-	if (octets < row->min || octets > row->max || (!is_any && octets != row->min && octets != row->max) ||
+	if (octets < row->min || octets > row->max ||
+		(!is_any && octets != row->min && octets != row->max) ||
 		!hex_digits_to_span(span_mut_of(c->octets[m], octets), text)) {
 		secret_wipe(c->octets[m], sizeof c->octets[m]);
 		if (row->min == row->max)
-			return refuse(fault, row->word, "%" PRIu64 " hex digits are expected", 2 * row->min);
-		return refuse(fault, row->word, "%" PRIu64 " %s %" PRIu64 " hex digits are expected",
-			2 * row->min, is_any ? "to" : "or", 2 * row->max);
+			return refuse(fault, row->word, "%" PRIu64 " hex digits are expected",
+				2 * row->min);
+		return refuse(fault, row->word,
+			"%" PRIu64 " %s %" PRIu64 " hex digits are expected", 2 * row->min,
+			is_any ? "to" : "or", 2 * row->max);
 	}
 	c->len[m] = (uint8_t)octets;
 	return OK;
@@ -184,7 +188,8 @@ static struct err number_text_set(
 }
 
 /* Without '"', '\\' and control characters: what comes back in an answer needs no escape. */
-static struct err text_set(struct compute *c, size_t m, struct span text, struct compute_fault *fault)
+static struct err text_set(
+	struct compute *c, size_t m, struct span text, struct compute_fault *fault)
 {
 	const struct compute_row *row = &compute_rows[m];
 	bool is_plain = text.len >= row->min && text.len <= row->max;
@@ -211,7 +216,8 @@ static struct err mark_given(struct compute *c, size_t m, struct compute_fault *
 	return OK;
 }
 
-static struct err string_set(struct compute *c, size_t m, struct span text, struct compute_fault *fault)
+static struct err string_set(
+	struct compute *c, size_t m, struct span text, struct compute_fault *fault)
 {
 	switch (compute_rows[m].kind) {
 	case COMPUTE_NUMBER:
@@ -324,7 +330,8 @@ struct err compute_decode(struct compute *c, struct span line, struct compute_fa
 	memset(c->is_computed, 0, sizeof c->is_computed);
 	memset(c->is_implied, 0, sizeof c->is_implied);
 	if (line.len > COMPUTE_LINE_MAX)
-		return refuse(fault, "", "a line of at most %d octets is expected", COMPUTE_LINE_MAX);
+		return refuse(
+			fault, "", "a line of at most %d octets is expected", COMPUTE_LINE_MAX);
 	yyjson_alc_pool_init(&allocator, pool, sizeof pool);
 	yyjson_read_err where = {0};
 	yyjson_doc *doc = yyjson_read_opts(
@@ -421,8 +428,8 @@ static void text_put(struct writer *w, const char *text)
 	put(w, "\"");
 }
 
-void compute_encode_fault(struct writer *w, const struct compute *c,
-	const struct compute_fault *fault, uint64_t line)
+void compute_encode_fault(
+	struct writer *w, const struct compute *c, const struct compute_fault *fault, uint64_t line)
 {
 	char number[24];
 	bool is_first = true;

@@ -119,15 +119,16 @@ static void an_error_comes_with_line_and_id(void **state)
 	assert_true(failed(decoded("{\"id\":12,\"name\":\"skipped\",\"k\":\"\"}")));
 	compute_encode_fault(&w, &c, &fault, 7);
 	writer_u8(&w, 0);
-	assert_string_equal((const char *)text,
-		"{\"id\":\"12\",\"error\":\"32 or 64 hex digits are expected\",\"line\":7,\"field\":\"k\"}");
+	assert_string_equal((const char *)text, "{\"id\":\"12\",\"error\":\"32 or 64 hex digits "
+						"are expected\",\"line\":7,\"field\":\"k\"}");
 }
 
 static void every_member_has_a_name_of_its_own(void **state)
 {
 	(void)state;
 	for (size_t i = COMPUTE_NONE + 1; i < COMPUTE_MEMBERS_END; i++) {
-		assert_true(compute_rows[i].kind == COMPUTE_NUMBER || compute_rows[i].max <= COMPUTE_OCTETS_MAX);
+		assert_true(compute_rows[i].kind == COMPUTE_NUMBER ||
+			    compute_rows[i].max <= COMPUTE_OCTETS_MAX);
 		if (compute_rows[i].role == COMPUTE_GIVEN)
 			assert_int_equal(compute_member_of(span_str(compute_rows[i].word)), i);
 	}
