@@ -14,7 +14,7 @@
  * (BATCHES_MAX): while the vault seals one, the store keeps another and the next is read.
  *
  * Keys in clear are in this process and in its vault alone, in secrets, and in no message to the
- * store.
+ * store. The vault gets its key-encryption keys from the store, wrapped, through this process.
  */
 #include "auc/vector.h"
 #include "base/secret.h"
@@ -136,7 +136,7 @@ static void on_committed(void *ctx, struct err err, struct span body)
 	(void)ctx;
 	if (the.is_over)
 		return;
-	if (!failed(err) && body.len > 0)
+	if (!failed(err))
 		err = auc_import_result_decode(body, &result, &fault);
 	if (err.kind == ERR_IO || err.kind == ERR_TIMEOUT)
 		finish(err, span_str("the store ended while it took the subscribers: whether they "
@@ -322,9 +322,8 @@ static void row_add(struct batch *b, const struct subscriber_row *row)
 	struct auc_import_row *to = &b->import.rows[i];
 
 	clear_of()->rows.rows[i] = row->clear;
-	*to = (struct auc_import_row){.has_sqn = row->has_sqn,
-		.sqn = row->sqn,
-		.algorithm = row->clear.keys.algorithm};
+	*to = (struct auc_import_row){
+		.has_sqn = row->has_sqn, .sqn = row->sqn, .algorithm = row->clear.keys.algorithm};
 	memcpy(to->imsi, row->clear.imsi, sizeof to->imsi);
 	memcpy(to->msisdn, row->msisdn, sizeof to->msisdn);
 	b->line_first = i == 0 ? the.source.line : b->line_first;
@@ -434,6 +433,31 @@ static void on_turn(void *ctx)
 
 /* ---- life ---- */
 
+static void on_keys_loaded(void *ctx, struct err err, struct span body)
+{
+	(void)ctx, (void)body;
+	if (the.is_over)
+		return;
+	if (failed(err)) {
+		give_up(err, "the vault does not open the site's key-encryption keys");
+		return;
+	}
+	the.has_keys = true;
+	pump();
+}
+
+/* As they came: who wraps them and who opens them is the vault's business. */
+static void on_keys(void *ctx, struct err err, struct span body)
+{
+	(void)ctx;
+	if (the.is_over)
+		return;
+	if (!failed(err))
+		err = channel_ask(the.vault, AUC_KEYS_LOAD, body, ASK_MS_MAX, on_keys_loaded, NULL);
+	if (failed(err))
+		give_up(err, "the store did not tell the key-encryption keys");
+}
+
 /* A regular file is always readable, and no poll takes it; all else is waited for. */
 static struct err file_open(void)
 {
@@ -467,8 +491,9 @@ static void begin_import(void)
 		give_up(e, "cannot read the file");
 		return;
 	}
-	the.has_keys = true;
-	pump();
+	e = channel_ask(the.store, AUC_KEYS, span_of(NULL, 0), ASK_MS_MAX, on_keys, NULL);
+	if (failed(e))
+		give_up(e, "cannot ask the store");
 }
 
 static void on_frame(void *ctx, struct channel *c, const struct ipc_frame *frame)
