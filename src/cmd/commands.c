@@ -42,6 +42,25 @@ static const struct option_row add_options[] = {
 	{"key-file", 0, "FILE", "where his keys stand"},
 	{"transport", 0, "NAME", "the vendor's key under which they are encrypted"},
 };
+static const struct option_row one_options[] = {OUTPUT_AND_SITE};
+static const struct option_row remove_options[] = {
+	OUTPUT_AND_SITE,
+	{"yes", 0, NULL, "it is meant"},
+};
+static const struct option_row reset_options[] = {
+	OUTPUT_AND_SITE,
+	{"sqn", 0, "SQN", "go on above this one, 48 bits, decimal or 0x… (default: begin at 1)"},
+	{"yes", 0, NULL, "it is meant"},
+};
+static const struct option_row list_options[] = {
+	OUTPUT_AND_SITE,
+	{"after", 0, "IMSI", "begin behind this one"},
+	{"limit", 0, "N", "at most so many (default: 100)"},
+};
+static const struct option_row export_options[] = {
+	{"site", 's', "NAME", "the site, where several run on this machine"},
+	{"format", 0, "csv|jsonl", "the form (default: csv)"},
+};
 static const struct option_row convert_options[] = {
 	{"skip", 0, NULL, "leave out what cannot be taken"},
 	{"force", 0, NULL, "write keys to a terminal as well"},
@@ -140,6 +159,59 @@ const struct command commands[] = {
 			"and msisdn where the options say them. Keys are never on a command line: "
 			"every process of a machine can read those.",
 		OPTIONS(add_options)},
+	{.name = "subscriber show",
+		.syntax = "IMSI",
+		.arguments_min = 1,
+		.arguments_max = 1,
+		.run = subscriber_show_command,
+		.help = "what is known of one subscriber (never a key)",
+		OPTIONS(one_options)},
+	{.name = "subscriber list",
+		.syntax = "",
+		.run = subscriber_list_command,
+		.help = "subscribers in the order of their IMSIs",
+		OPTIONS(list_options)},
+	{.name = "subscriber disable",
+		.syntax = "IMSI",
+		.arguments_min = 1,
+		.arguments_max = 1,
+		.run = subscriber_disable_command,
+		.help = "give no vectors of this subscriber, until he is enabled",
+		.text = "What nodes hold already is used up. An import does not enable him.",
+		OPTIONS(one_options)},
+	{.name = "subscriber enable",
+		.syntax = "IMSI",
+		.arguments_min = 1,
+		.arguments_max = 1,
+		.run = subscriber_enable_command,
+		.help = "give vectors of this subscriber again",
+		OPTIONS(one_options)},
+	{.name = "subscriber remove",
+		.syntax = "IMSI --yes",
+		.arguments_min = 1,
+		.arguments_max = 1,
+		.run = subscriber_remove_command,
+		.help = "delete a subscriber's keys and MSISDN",
+		.text = "The IMSI and its sequence numbers stay, so that they go on where they "
+			"were should he be imported again.",
+		OPTIONS(remove_options)},
+	{.name = "subscriber reset-sqn",
+		.syntax = "IMSI --yes",
+		.arguments_min = 1,
+		.arguments_max = 1,
+		.run = subscriber_reset_sqn_command,
+		.help = "begin a subscriber's sequence numbers anew",
+		.text = "For a card that is another, or was used elsewhere: numbers that were "
+			"given may come again. A card that only fell behind needs nothing: it "
+			"resynchronises by itself.",
+		OPTIONS(reset_options)},
+	{.name = "subscriber export",
+		.syntax = "",
+		.run = subscriber_export_command,
+		.help = "all subscribers without their keys, on standard output",
+		.text = "Rows are read page after page while the site works: who comes or goes "
+			"meanwhile is among them or not.",
+		OPTIONS(export_options)},
 	{.name = "subscriber convert",
 		.syntax = "osmo-hlr|open5gs FILE",
 		.arguments_min = 2,
