@@ -154,6 +154,7 @@ static void take_quintuplet(struct reader *r, struct auth_vector *v)
 
 static void take_vector(struct reader *r, struct auth_vector *v)
 {
+	*v = (struct auth_vector){0};
 	v->is_triplet = take_bool(r, "is_triplet");
 	reader_copy(r, SPAN_MUT_ARRAY(v->rand), "rand");
 	if (!v->is_triplet)
@@ -167,7 +168,6 @@ struct err auc_vectors_decode(struct span body, struct auth_vector v[static AUTH
 {
 	struct reader r = reader_of(body, fault);
 
-	memset(v, 0, AUTH_VECTORS_MAX * sizeof v[0]);
 	*count = 0;
 	const uint8_t announced = take_vector_count(&r);
 	while (!reader_failed(&r) && *count < announced)

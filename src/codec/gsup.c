@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gsup.h"
 #include "wire/tlv.h"
+#include <assert.h>
 
 enum element {
 	IMSI = 0x01,
@@ -152,10 +153,10 @@ static void take_tuple(struct reader *r, void *out)
 
 static void put_element(struct writer *w, enum element type, struct span value)
 {
-	const size_t length = (writer_u8(w, (uint8_t)type), writer_mark(w, 1));
-
+	assert(value.len <= UINT8_MAX); /* lengths that somebody else says are cut at decoding */
+	writer_u8(w, (uint8_t)type);
+	writer_u8(w, (uint8_t)value.len);
 	writer_span(w, value);
-	writer_close(w, length, 1);
 }
 
 static void put_u8(struct writer *w, enum element type, uint8_t value)

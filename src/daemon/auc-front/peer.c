@@ -166,7 +166,8 @@ bool peer_admit(struct peer *peer)
 
 /*
  * Several connections of one name are served alike, as osmo-hlr does: a node that was cut off comes
- * back before its old connection is known to be dead. They share the row's rate.
+ * back before its old connection is known to be dead. They share the row's rate. Without a roster
+ * one name says little: osmo-sgsn is called "SGSN" where nobody says otherwise.
  */
 static void make_room_for_name(struct peer *newest)
 {
@@ -174,7 +175,7 @@ static void make_room_for_name(struct peer *newest)
 	struct peer *quietest = NULL;
 	uint32_t count = 0;
 
-	for (uint32_t i = 0; i < f->peers.limit; i++) {
+	for (uint32_t i = 0; newest->row != NULL && i < f->peers.limit; i++) {
 		struct peer *peer = peer_at(f, i);
 		if (peer == NULL || peer->is_closing || strcmp(peer->name, newest->name) != 0)
 			continue;

@@ -170,7 +170,7 @@ static void on_vectors(void *ctx, struct err err, struct span body)
 	struct auc_front *f = r->front;
 	struct peer *peer = peer_of(r);
 	struct wire_fault fault = {0};
-	size_t count;
+	size_t count = 0;
 
 	f->at_store--;
 	gsup_answer_start(&answer, &r->origin, GSUP_SEND_AUTH_INFO_RESULT);
@@ -186,7 +186,7 @@ static void on_vectors(void *ctx, struct err err, struct span body)
 			peer_send(peer, &answer);
 		request_close(r);
 	}
-	secret_wipe(answer.vectors, sizeof answer.vectors); /* also those before a fault */
+	secret_wipe(answer.vectors, count * sizeof answer.vectors[0]); /* also those before a fault */
 	if (f->line.count > 0)
 		loop_flush_later(&f->process->loop, &f->turn);
 }

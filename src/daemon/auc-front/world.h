@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { WORLD_HELD_MAX = REQUESTS_MAX, WORLD_TURNS = 6 };
+enum { WORLD_HELD_MAX = REQUESTS_MAX, WORLD_TURNS = 4 };
 
 /* What the store answers; HOLD keeps the request until world_release(). */
 enum world_answer { WORLD_VECTORS, WORLD_TRIPLETS, WORLD_ERROR, WORLD_HOLD };
