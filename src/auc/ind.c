@@ -3,6 +3,27 @@
 #include "ind.h"
 #include <assert.h>
 
+/* A free entry has never been used, so it is the oldest of all. */
+static uint8_t oldest_of(const struct ind_table *t)
+{
+	uint8_t oldest = 1;
+
+	for (uint8_t ind = 2; ind < SQN_INDS; ind++)
+		if (t->entries[ind].used < t->entries[oldest].used)
+			oldest = ind;
+	return oldest;
+}
+
+/* 1 to 31, always the same for one node [FNV-1a]. */
+static uint8_t share_of(enum auth_domain domain, const char *node)
+{
+	uint32_t hash = 2166136261u ^ (uint32_t)domain;
+
+	for (const char *p = node; *p != '\0'; p++)
+		hash = (hash ^ (uint8_t)*p) * 16777619u;
+	return (uint8_t)(1 + hash % (SQN_INDS - 1));
+}
+
 uint8_t ind_find(struct ind_table *t, enum auth_domain domain, const char *node)
 {
 	for (uint8_t ind = 1; ind < SQN_INDS; ind++) {
@@ -12,7 +33,12 @@ uint8_t ind_find(struct ind_table *t, enum auth_domain domain, const char *node)
 			return ind;
 		}
 	}
-	return 0;
+	const struct ind_entry *oldest = &t->entries[oldest_of(t)];
+	if (oldest->node[0] == '\0' || t->tick - oldest->used >= t->idle_uses)
+		return 0;
+	t->tick++;
+	t->shared++;
+	return share_of(domain, node);
 }
 
 static void fill(struct ind_entry *e, enum auth_domain domain, const char *node, uint64_t used)
@@ -26,12 +52,8 @@ static void fill(struct ind_entry *e, enum auth_domain domain, const char *node,
 
 uint8_t ind_assign(struct ind_table *t, enum auth_domain domain, const char *node)
 {
-	uint8_t oldest = 1;
+	const uint8_t oldest = oldest_of(t);
 
-	/* A free entry has never been used, so it is the oldest of all. */
-	for (uint8_t ind = 2; ind < SQN_INDS; ind++)
-		if (t->entries[ind].used < t->entries[oldest].used)
-			oldest = ind;
 	t->evicted += t->entries[oldest].node[0] != '\0';
 	fill(&t->entries[oldest], domain, node, ++t->tick);
 	return oldest;

@@ -220,6 +220,57 @@ static void a_full_table_gives_again_what_was_least_recently_used(void **state)
 	assert_int_equal(t.evicted, 1);
 }
 
+/* Forty nodes that ask in turn: without sharing each would take another's IND at every request. */
+static void more_busy_nodes_than_inds_share(void **state)
+{
+	enum { NODES = 40, ROUNDS = 10000 };
+	struct ind_table t = {.idle_uses = IND_IDLE_USES};
+	uint8_t first[NODES] = {0};
+	uint64_t writes = 0;
+	char name[16];
+
+	(void)state;
+	for (int i = 0; i < NODES * ROUNDS; i++) {
+		snprintf(name, sizeof name, "n%d", i % NODES);
+		uint8_t ind = ind_find(&t, AUTH_PS, name);
+		if (ind == 0) {
+			ind = ind_assign(&t, AUTH_PS, name);
+			writes++;
+		}
+		assert_in_range(ind, 1, SQN_INDS - 1);
+		if (i < NODES)
+			first[i] = ind;
+		assert_int_equal(ind, first[i % NODES]);
+	}
+	assert_int_equal(writes, SQN_INDS - 1);
+	assert_int_equal(t.evicted, 0);
+	assert_int_equal(t.shared, (NODES - (SQN_INDS - 1)) * ROUNDS);
+	/* Who has gone makes room: n0 asks no more, and one that shared gets its IND. */
+	for (int i = 0; i < IND_IDLE_USES; i++)
+		ind_find(&t, AUTH_PS, "n1");
+	assert_int_equal(ind_find(&t, AUTH_PS, "n39"), 0);
+	ind_assign(&t, AUTH_PS, "n39");
+	assert_int_equal(t.evicted, 1);
+}
+
+/* However they come: strangers one after another cost at most a write in a thousand requests. */
+static void new_nodes_cost_a_write_in_a_thousand_requests(void **state)
+{
+	struct ind_table t = {.idle_uses = IND_IDLE_USES};
+	uint64_t writes = 0;
+	char name[16];
+
+	(void)state;
+	for (int i = 0; i < 1000000; i++) {
+		snprintf(name, sizeof name, "n%d", i);
+		if (ind_find(&t, AUTH_PS, name) == 0) {
+			ind_assign(&t, AUTH_PS, name);
+			writes++;
+		}
+	}
+	assert_in_range(writes, SQN_INDS, 1000);
+}
+
 static void what_cannot_be_is_not_restored(void **state)
 {
 	struct ind_table t = {0};
@@ -467,6 +518,8 @@ int main(void)
 		cmocka_unit_test(the_end_of_43_bits_is_a_limit),
 		cmocka_unit_test(nodes_and_domains_have_their_own_ind_and_none_has_zero),
 		cmocka_unit_test(a_full_table_gives_again_what_was_least_recently_used),
+		cmocka_unit_test(more_busy_nodes_than_inds_share),
+		cmocka_unit_test(new_nodes_cost_a_write_in_a_thousand_requests),
 		cmocka_unit_test(what_cannot_be_is_not_restored),
 		cmocka_unit_test(a_vector_is_what_the_figures_say),
 		cmocka_unit_test(the_separation_bit_follows_the_radio),
