@@ -5,7 +5,8 @@
  * How much one subscriber may be asked for: a bucket of `burst`, into which one falls back
  * `per_hour` times an hour (the generic cell rate algorithm, ITU-T I.371, counted in cells, so that
  * nothing is rounded). The level that is kept is the time at which the bucket is empty again, in
- * cells since the process started: 4 octets, zero for a fresh one.
+ * cells of the clock that is given: 4 octets, zero for a fresh one. Cells fall at fixed times, so that
+ * one may come up to a cell early; over time the rate is exact.
  *
  * Its 32 bits may come round. A level that lies further ahead than any bucket reaches is one of long
  * ago, and counts as empty.

@@ -1,6 +1,7 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 #include "auc/ind.h"
+#include "auc/limit.h"
 #include "auc/register.h"
 #include "auc/resync.h"
 #include "support/prop.h"
@@ -504,6 +505,191 @@ static void subscribers_are_found_and_leading_zeros_count(void **state)
 	free(memory);
 }
 
+/* Against a plain list: many come, go and come again, with keys of every length. */
+static void what_is_sealed_stays_his_whoever_comes_and_goes(void **state)
+{
+	enum { IMSIS = 500, STEPS = 20000 };
+	static struct {
+		bool is_there;
+		uint8_t len, octet;
+	} model[IMSIS];
+	struct prop prop = prop_from_environment(31);
+	struct subscriber_register r;
+	void *memory = calloc(1, register_octets(IMSIS));
+	uint8_t sealed[REGISTER_SEALED_MAX];
+	uint32_t there = 0;
+
+	(void)state;
+	assert_non_null(memory);
+	register_open(&r, IMSIS, memory);
+	for (int i = 0; i < STEPS; i++) {
+		const size_t at = (size_t)prop_below(&prop, IMSIS);
+		char imsi[IMSI_TEXT];
+		snprintf(imsi, sizeof imsi, "%0*u", at % 2 ? 15 : 9, (unsigned)at);
+		struct subscriber *s = register_find(&r, imsi);
+		assert_int_equal(s != NULL, model[at].is_there);
+		if (s != NULL) {
+			const struct span has = register_sealed(&r, s);
+			assert_int_equal(has.len, model[at].len);
+			for (size_t k = 0; k < has.len; k++)
+				assert_int_equal(has.at[k], model[at].octet);
+		}
+		if (s != NULL && prop_below(&prop, 3) == 0) {
+			register_remove(&r, s);
+			model[at].is_there = false;
+			there--;
+			continue;
+		}
+		bool is_new;
+		model[at].len = (uint8_t)(1 + prop_below(&prop, REGISTER_SEALED_MAX));
+		model[at].octet = (uint8_t)prop_below(&prop, 256);
+		memset(sealed, model[at].octet, model[at].len);
+		assert_false(failed(register_add(&r, imsi, &s, &is_new)));
+		assert_int_equal(is_new, !model[at].is_there);
+		if (failed(register_seal(&r, s, span_of(sealed, model[at].len)))) {
+			/* Lengths have changed so often that memory is scattered: he goes. */
+			register_remove(&r, s);
+			there -= model[at].is_there;
+			model[at].is_there = false;
+			continue;
+		}
+		there += is_new;
+		model[at].is_there = true;
+		assert_int_equal(register_count(&r), there);
+	}
+	free(memory);
+}
+
+static void sealed_keys_of_no_length_and_beyond_the_longest_are_refused(void **state)
+{
+	struct subscriber_register r;
+	struct subscriber *s;
+	void *memory = calloc(1, register_octets(1));
+	const uint8_t sealed[REGISTER_SEALED_MAX + 1] = {0};
+	bool is_new;
+
+	(void)state;
+	assert_non_null(memory);
+	register_open(&r, 1, memory);
+	assert_false(failed(register_add(&r, "001010000000001", &s, &is_new)));
+	assert_int_equal(register_seal(&r, s, span_of(sealed, 0)).kind, ERR_INPUT);
+	assert_int_equal(register_seal(&r, s, SPAN_ARRAY(sealed)).kind, ERR_INPUT);
+	assert_false(failed(register_seal(&r, s, span_of(sealed, REGISTER_SEALED_MAX))));
+	free(memory);
+}
+
+/* Removed and there again in one life of the process: the numbers go on. */
+static void who_comes_again_has_his_numbers(void **state)
+{
+	struct subscriber_register r;
+	struct subscriber *s, *again;
+	void *memory = calloc(1, register_octets(1));
+	const uint8_t sealed[71] = {1};
+	bool is_new;
+
+	(void)state;
+	assert_non_null(memory);
+	register_open(&r, 1, memory);
+	assert_false(failed(register_add(&r, "001010000000001", &s, &is_new)));
+	assert_false(failed(register_seal(&r, s, SPAN_ARRAY(sealed))));
+	s->last = 4711;
+	register_remove(&r, s);
+	assert_null(register_find(&r, "001010000000001"));
+	assert_int_equal(register_count(&r), 0);
+	assert_false(failed(register_add(&r, "001010000000001", &again, &is_new)));
+	assert_true(is_new);
+	assert_int_equal(again->last, 4711);
+	free(memory);
+}
+
+/* ---- limits ---- */
+
+static void a_bucket_holds_its_burst_and_leaks_at_its_rate(void **state)
+{
+	const struct limit limit = {.burst = 10, .per_hour = 3600};
+	uint32_t level = 0;
+
+	(void)state;
+	for (int i = 0; i < 10; i++)
+		assert_true(limit_take(&limit, 5000, &level, 1));
+	assert_false(limit_take(&limit, 5000, &level, 1));
+	assert_false(limit_take(&limit, 5999, &level, 1));
+	assert_true(limit_take(&limit, 6000, &level, 1));
+	assert_false(limit_take(&limit, 6000, &level, 1));
+	/* A refused one costs nothing; after a pause all is there again, and no more. */
+	assert_true(limit_take(&limit, 3600000, &level, 10));
+	assert_false(limit_take(&limit, 3600000, &level, 1));
+	assert_false(limit_take(&limit, 7200000, &level, 11));
+	assert_true(limit_take(&limit, 7200000, &level, 10));
+}
+
+static void a_rate_is_kept_to_the_cell_over_years(void **state)
+{
+	const struct limit limit = {.burst = 5, .per_hour = 7};
+	uint32_t level = 0;
+	uint64_t taken = 0;
+
+	(void)state;
+	for (uint64_t hour = 0; hour < 24 * 365 * 3; hour++)
+		for (uint64_t minute = 0; minute < 60; minute += 4)
+			taken += limit_take(&limit, (hour * 60 + minute) * 60000, &level, 1);
+	assert_in_range(taken, 7 * 24 * 365 * 3 - 5, 7 * 24 * 365 * 3 + 5);
+}
+
+/* 2^32 cells: 49 days at the highest rate. */
+static void a_level_of_long_ago_is_empty(void **state)
+{
+	const struct limit limit = {.burst = LIMIT_BURST_MAX, .per_hour = LIMIT_PER_HOUR_MAX};
+	const uint64_t round_ms = UINT64_C(1) << 32;
+	uint32_t level = 0;
+
+	(void)state;
+	assert_true(limit_take(&limit, 1000, &level, LIMIT_BURST_MAX));
+	assert_false(limit_take(&limit, 1000, &level, 1));
+	for (uint64_t ms = 1000 + round_ms / 8; ms < 3 * round_ms; ms += round_ms / 8) {
+		uint32_t copy = level;
+		assert_true(limit_take(&limit, ms, &copy, 1) || (ms - 1000) % round_ms == 0);
+	}
+}
+
+/* ---- the operator's number ---- */
+
+static void a_reset_begins_a_generation_at_the_number_given(void **state)
+{
+	const struct sqn_lease l = leased(at_s(0), 0, 100);
+	static const struct {
+		uint64_t seq;
+		enum resync_outcome outcome;
+	} rows[] = {{1, RESYNC_LOWERED}, {999, RESYNC_LOWERED}, {5000, RESYNC_RAISED}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct sqn_state s = {.generation = 7}, next;
+		enum resync_outcome outcome;
+		s.dif = sqn_dif_for(&l, at_s(0), &s, 1000);
+		assert_false(failed(resync_reset(&l, at_s(0), &s, rows[i].seq, &outcome, &next)));
+		assert_int_equal(outcome, rows[i].outcome);
+		assert_int_equal(next.generation, 8);
+		assert_int_equal(take_one(&l, at_s(0), &next), rows[i].seq);
+	}
+}
+
+static void a_reset_to_no_number_or_after_the_last_generation_is_refused(void **state)
+{
+	const struct sqn_lease l = leased(at_s(0), 0, 100);
+	struct sqn_state s = {0}, next;
+	enum resync_outcome outcome;
+
+	(void)state;
+	assert_int_equal(resync_reset(&l, at_s(0), &s, 0, &outcome, &next).kind, ERR_INPUT);
+	assert_int_equal(
+		resync_reset(&l, at_s(0), &s, SQN_SEQ_MAX + 1, &outcome, &next).kind, ERR_INPUT);
+	assert_int_equal(
+		resync_reset(&l, at_s(0), &s, SQN_SEQ_MAX, &outcome, &next).kind, ERR_LIMIT);
+	s.generation = UINT32_MAX;
+	assert_int_equal(resync_reset(&l, at_s(0), &s, 1, &outcome, &next).kind, ERR_LIMIT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -528,6 +714,14 @@ int main(void)
 		cmocka_unit_test(a_card_at_its_end_is_a_limit),
 		cmocka_unit_test(a_card_takes_every_vector),
 		cmocka_unit_test(subscribers_are_found_and_leading_zeros_count),
+		cmocka_unit_test(what_is_sealed_stays_his_whoever_comes_and_goes),
+		cmocka_unit_test(sealed_keys_of_no_length_and_beyond_the_longest_are_refused),
+		cmocka_unit_test(who_comes_again_has_his_numbers),
+		cmocka_unit_test(a_bucket_holds_its_burst_and_leaks_at_its_rate),
+		cmocka_unit_test(a_rate_is_kept_to_the_cell_over_years),
+		cmocka_unit_test(a_level_of_long_ago_is_empty),
+		cmocka_unit_test(a_reset_begins_a_generation_at_the_number_given),
+		cmocka_unit_test(a_reset_to_no_number_or_after_the_last_generation_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
