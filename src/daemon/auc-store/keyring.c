@@ -375,7 +375,10 @@ void keyring_tick(struct keyring *k)
 			go_on(k);
 		return;
 	}
-	if (!k->is_walking && (k->failed_this_pass == 0 || k->ticks % KEYRING_PASS_TICKS == 0))
+	if (k->is_walking)
+		k->port.wake(
+			k->port.ctx); /* a step that came while something else ran did nothing */
+	else if (k->failed_this_pass == 0 || k->ticks % KEYRING_PASS_TICKS == 0)
 		walk(k);
 	drop(k);
 }
