@@ -8,19 +8,24 @@
  * import is there whole or not at all, and who was promised is there. Every few times the recovery is
  * killed as well, at a random call of it, and the life after that is looked at.
  *
- * MERLON_CRASHES is the number of kills: without it, each call by which something leaves the process
- * (to a file, to a neighbour); with a number, that many, spread evenly over all calls of all kinds;
- * "all": each of these. MERLON_SEED repeats the random part.
+ * MERLON_CRASHES says at which calls: without it 300, spread over those by which something leaves the
+ * process (to a file, to a neighbour); "path": at each of these; "all": at each of whatever kind; a
+ * number: at so many, spread over all. MERLON_SEED repeats the random part.
  */
 #include "stage.h"
 #include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SEQ_USED_ELSEWHERE = 1 << 20, PAIRS_EVERY = 4, FAULTS_TOLD_MAX = 10 };
+enum { SEQ_USED_ELSEWHERE = 1 << 20, PAIRS_EVERY = 4, FAULTS_TOLD_MAX = 10, KILLS_DEFAULT = 300 };
 #define SEQ_FAR_AHEAD (UINT64_C(1) << 40)
 
 /* ---- the life that is killed ---- */
+
+static bool is_known(const struct stage *s, uint32_t card)
+{
+	return s->cards[card].keys != 0;
+}
 
 static enum stage_word first_subscribers(struct stage *s)
 {
@@ -42,7 +47,8 @@ static enum stage_word new_nodes(struct stage *s)
 	enum stage_word word = STAGE_OK;
 
 	for (uint32_t card = 0; card < 11 && word == STAGE_OK; card++)
-		word = stage_vectors(s, card, card % 4, (uint8_t)(1 + card % 5));
+		if (is_known(s, card))
+			word = stage_vectors(s, card, card % 4, (uint8_t)(1 + card % 5));
 	return word;
 }
 
@@ -84,22 +90,40 @@ static enum stage_word the_next_lease(struct stage *s)
 	return word;
 }
 
+/* Removed and there again: his numbers go on. */
+static enum stage_word one_who_comes_again(struct stage *s)
+{
+	enum stage_word word = stage_import(s, 12, 1, 0);
+
+	if (word == STAGE_OK)
+		word = stage_vectors(s, 12, 0, 5);
+	if (word == STAGE_OK)
+		word = stage_remove(s, 12);
+	if (word == STAGE_OK)
+		word = stage_import(s, 12, 1, 0);
+	return word == STAGE_OK ? stage_vectors(s, 12, 0, 2) : word;
+}
+
+/* Another key-encryption key: every row is sealed anew. */
+static enum stage_word another_kek(struct stage *s)
+{
+	return stage_rotate(s);
+}
+
 typedef enum stage_word scene(struct stage *s);
 static scene *const scenes[] = {first_subscribers, new_nodes, subscribers_from_elsewhere,
 	subscribers_far_ahead, new_nodes, a_resync_that_raises, a_resync_that_lowers,
-	several_at_once, keys_anew, new_nodes, the_next_lease};
-
-static bool is_known(const struct stage *s, uint32_t card)
-{
-	return s->cards[card].keys != 0;
-}
+	several_at_once, keys_anew, new_nodes, another_kek, one_who_comes_again, the_next_lease};
 
 static enum stage_word live(struct stage *s)
 {
 	enum stage_word word = STAGE_OK;
 
-	for (size_t i = 0; i < ARRAY_LEN(scenes) && word != STAGE_DEAD; i++)
+	for (size_t i = 0; i < ARRAY_LEN(scenes) && word == STAGE_OK; i++) {
 		word = scenes[i](s);
+		if (word == STAGE_REFUSED)
+			printf("scene %zu is refused\n", i + 1);
+	}
 	return word;
 }
 
@@ -119,8 +143,10 @@ static enum stage_word look(struct stage *s)
 }
 
 /* A life that must begin: its database is whole after whatever kill. */
+/* With the vault's root changed since: its keys come back wrapped anew, and have to be kept. */
 static enum stage_word begin_again(struct stage *s, bool is_plain, uint64_t kill_at)
 {
+	s->root = 2;
 	const enum stage_word word = stage_begin(s, is_plain, TRACED_ALL, kill_at);
 
 	s->faults.no_start += word == STAGE_REFUSED || (word == STAGE_DEAD && is_plain);
@@ -208,9 +234,9 @@ int main(int argc, char **argv)
 	}
 	stage_open(&s, argv[1]);
 	const uint64_t all = survey(&s, TRACED_ALL), path = survey(&s, TRACED_PATH);
-	const enum traced_which which = wanted == NULL ? TRACED_PATH : TRACED_ALL;
-	const uint64_t count =
-		wanted == NULL || strcmp(wanted, "all") == 0 ? 0 : strtoull(wanted, NULL, 10);
+	const bool is_path = wanted == NULL || strcmp(wanted, "path") == 0;
+	const enum traced_which which = is_path ? TRACED_PATH : TRACED_ALL;
+	const uint64_t count = wanted == NULL ? KILLS_DEFAULT : strtoull(wanted, NULL, 10);
 	const uint64_t stops = which == TRACED_ALL ? all : path;
 	printf("seed %llu: a life has %llu stops, %llu of them where something leaves the "
 	       "process\n",
@@ -226,11 +252,11 @@ int main(int argc, char **argv)
 			break;
 	}
 	printf("%llu kills at %llu entries and %llu exits, %llu of the recovery as well; %llu "
-	       "lives, %llu numbers, %llu resynchronisations\n",
+	       "lives, %llu numbers, %llu resynchronisations, %llu rows sealed anew\n",
 		(unsigned long long)t.kills, (unsigned long long)t.entries,
 		(unsigned long long)(t.kills - t.entries), (unsigned long long)t.pairs,
 		(unsigned long long)s.lives, (unsigned long long)t.numbers,
-		(unsigned long long)s.resyncs);
+		(unsigned long long)s.resyncs, (unsigned long long)s.resealed);
 	stage_print_faults(&s);
 	const bool is_good = stage_is_faultless(&s) && t.kills > 0;
 	stage_close(&s);

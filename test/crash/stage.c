@@ -20,7 +20,7 @@ enum { END_OCTETS = 1 << 20, PATIENCE_MS = 20000, DEADLINE_MS = 20000 };
 
 static char store_path[512], preload_path[512];
 
-static void die(const char *what)
+void stage_die(const char *what)
 {
 	fprintf(stderr, "stage: %s: %s\n", what, strerror(errno));
 	exit(1);
@@ -36,7 +36,7 @@ static void end_open(struct stage_end *e, int fd)
 	if (e->bytes == NULL)
 		e->bytes = malloc(END_OCTETS);
 	if (e->bytes == NULL)
-		die("malloc");
+		stage_die("malloc");
 }
 
 static void end_close(struct stage_end *e)
@@ -54,7 +54,7 @@ static void end_send(struct stage *s, struct stage_end *e, const struct ipc_fram
 
 	ipc_encode(&w, frame);
 	if (failed(writer_result(&w, &bytes)))
-		die("a frame is too long");
+		stage_die("a frame is too long");
 	(void)s;
 	/* Where nobody reads any more, the control channel is about to say so. */
 	for (size_t done = 0; done < bytes.len;) {
@@ -79,8 +79,8 @@ uint64_t stage_ask(struct stage *s, struct stage_end *e, uint16_t type, const st
 	return id;
 }
 
-static void end_answer(struct stage *s, struct stage_end *e, const struct ipc_frame *q,
-	struct err err, const struct writer *w)
+void stage_answer(struct stage *s, struct stage_end *e, const struct ipc_frame *q, struct err err,
+	const struct writer *w)
 {
 	end_send(s, e,
 		&(struct ipc_frame){.kind = IPC_ANSWER,
@@ -97,77 +97,13 @@ void stage_imsi(uint32_t card, char imsi[static IMSI_TEXT])
 	snprintf(imsi, IMSI_TEXT, "00101%010u", card);
 }
 
-static uint32_t card_of(const char *imsi)
+uint32_t stage_card(const char *imsi)
 {
 	const unsigned long card = strtoul(imsi + 5, NULL, 10);
 
 	if (card >= STAGE_CARDS)
-		die("a subscriber that nobody made");
+		stage_die("a subscriber that nobody made");
 	return (uint32_t)card;
-}
-
-struct span stage_sealed(const char *imsi, unsigned number, char text[static 64])
-{
-	snprintf(text, 64, "the sealed keys of %s, import %u", imsi, number);
-	return span_str(text);
-}
-
-/* ---- the vault, which records ---- */
-
-static void vault_vectors(struct stage *s, const struct ipc_frame *frame)
-{
-	static uint8_t buffer[AUC_VECTORS_OCTETS];
-	struct auth_vector vectors[AUTH_VECTORS_MAX] = {0};
-	struct auc_vectors_ask ask;
-	struct wire_fault fault = {0};
-	struct writer w = writer_of(SPAN_MUT_ARRAY(buffer));
-	char text[64];
-
-	if (failed(auc_vectors_ask_decode(frame->body, &ask, &fault)))
-		die("AUC_VECTORS does not decode");
-	const uint32_t card = card_of(ask.imsi);
-	bool is_theirs = false;
-	for (unsigned n = s->cards[card].keys; n <= STAGE_IMPORTS_MAX && !is_theirs; n++)
-		is_theirs = span_equal(ask.sealed, stage_sealed(ask.imsi, n, text));
-	s->faults.foreign += !is_theirs;
-	for (size_t i = 0; i < ask.count; i++) {
-		const uint64_t sqn = ask.sqn_first + i * ask.sqn_step;
-		numbers_add(&s->numbers, card, 0, sqn_seq(sqn));
-		memcpy(vectors[i].rand, &sqn, sizeof sqn);
-		vectors[i].res_len = 8;
-	}
-	s->vectors += ask.count;
-	auc_vectors_encode(&w, vectors, ask.count);
-	end_answer(s, &s->vault, frame, OK, &w);
-}
-
-static void vault_resync(struct stage *s, const struct ipc_frame *frame)
-{
-	uint8_t buffer[8];
-	struct auc_resync_ask ask;
-	struct wire_fault fault = {0};
-	struct writer w = writer_of(SPAN_MUT_ARRAY(buffer));
-
-	if (failed(auc_resync_ask_decode(frame->body, &ask, &fault)))
-		die("AUC_RESYNC does not decode");
-	s->resyncs++;
-	auc_u64_encode(&w, usim_sqn_ms(&s->cards[card_of(ask.imsi)].usim));
-	end_answer(s, &s->vault, frame, OK, &w);
-}
-
-static void on_vault_frame(struct stage *s, const struct ipc_frame *frame)
-{
-	const struct writer nothing = {0};
-
-	if (frame->kind != IPC_REQUEST)
-		return;
-	if (frame->type == AUC_VECTORS)
-		vault_vectors(s, frame);
-	else if (frame->type == AUC_RESYNC)
-		vault_resync(s, frame);
-	else
-		end_answer(s, &s->vault, frame, frame->type == PROC_STATUS ? OK : ERR(INPUT),
-			&nothing);
 }
 
 /* ---- the front and the importer ---- */
@@ -183,7 +119,7 @@ static void on_vectors(struct stage *s, struct stage_question *a, const struct i
 	if (failed(frame->err))
 		return;
 	if (failed(auc_vectors_decode(frame->body, vectors, &count, &fault)))
-		die("vectors do not decode");
+		stage_die("vectors do not decode");
 	for (size_t i = 0; i < count; i++) {
 		uint64_t sqn;
 		memcpy(&sqn, vectors[i].rand, sizeof sqn);
@@ -207,7 +143,7 @@ static void on_front_frame(struct stage *s, const struct ipc_frame *frame)
 	s->awaited_err = frame->err;
 	if (!failed(frame->err) && failed(auc_text_decode(frame->body, s->awaited_text,
 					   sizeof s->awaited_text, &fault)))
-		die("an MSISDN does not decode");
+		stage_die("an MSISDN does not decode");
 }
 
 static void on_import_frame(struct stage *s, const struct ipc_frame *frame)
@@ -216,6 +152,11 @@ static void on_import_frame(struct stage *s, const struct ipc_frame *frame)
 		return;
 	s->is_awaited_done = true;
 	s->awaited_err = frame->err;
+	if (frame->type == AUC_KEYS && !failed(frame->err)) {
+		struct auc_wrapped_keys again;
+		char texts[AUC_WRAPPED_KEYS_MAX][64];
+		stage_keys_take(s, frame->body, &again, texts); /* the importer's own vault */
+	}
 }
 
 static void on_control_frame(struct stage *s, const struct ipc_frame *frame)
@@ -223,6 +164,13 @@ static void on_control_frame(struct stage *s, const struct ipc_frame *frame)
 	struct wire_fault fault = {0};
 	struct proc_outcome outcome;
 
+	if (frame->kind == IPC_ANSWER && frame->type == PROC_QUERY &&
+		frame->request_id == s->awaited) {
+		if (failed(proc_outcome_decode(frame->body, &outcome, &fault)))
+			stage_die("an outcome does not decode");
+		s->is_awaited_done = true;
+		s->awaited_err = outcome.err;
+	}
 	if (frame->type != PROC_READY || failed(proc_outcome_decode(frame->body, &outcome, &fault)))
 		return;
 	s->is_ready = true;
@@ -251,7 +199,7 @@ static void end_read(struct stage *s, struct stage_end *e,
 	while (!failed(ipc_frame_size(span_of(e->bytes + done, e->len - done), &size)) &&
 		size != 0 && e->len - done >= size) {
 		if (failed(ipc_decode(span_of(e->bytes + done, size), &frame, &fault)))
-			die("a frame does not decode");
+			stage_die("a frame does not decode");
 		on_frame(s, &frame);
 		done += size;
 	}
@@ -272,7 +220,7 @@ void stage_turn(struct stage *s)
 	}
 	/* The vault first: what it was asked counts as issued whatever comes after. */
 	if (polls[1].revents != 0)
-		end_read(s, &s->vault, on_vault_frame);
+		end_read(s, &s->vault, stage_on_vault_frame);
 	if (polls[2].revents != 0)
 		end_read(s, &s->front, on_front_frame);
 	if (polls[3].revents != 0)
@@ -287,7 +235,7 @@ void stage_turn(struct stage *s)
 static void pair(int type, int fds[2])
 {
 	if (socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, fds) != 0)
-		die("socketpair");
+		stage_die("socketpair");
 }
 
 static void setup_send(struct stage *s)
@@ -302,7 +250,7 @@ static void setup_send(struct stage *s)
 	if (failed(settings_set(&settings, "database", "%s", s->database)) ||
 		failed(settings_set(&settings, "lease_ahead", "%d", STAGE_LEASE)) ||
 		failed(settings_set(&settings, "subscribers_max", "1000")))
-		die("settings");
+		stage_die("settings");
 	settings_encode(&settings, SPAN_MUT_ARRAY(bytes), &m.settings);
 	proc_setup_encode(&w, &m);
 	end_send(s, &s->control,
@@ -355,6 +303,7 @@ enum stage_word stage_begin(
 	end_open(&s->front, front[1]);
 	s->handover = handover[1];
 	s->vault.fd = s->import.fd = -1;
+	s->key_count = 0;
 	memset(s->asks, 0, sizeof s->asks);
 	traced_start(&s->process);
 	close(control[0]);
@@ -376,7 +325,7 @@ static void strike(struct stage *s)
 {
 	traced_join(&s->process);
 	while (s->vault.fd >= 0)
-		end_read(s, &s->vault, on_vault_frame);
+		end_read(s, &s->vault, stage_on_vault_frame);
 	while (s->front.fd >= 0)
 		end_read(s, &s->front, on_front_frame);
 	end_close(&s->control);
@@ -445,6 +394,7 @@ void stage_forget(struct stage *s)
 	memset(s->imports, 0, sizeof s->imports);
 	s->import_count = 0;
 	s->numbers.count = 0;
+	s->root = s->root_former = 1;
 	*s->clock = (struct crash_clock){0};
 }
 
@@ -460,17 +410,17 @@ void stage_open(struct stage *s, const char *build)
 	snprintf(s->folder, sizeof s->folder, "%s/merlon-crash-XXXXXX",
 		access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
 	if (mkdtemp(s->folder) == NULL || nobody == NULL || chmod(s->folder, 0755) != 0)
-		die(s->folder);
+		stage_die(s->folder);
 	snprintf(s->clock_file, sizeof s->clock_file, "%s/clock", s->folder);
 	const int fd = open(s->clock_file, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
 	if (fd < 0 || ftruncate(fd, sizeof *s->clock) != 0)
-		die(s->clock_file);
+		stage_die(s->clock_file);
 	s->clock = mmap(NULL, sizeof *s->clock, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	close(fd);
 	snprintf(s->database, sizeof s->database, "%s/auc", s->folder);
 	if (s->clock == MAP_FAILED || mkdir(s->database, 0700) != 0 ||
 		chown(s->database, nobody->pw_uid, nobody->pw_gid) != 0)
-		die(s->database);
+		stage_die(s->database);
 	snprintf(s->database, sizeof s->database, "%s/auc/auc.db", s->folder);
 }
 

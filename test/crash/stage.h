@@ -17,7 +17,8 @@
 #include "support/usim.h"
 #include "traced.h"
 
-enum { STAGE_CARDS = 24, STAGE_ASKS_MAX = 16, STAGE_IMPORTS_MAX = 4 };
+enum { STAGE_CARDS = 24, STAGE_ASKS_MAX = 16, STAGE_IMPORTS_MAX = 8 };
+enum { STAGE_SEALED = 58 };
 enum { STAGE_LEASE = 16 }; /* units that a lease reaches ahead: the least that the process takes */
 
 enum stage_word { STAGE_OK, STAGE_REFUSED, STAGE_DEAD };
@@ -34,6 +35,11 @@ struct stage_import {
 	uint32_t first, count;
 	uint64_t seq; /* used elsewhere; 0: none named */
 	bool is_told; /* its commit was answered OK */
+};
+
+/* A key-encryption key. Of two that were made under one id, the serial tells which. */
+struct stage_key {
+	uint32_t id, serial;
 };
 
 struct stage_end {
@@ -70,9 +76,13 @@ struct stage {
 	struct stage_import imports[STAGE_IMPORTS_MAX];
 	size_t import_count;
 	struct stage_faults faults;
-	uint64_t vectors, resyncs, lives;
+	uint64_t vectors, resyncs, resealed, lives;
+	uint32_t key_serials;
+	unsigned root, root_former; /* under which key-encryption keys are wrapped */
 	/* This life. */
 	struct traced process;
+	struct stage_key keys[AUC_WRAPPED_KEYS_MAX]; /* that the vault was given; ids rise */
+	size_t key_count;
 	bool is_dead, is_ready;
 	struct err ready_err;
 	char complaint[256];
@@ -104,6 +114,11 @@ enum stage_word stage_vectors(struct stage *s, uint32_t card, uint32_t node, uin
 /* The same for several at once: none waits for another. */
 enum stage_word stage_vectors_at_once(
 	struct stage *s, const uint32_t *cards, const uint32_t *nodes, size_t n);
+/* As the operator asks: `merlon subscriber remove`, `merlon auc rotate-kek` and others. */
+enum stage_word stage_query(struct stage *s, const char *verb, const char *argument);
+enum stage_word stage_remove(struct stage *s, uint32_t card);
+/* A new key-encryption key, and all rows sealed anew under it. */
+enum stage_word stage_rotate(struct stage *s);
 /* Another card in its place, which has seen that SEQ last. */
 void stage_replace_card(struct stage *s, uint32_t card, uint64_t seq);
 /* Both clocks go on. */

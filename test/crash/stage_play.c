@@ -1,10 +1,12 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 /* What the front and the importer ask, and what must hold of the answers. */
+#include "codec/proc_msg.h"
 #include "stage_inner.h"
 #include <stdio.h>
+#include <unistd.h>
 
-enum { TRIES_MAX = 20 };
+enum { TRIES_MAX = 20, LEASE_US = 3000 };
 
 /* ---- what is played ---- */
 
@@ -25,7 +27,9 @@ static enum stage_word import_rows(
 {
 	static struct auc_import import;
 	static uint8_t buffer[AUC_ROWS_OCTETS];
-	static char texts[STAGE_CARDS][64];
+	static uint8_t forms[STAGE_CARDS][STAGE_SEALED];
+	const struct stage_key key =
+		s->key_count == 0 ? (struct stage_key){0} : s->keys[s->key_count - 1];
 	struct writer w = writer_of(SPAN_MUT_ARRAY(buffer));
 
 	import.id = i->number;
@@ -37,7 +41,7 @@ static enum stage_word import_rows(
 			.algorithm = AUC_MILENAGE};
 		stage_imsi(first + n, row->imsi);
 		snprintf(row->msisdn, sizeof row->msisdn, "%u%010u", i->number, first + n);
-		row->sealed = stage_sealed(row->imsi, i->number, texts[n]);
+		row->sealed = stage_sealed(row->imsi, i->number, key, forms[n]);
 	}
 	auc_import_encode(&w, &import);
 	return await(s, &s->import, AUC_IMPORT_ROWS, &w);
@@ -55,7 +59,9 @@ enum stage_word stage_import(struct stage *s, uint32_t first, uint32_t count, ui
 		for (size_t ind = 0; ind < SQN_INDS; ind++)
 			s->cards[n].usim.seq_ms[ind] =
 				seq; /* what was used elsewhere, the card has seen */
-	enum stage_word word = import_rows(s, i, first, count / 2);
+	enum stage_word word = await(s, &s->import, AUC_KEYS, &(struct writer){0});
+	if (word == STAGE_OK && count > 1)
+		word = import_rows(s, i, first, count / 2);
 	if (word == STAGE_OK)
 		word = import_rows(s, i, first + count / 2, count - count / 2);
 	auc_u64_encode(&w, i->number);
@@ -102,6 +108,44 @@ enum stage_word stage_check_subscribers(struct stage *s)
 	return STAGE_OK;
 }
 
+/* ---- the operator ---- */
+
+enum stage_word stage_query(struct stage *s, const char *verb, const char *argument)
+{
+	uint8_t buffer[PROC_ARGUMENT_MAX + 2 * PROC_NAME_MAX + 16];
+	struct writer w = writer_of(SPAN_MUT_ARRAY(buffer));
+	struct proc_query m = {0};
+
+	snprintf(m.verb, sizeof m.verb, "%s", verb);
+	snprintf(m.argument, sizeof m.argument, "%s", argument);
+	proc_query_encode(&w, &m);
+	return await(s, &s->control, PROC_QUERY, &w);
+}
+
+enum stage_word stage_remove(struct stage *s, uint32_t card)
+{
+	char imsi[IMSI_TEXT];
+
+	stage_imsi(card, imsi);
+	s->cards[card].keys = 0; /* from here on he may have gone */
+	return stage_query(s, "remove", imsi);
+}
+
+enum stage_word stage_rotate(struct stage *s)
+{
+	const enum stage_word word = stage_query(s, "rotate-kek", "");
+	uint64_t rows = 0;
+
+	for (uint32_t card = 0; card < STAGE_CARDS; card++)
+		rows += s->cards[card].keys != 0;
+	rows += s->resealed;
+	while (word == STAGE_OK && !s->is_dead && s->resealed < rows)
+		stage_turn(s);
+	return s->is_dead ? STAGE_DEAD : word;
+}
+
+/* ---- vectors ---- */
+
 static struct stage_question *ask_vectors(
 	struct stage *s, uint32_t card, uint32_t node, uint8_t count, bool has_resync)
 {
@@ -143,8 +187,10 @@ static enum stage_word vectors_in_the_end(struct stage *s, uint32_t card, uint32
 		*is_refused = a->is_refused;
 		if (word == STAGE_REFUSED && a->err.kind != ERR_LIMIT)
 			break;
-		if (word == STAGE_REFUSED)
+		if (word == STAGE_REFUSED) { /* time for the disk as well: the next lease */
 			stage_wait_s(s, 2);
+			usleep(LEASE_US);
+		}
 	}
 	return word;
 }
