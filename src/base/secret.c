@@ -214,3 +214,17 @@ struct err secret_forbid_dumps(void)
 		return ERR(IO);
 	return OK;
 }
+
+struct err secret_lock_all(void)
+{
+	const struct rlimit all = {RLIM_INFINITY, RLIM_INFINITY};
+
+	if (!CAN_LOCK)
+		return OK;
+	/* Without the limit raised, what is taken after the rights are gone could not be had at
+	 * all. */
+	if (setrlimit(RLIMIT_MEMLOCK, &all) != 0 ||
+		mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) != 0)
+		return ERR(LIMIT);
+	return OK;
+}

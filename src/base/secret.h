@@ -57,3 +57,11 @@ static inline struct span_mut secret_span_mut(struct secret *s)
 
 /* Stops core dumps and ptrace by others of the same user for this process. */
 MUST_USE struct err secret_forbid_dumps(void);
+
+/*
+ * Keeps every page of this process, now and later, out of swap: for a vault, whose libraries hold round
+ * keys in ordinary memory. Raises RLIMIT_MEMLOCK, so it is to be called before rights are dropped.
+ * ERR_LIMIT where the system does not let it: then only secrets are locked. Pages are locked as
+ * they are touched. Does nothing under sanitizers and valgrind.
+ */
+MUST_USE struct err secret_lock_all(void);

@@ -7,6 +7,7 @@
 
 static struct process_setup setup;
 static struct settings settings;
+static bool is_memory_locked;
 
 struct serving {
 	const struct vault_kind *kind;
@@ -32,6 +33,7 @@ static struct err prepare(const struct vault_kind *kind, void **state, struct co
 	e = secret_forbid_dumps();
 	if (failed(e))
 		return complain(c, e, "cannot forbid core dumps");
+	is_memory_locked = !failed(secret_lock_all());
 	e = kind->open(state, &settings, c);
 	if (failed(e))
 		return complain(c, e, "cannot open the vault: %s", err_word(e));
@@ -62,6 +64,11 @@ int process_vault_main(int argc, char **argv, const struct vault_kind *kind)
 	log_end(&r);
 	if (failed(e))
 		_exit(PROCESS_EXIT_REFUSED);
+	if (!is_memory_locked) {
+		log_begin(&r, &log, LOG_WARN, "host", "memory_not_locked");
+		log_text(&r, "cause", "RLIMIT_MEMLOCK cannot be raised: round keys may be swapped");
+		log_end(&r);
+	}
 	e = channel_serve(setup.channels[0].fd, serve, &(struct serving){kind, state});
 	log_begin(&r, &log, failed(e) ? LOG_ERROR : LOG_INFO, "host", "channel_closed");
 	log_text(&r, "err", err_word(e));
