@@ -47,6 +47,7 @@ void auc_vault_close(struct auc_vault *v)
 	vault_random_close(&v->random);
 	secret_close(&v->scratch);
 	vault_keys_close(&v->keys);
+	vault_transports_close(&v->transports);
 	vault_roots_close(&v->roots);
 }
 
@@ -192,28 +193,33 @@ static struct err on_resync(struct auc_vault *v, struct span body, struct writer
 
 /* ---- sealing ---- */
 
-static struct err seal_row(struct auc_vault *v, struct auc_clear_row *row,
-	uint8_t out[static AUC_SEALED_MAX], struct span *sealed)
+/* What could not be computed with is not sealed either: ERR_INPUT. */
+static struct err seal_row(struct auc_vault *v, const struct vault_transport *transport,
+	struct auc_clear_row *row, uint8_t out[static AUC_SEALED_MAX], struct span *sealed)
 {
-	const struct err e = row->is_op ? auc_keys_derive_opc(&v->algorithms, &row->keys) : OK;
-
+	struct err e = vault_transport_decrypt(transport, &row->keys);
+	if (!failed(e) && auc_keys_refusal(&v->algorithms, &row->keys) != NULL)
+		e = ERR(INPUT);
+	if (!failed(e) && row->is_op)
+		e = auc_keys_derive_opc(&v->algorithms, &row->keys);
 	return failed(e) ? e : seal(v, row->imsi, &row->keys, out, sealed);
 }
 
 static struct err on_seal(struct auc_vault *v, struct span body, struct writer *answer)
 {
-	struct auc_clear_rows *rows = &scratch_of(v)->rows;
+	struct auc_clear_rows *clear = &scratch_of(v)->rows;
+	const struct vault_transport *transport = NULL;
 	struct span spans[AUC_ROWS_MAX];
 	struct wire_fault fault = {0};
 
-	struct err e = auc_clear_rows_decode(body, rows, &fault);
-	if (!failed(e) && rows->transport[0] != '\0')
-		e = ERR(ABSENT);
-	for (size_t i = 0; i < rows->count && !failed(e); i++)
-		e = seal_row(v, &rows->rows[i], sealed_out[i], &spans[i]);
+	struct err e = auc_clear_rows_decode(body, clear, &fault);
 	if (!failed(e))
-		auc_sealed_encode(answer, spans, rows->count);
-	secret_wipe(rows, sizeof *rows);
+		e = vault_transport_find(&v->transports, clear->transport, &transport);
+	for (size_t i = 0; i < clear->count && !failed(e); i++)
+		e = seal_row(v, transport, &clear->rows[i], sealed_out[i], &spans[i]);
+	if (!failed(e))
+		auc_sealed_encode(answer, spans, clear->count);
+	secret_wipe(clear, sizeof *clear);
 	forget(v);
 	return e;
 }

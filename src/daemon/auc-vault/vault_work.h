@@ -22,6 +22,7 @@
 #include "daemon/auc-vault/vault_limits.h"
 #include "daemon/auc-vault/vault_random.h"
 #include "daemon/auc-vault/vault_root.h"
+#include "daemon/auc-vault/vault_transport.h"
 
 enum auc_vault_role { AUC_VAULT_SERVES = 1, AUC_VAULT_IMPORTS = 2 };
 
@@ -31,9 +32,11 @@ struct auc_vault {
 	struct vault_keys keys;
 	struct vault_limits limits;
 	struct vault_random random;
+	struct vault_transports transports;
 	struct secret scratch; /* struct auc_vault_scratch: whatever is in clear */
 	struct entropy entropy;
-	struct auc_algorithms algorithms;
+	struct auc_algorithms algorithms; /* of its own constants none: see vault_profiles.h */
+	struct milenage_constants constants[AUC_PROFILES_MAX];
 };
 
 struct auc_vault_options {
@@ -43,7 +46,8 @@ struct auc_vault_options {
 	struct clock_port clock;
 };
 
-/* Opens all but the roots: add them afterwards. `v` stays where it is. */
+/* Opens all but the roots, transport keys and own constants: add them afterwards. `v` stays where it
+ * is. */
 MUST_USE struct err auc_vault_open(struct auc_vault *v, const struct auc_vault_options *options);
 void auc_vault_close(struct auc_vault *v);
 /* The 32 octets of a `kek_file`, the present or a former one: rows of the release before, which
