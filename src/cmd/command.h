@@ -93,5 +93,6 @@ int subscriber_list_command(const struct invocation *in);
 int subscriber_remove_command(const struct invocation *in);
 int subscriber_reset_sqn_command(const struct invocation *in);
 int subscriber_show_command(const struct invocation *in);
+int auc_token_key_command(const struct invocation *in);
 int audit_verify_command(const struct invocation *in);
 int bench_command(const struct invocation *in);

@@ -240,6 +240,16 @@ const struct command commands[] = {
 			"derivations with what they need and give.",
 		.options = auc_compute_options,
 		.option_count = AUC_COMPUTE_OPTIONS},
+	{.name = "auc token-key",
+		.syntax = "CONFIG",
+		.arguments_min = 1,
+		.arguments_max = 1,
+		.run = auc_token_key_command,
+		.help = "make the authentication centre's root key in its PKCS#11 token",
+		.text = "Makes the secret key that `auc.token` of CONFIG names: sensitive, not "
+			"extractable, for HMAC alone. Refuses where there is one: what is sealed "
+			"under it would be lost. Once, before the site is started first.",
+		OPTIONS(output)},
 	{.name = "tunnel rotate",
 		.syntax = "",
 		.run = tunnel_rotate_command,

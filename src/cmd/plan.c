@@ -89,16 +89,107 @@ static void vault_settings(struct pen *pen, const struct site *s)
 	put(pen, "kek_file", "%s", s->kek_file);
 }
 
+static void put_token(
+	struct pen *pen, const char *section, const struct site *s, const struct site_token *t)
+{
+	const struct {
+		const char *name, *text;
+	} rows[] = {{"module", t->module}, {"token", t->token}, {"key", t->key},
+		{"pin_file", t->pin_file}, {"user", s->user}};
+	char name[SETTING_NAME_MAX];
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		snprintf(name, sizeof name, "%s.%s", section, rows[i].name);
+		put(pen, name, "%s", rows[i].text);
+	}
+	snprintf(name, sizeof name, "%s.environment", section);
+	put_names(pen, name, t->environment, t->environment_count, NULL);
+}
+
+static void put_text(struct pen *pen, const char *name, const char *text)
+{
+	if (text != NULL)
+		put(pen, name, "%s", text);
+}
+
+/* What its keys are wrapped under, now and before. */
+static void put_roots(struct pen *pen, const struct site *s)
+{
+	const struct site_auc *auc = s->auc;
+
+	put_text(pen, "passphrase_file", auc->passphrase_file);
+	if (auc->token != NULL)
+		put_token(pen, "token", s, auc->token);
+	if (auc->passphrase_file == NULL && auc->token == NULL)
+		put(pen, "kek_file", "%s", s->kek_file);
+	put_text(pen, "kek_file_before", auc->kek_file_before);
+	put_text(pen, "passphrase_file_before", auc->passphrase_file_before);
+	if (auc->token_before != NULL)
+		put_token(pen, "token_before", s, auc->token_before);
+}
+
+static void put_profiles(struct pen *pen, const struct site_auc *auc)
+{
+	char name[SETTING_NAME_MAX];
+
+	for (size_t i = 0; i < auc->profiles_count; i++) {
+		const struct site_profile *p = &auc->profiles[i];
+		snprintf(name, sizeof name, "profiles.%zu.number", i);
+		put(pen, name, "%u", p->number);
+		snprintf(name, sizeof name, "profiles.%zu.r", i);
+		put(pen, name, "%u,%u,%u,%u,%u", p->r[0], p->r[1], p->r[2], p->r[3], p->r[4]);
+		snprintf(name, sizeof name, "profiles.%zu.c", i);
+		put(pen, name, "%s,%s,%s,%s,%s", p->c[0], p->c[1], p->c[2], p->c[3], p->c[4]);
+	}
+	if (auc->allow_xor != NULL)
+		put(pen, "allow_xor", "%s", *auc->allow_xor ? "true" : "false");
+}
+
+static void put_transport(struct pen *pen, size_t at, const struct site_transport_key *t)
+{
+	const struct {
+		const char *name, *text;
+	} rows[] = {{"name", t->name}, {"algorithm", t->algorithm}, {"key_file", t->key_file},
+		{"iv", t->iv}, {"kcv", t->kcv}, {"fields", t->fields_count == 2 ? "k,opc" : "k"}};
+	char name[SETTING_NAME_MAX];
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		snprintf(name, sizeof name, "transport.%zu.%s", at, rows[i].name);
+		put_text(pen, name, rows[i].text);
+	}
+}
+
+/* Not earlier than the store's own ceiling, so that the store is who says so. */
+static void put_limits(struct pen *pen, const struct site_auc *auc)
+{
+	const struct site_vault_limits *v = auc->vault;
+
+	if ((v == NULL || v->subscriber_burst == NULL) && auc->lease_ahead != NULL)
+		put(pen, "subscriber_burst", "%" PRIu64, 2 * *auc->lease_ahead);
+	if (v == NULL)
+		return;
+	put_count(pen, "rate_per_s", v->rate_per_s);
+	put_count(pen, "subscriber_burst", v->subscriber_burst);
+	put_count(pen, "subscriber_per_hour", v->subscriber_per_hour);
+	put_count(pen, "auts_burst", v->auts_burst);
+	put_count(pen, "auts_per_hour", v->auts_per_hour);
+}
+
 static void auc_vault_settings(struct pen *pen, const struct site *s)
 {
 	put(pen, "role", "serve");
-	vault_settings(pen, s);
+	put_roots(pen, s);
+	put_limits(pen, s->auc);
+	put_profiles(pen, s->auc);
 }
 
 static void auc_import_vault_settings(struct pen *pen, const struct site *s)
 {
 	put(pen, "role", "import");
-	vault_settings(pen, s);
+	put_roots(pen, s);
+	put_profiles(pen, s->auc);
+	for (size_t i = 0; i < s->auc->transport_keys_count; i++)
+		put_transport(pen, i, &s->auc->transport_keys[i]);
 }
 
 /* "10.9.0.1,10.8.0.0/16", or "-": a list in one word of a row. */

@@ -1,6 +1,7 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 #include "site.h"
+#include "codec/auc_msg.h"
 #include "codec/kms_msg.h"
 #include "host/conf.h"
 #include <arpa/inet.h>
@@ -25,6 +26,8 @@ enum { PATH_LENGTH_MAX = 1000, NAME_LENGTH_MAX = 63 };
 #define LIST_OPTIONAL(key, structure, entry, max)                                                  \
 	CYAML_FIELD_SEQUENCE(#key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct structure,     \
 		key, entry, 1, (max))
+#define LIST(key, structure, entry, max)                                                           \
+	CYAML_FIELD_SEQUENCE(#key, CYAML_FLAG_POINTER, struct structure, key, entry, 1, (max))
 #define CHOICE(key, structure, words)                                                              \
 	CYAML_FIELD_ENUM(#key, CYAML_FLAG_STRICT, struct structure, key, words, ARRAY_LEN(words))
 #define SECTION(key, structure, fields)                                                            \
@@ -80,8 +83,58 @@ static const cyaml_schema_field_t auc_peer_fields[] = {
 };
 static const cyaml_schema_value_t auc_peer_entry = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct site_auc_peer, auc_peer_fields)};
+static const cyaml_schema_value_t variable_entry = {
+	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, PATH_LENGTH_MAX)};
+static const cyaml_schema_field_t token_fields[] = {
+	TEXT(module, site_token, PATH_LENGTH_MAX),
+	TEXT(token, site_token, 32),
+	TEXT(key, site_token, NAME_LENGTH_MAX),
+	TEXT(pin_file, site_token, PATH_LENGTH_MAX),
+	LIST_OPTIONAL(environment, site_token, &variable_entry, SITE_TOKEN_VARIABLES_MAX),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_field_t vault_fields[] = {
+	COUNT_OPTIONAL(rate_per_s, site_vault_limits),
+	COUNT_OPTIONAL(subscriber_burst, site_vault_limits),
+	COUNT_OPTIONAL(subscriber_per_hour, site_vault_limits),
+	COUNT_OPTIONAL(auts_burst, site_vault_limits),
+	COUNT_OPTIONAL(auts_per_hour, site_vault_limits),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t short_entry = {
+	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, NAME_LENGTH_MAX)};
+static const cyaml_schema_field_t transport_key_fields[] = {
+	TEXT(name, site_transport_key, AUC_BATCH_TEXT - 1),
+	TEXT(algorithm, site_transport_key, NAME_LENGTH_MAX),
+	TEXT(key_file, site_transport_key, PATH_LENGTH_MAX),
+	TEXT_OPTIONAL(iv, site_transport_key, NAME_LENGTH_MAX),
+	TEXT_OPTIONAL(kcv, site_transport_key, NAME_LENGTH_MAX),
+	LIST(fields, site_transport_key, &short_entry, 2),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t transport_key_entry = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct site_transport_key, transport_key_fields)};
+static const cyaml_schema_value_t r_entry = {CYAML_VALUE_UINT(CYAML_FLAG_DEFAULT, uint8_t)};
+static const cyaml_schema_field_t profile_fields[] = {
+	NUMBER(number, site_profile),
+	LIST(r, site_profile, &r_entry, SITE_PROFILE_OUTS),
+	LIST(c, site_profile, &short_entry, SITE_PROFILE_OUTS),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t profile_entry = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct site_profile, profile_fields)};
 static const cyaml_schema_field_t auc_fields[] = {
 	SECTION(gsup, site_auc, endpoint_fields),
+	TEXT_OPTIONAL(passphrase_file, site_auc, PATH_LENGTH_MAX),
+	SECTION_OPTIONAL(token, site_auc, token_fields),
+	TEXT_OPTIONAL(kek_file_before, site_auc, PATH_LENGTH_MAX),
+	TEXT_OPTIONAL(passphrase_file_before, site_auc, PATH_LENGTH_MAX),
+	SECTION_OPTIONAL(token_before, site_auc, token_fields),
+	SECTION_OPTIONAL(vault, site_auc, vault_fields),
+	LIST_OPTIONAL(transport_keys, site_auc, &transport_key_entry, SITE_TRANSPORT_KEYS_MAX),
+	LIST_OPTIONAL(profiles, site_auc, &profile_entry, SITE_PROFILES_MAX),
+	CYAML_FIELD_BOOL_PTR(
+		"allow_xor", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct site_auc, allow_xor),
 	LIST_OPTIONAL(peers, site_auc, &auc_peer_entry, SITE_PEERS_MAX),
 	COUNT_OPTIONAL(rate_per_s, site_auc),
 	COUNT_OPTIONAL(lease_ahead, site_auc),
@@ -160,7 +213,7 @@ static const cyaml_schema_field_t site_fields[] = {
 	TEXT(state_folder, site, PATH_LENGTH_MAX),
 	TEXT(run_folder, site, 80), /* a Unix socket's path must fit: control.sock stands in it */
 	TEXT(user, site, NAME_LENGTH_MAX),
-	TEXT(kek_file, site, PATH_LENGTH_MAX),
+	TEXT_OPTIONAL(kek_file, site, PATH_LENGTH_MAX),
 	TEXT_OPTIONAL(log_level, site, 8),
 	SECTION_OPTIONAL(tls, site, tls_fields),
 	SECTION_OPTIONAL(peer, site, peer_fields),
@@ -311,6 +364,7 @@ static struct err check_identity_word(const struct sense *s, const char *key, co
 static struct err check_counts(const struct sense *s, const struct site *site)
 {
 	const struct site_auc *auc = site->auc;
+	const struct site_vault_limits *v = auc ? auc->vault : NULL;
 	const struct site_kms *kms = site->kms;
 	const struct site_gateway *g = site->gateway;
 	const struct site_qkd_protocol *p = site->qkd ? site->qkd->protocol : NULL;
@@ -328,6 +382,11 @@ static struct err check_counts(const struct sense *s, const struct site *site)
 		{"auc.resyncs_per_hour", auc ? auc->resyncs_per_hour : NULL, 1, 3600000},
 		{"auc.peers_max", auc ? auc->peers_max : NULL, 1, 4096},
 		{"auc.rate_per_s", auc ? auc->rate_per_s : NULL, 1, 1000000},
+		{"auc.vault.rate_per_s", v ? v->rate_per_s : NULL, 0, 1000000000},
+		{"auc.vault.subscriber_burst", v ? v->subscriber_burst : NULL, 0, 1 << 24},
+		{"auc.vault.subscriber_per_hour", v ? v->subscriber_per_hour : NULL, 0, 1 << 24},
+		{"auc.vault.auts_burst", v ? v->auts_burst : NULL, 0, 1 << 24},
+		{"auc.vault.auts_per_hour", v ? v->auts_per_hour : NULL, 0, 1 << 24},
 		{"qkd.block_bits", site->qkd ? site->qkd->block_bits : NULL, 10000, 167772},
 		{"qkd.protocol.eps_sec_exponent", p ? p->eps_sec_exponent : NULL, 1, 30},
 		{"qkd.protocol.eps_cor_exponent", p ? p->eps_cor_exponent : NULL, 1, 16},
@@ -461,6 +520,8 @@ static struct err check_numbers(const struct sense *s, const struct site *site)
 		e = check_protocol(s, site->qkd->protocol);
 	if (!failed(e) && site->auc != NULL)
 		e = check_auc_peers(s, site->auc);
+	if (!failed(e))
+		e = site_auc_check(site, s->path, s->check_files, s->c);
 	return failed(e) ? e : check_lists(s, site);
 }
 
@@ -537,6 +598,8 @@ static const char *type_word(const cyaml_schema_value_t *v)
 		return "list";
 	if (v->type == CYAML_ENUM)
 		return "choice";
+	if (v->type == CYAML_BOOL)
+		return "yes or no";
 	return "section";
 }
 

@@ -44,8 +44,47 @@ struct site_auc_peer {
 	uint64_t *rate_per_s, *burst, *vectors_max;
 };
 
+/* A key in a PKCS#11 token, the root of the authentication centre's keys. */
+struct site_token {
+	char *module, *token, *key, *pin_file;
+	char **environment; /* "NAME=VALUE" for the module */
+	unsigned environment_count;
+};
+
+struct site_vault_limits {
+	uint64_t *rate_per_s, *subscriber_burst, *subscriber_per_hour, *auts_burst, *auts_per_hour;
+};
+
+/* Under which a vendor of cards encrypted a batch's keys. */
+struct site_transport_key {
+	char *name, *algorithm, *key_file, *iv, *kcv; /* iv, kcv: NULL: none */
+	char **fields;
+	unsigned fields_count;
+};
+
+enum { SITE_PROFILE_OUTS = 5 };
+
+/* An operator's own MILENAGE constants. */
+struct site_profile {
+	uint8_t number;
+	uint8_t *r;
+	char **c;
+	unsigned r_count, c_count;
+};
+
+/* As auc-vault has room for them. */
+enum { SITE_TOKEN_VARIABLES_MAX = 4, SITE_TRANSPORT_KEYS_MAX = 16, SITE_PROFILES_MAX = 15 };
+
 struct site_auc {
 	struct site_endpoint *gsup;
+	/* The root of its keys: the site's kek_file, or one of these; and what it was before. */
+	char *passphrase_file, *kek_file_before, *passphrase_file_before;
+	struct site_token *token, *token_before;
+	struct site_vault_limits *vault;
+	struct site_transport_key *transport_keys;
+	struct site_profile *profiles;
+	unsigned transport_keys_count, profiles_count;
+	bool *allow_xor;
 	struct site_auc_peer *peers; /* none: whoever connects */
 	unsigned peers_count;
 	uint64_t *rate_per_s;
@@ -110,6 +149,10 @@ struct site {
 	struct site_kms *kms;
 	struct site_gateway *gateway;
 };
+
+/* site_auc.c: what the sections of the authentication centre's keys must be to each other. */
+MUST_USE struct err site_auc_check(
+	const struct site *s, const char *path, bool check_files, struct complaint *c);
 
 /* A whole, sensible site, or a complaint. `check_files`: also that every file named can be read. */
 MUST_USE struct err site_load(

@@ -14,8 +14,10 @@ static const struct {
 		       "the site."},
 	{"user", "User without rights that the processes become once their ports and files are "
 		 "open."},
-	{"kek_file", "Key-encryption key: 32 random octets, raw or hex, for root alone. It seals "
-		     "all keys that are stored."},
+	{"kek_file",
+		"Key-encryption key: 32 random octets, raw or hex, for root alone. All keys "
+		"that are stored are sealed under it. Needed, but by an auc with a root of its "
+		"own."},
 	{"log_level", "The least level that is logged: debug, info (default), notice, warn, error. "
 		      "Taken by a reload."},
 	{"tls", "Who this site is towards other sites: TLS between key stores, quantum links and "
@@ -35,6 +37,58 @@ static const struct {
 		     "an inside address."},
 	{"auc.gsup.address", "Address to listen on."},
 	{"auc.gsup.port", "Port to listen on; 4222 is usual."},
+	{"auc.passphrase_file",
+		"The root of the authentication centre's keys is a passphrase: one line of 12 to "
+		"1024 octets, for root alone. Instead of kek_file."},
+	{"auc.token", "The root is a key in a PKCS#11 token (an HSM). Instead of kek_file."},
+	{"auc.token.module", "The token's PKCS#11 library."},
+	{"auc.token.token", "Label of the token."},
+	{"auc.token.key", "Label of the secret key in it; `merlon auc token-key` makes it."},
+	{"auc.token.pin_file", "The user PIN, one line, for root alone."},
+	{"auc.token.environment",
+		"NAME=VALUE for the library, at most 4, such as where its own configuration is."},
+	{"auc.kek_file_before",
+		"The former root, while the root changes: what opens under it alone "
+		"is wrapped anew."},
+	{"auc.passphrase_file_before", "The former root, where that was a passphrase."},
+	{"auc.token_before", "The former root, where that was a token."},
+	{"auc.token_before.module", "As auc.token.module."},
+	{"auc.token_before.token", "As auc.token.token."},
+	{"auc.token_before.key", "As auc.token.key."},
+	{"auc.token_before.pin_file", "As auc.token.pin_file."},
+	{"auc.token_before.environment", "As auc.token.environment."},
+	{"auc.vault", "What the vault grants, whoever asks. 0: no limit."},
+	{"auc.vault.rate_per_s",
+		"Vectors a second of all subscribers, and as many at once. Default "
+		"1000000."},
+	{"auc.vault.subscriber_burst", "Vectors that one subscriber gets at once. Default 8192, or "
+				       "twice lease_ahead."},
+	{"auc.vault.subscriber_per_hour",
+		"Vectors an hour that one gets after that. Default 3600."},
+	{"auc.vault.auts_burst",
+		"AUTS of one subscriber that are looked at, at once. Default 256."},
+	{"auc.vault.auts_per_hour", "AUTS of one an hour after that. Default 360."},
+	{"auc.transport_keys",
+		"Keys under which vendors of cards encrypted K and OPc of a batch, at "
+		"most 16. Read by an import's vault alone."},
+	{"auc.transport_keys.name", "What an import calls it."},
+	{"auc.transport_keys.algorithm", "aes-128-ecb, aes-256-ecb, aes-128-cbc, aes-256-cbc, "
+					 "3des-ecb, 3des-cbc. 3DES: for old batches."},
+	{"auc.transport_keys.key_file", "The key, raw or hex, for root alone."},
+	{"auc.transport_keys.iv", "Of CBC, hex, the same for each field. Default zeros."},
+	{"auc.transport_keys.kcv",
+		"The first 3 octets of an encrypted block of zeros, hex: another "
+		"key is refused at the start."},
+	{"auc.transport_keys.fields",
+		"What is encrypted: [k], or [k, opc] (OP, TOP and TOPc alike)."},
+	{"auc.profiles", "An operator's own MILENAGE constants, at most 15. They must stay as the "
+			 "cards have them."},
+	{"auc.profiles.number", "1 to 15; an import names it."},
+	{"auc.profiles.r", "r1 to r5, in bits."},
+	{"auc.profiles.c", "c1 to c5, 32 hex digits each."},
+	{"auc.allow_xor",
+		"Whether test cards with the XOR algorithm may be imported and computed. It "
+		"hides no key. Default no."},
 	{"auc.peers", "Serving nodes that may connect, and what they may ask. Absent: whoever "
 		      "connects may ask for any IMSI. Taken by a reload."},
 	{"auc.peers.name",
