@@ -159,12 +159,15 @@ static void put_transport(struct pen *pen, size_t at, const struct site_transpor
 	}
 }
 
-/* Not earlier than the store's own ceiling, so that the store is who says so. */
+/* Not earlier than the store's own ceiling, so that the store is who says so: the vault's default is
+ * twice the store's. */
+enum { LEASE_AHEAD_USUAL = 4096 };
 static void put_limits(struct pen *pen, const struct site_auc *auc)
 {
 	const struct site_vault_limits *v = auc->vault;
 
-	if ((v == NULL || v->subscriber_burst == NULL) && auc->lease_ahead != NULL)
+	if ((v == NULL || v->subscriber_burst == NULL) && auc->lease_ahead != NULL &&
+		*auc->lease_ahead > LEASE_AHEAD_USUAL)
 		put(pen, "subscriber_burst", "%" PRIu64, 2 * *auc->lease_ahead);
 	if (v == NULL)
 		return;

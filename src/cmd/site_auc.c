@@ -72,12 +72,12 @@ static struct err check_hex(const struct auc_sense *s, const char *what, const c
 	if (text == NULL ||
 		(strlen(text) == digits && strspn(text, "0123456789abcdefABCDEF") == digits))
 		return OK;
-	return complain(s->c, ERR(INPUT), "%s: auc.transport_keys: %s: %s: %zu hex digits are expected",
-		s->path, name, what, digits);
+	return complain(s->c, ERR(INPUT),
+		"%s: auc.transport_keys: %s: %s: %zu hex digits are expected", s->path, name, what,
+		digits);
 }
 
-static struct err check_transport(
-	const struct auc_sense *s, const struct site_transport_key *t)
+static struct err check_transport(const struct auc_sense *s, const struct site_transport_key *t)
 {
 	const struct block_mode *mode = block_mode_find(t->algorithm);
 
@@ -118,8 +118,8 @@ static struct err check_profile(const struct auc_sense *s, const struct site_pro
 
 	if (p->number < 1 || p->number > SITE_PROFILES_MAX)
 		return complain(s->c, ERR(INPUT),
-			"%s: auc.profiles.number: a number from 1 to %d is expected: '%u'",
-			s->path, SITE_PROFILES_MAX, p->number);
+			"%s: auc.profiles.number: a number from 1 to %d is expected: '%u'", s->path,
+			SITE_PROFILES_MAX, p->number);
 	if (p->r_count != SITE_PROFILE_OUTS || p->c_count != SITE_PROFILE_OUTS)
 		return complain(s->c, ERR(INPUT),
 			"%s: auc.profiles: %u: five of r and five of c are expected", s->path,

@@ -62,7 +62,7 @@ static const struct {
 		"Vectors a second of all subscribers, and as many at once. Default "
 		"1000000."},
 	{"auc.vault.subscriber_burst", "Vectors that one subscriber gets at once. Default 8192, or "
-				       "twice lease_ahead."},
+				       "twice a lease_ahead above 4096."},
 	{"auc.vault.subscriber_per_hour",
 		"Vectors an hour that one gets after that. Default 3600."},
 	{"auc.vault.auts_burst",

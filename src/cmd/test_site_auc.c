@@ -10,15 +10,14 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#define HEAD                                                                                       \
-	"site: s\nstate_folder: /nowhere/s\nrun_folder: /run/merlon/s\nuser: nobody\n"
+#define HEAD "site: s\nstate_folder: /nowhere/s\nrun_folder: /run/merlon/s\nuser: nobody\n"
 #define KEK "kek_file: /nowhere/kek\n"
 #define AUC "auc:\n  gsup: { address: 127.0.0.1, port: 4222 }\n"
 #define TOKEN "{ module: /m.so, token: t, key: k, pin_file: /pin }"
 #define ZEROS "00000000000000000000000000000000"
 #define C5                                                                                         \
-	"[ \"" ZEROS "\", \"00000000000000000000000000000001\", "                                 \
-	"\"00000000000000000000000000000002\", \"00000000000000000000000000000004\", "            \
+	"[ \"" ZEROS "\", \"00000000000000000000000000000001\", "                                  \
+	"\"00000000000000000000000000000002\", \"00000000000000000000000000000004\", "             \
 	"\"00000000000000000000000000000008\" ]"
 
 static struct err load(const char *text, bool check_files, struct site **site, struct complaint *c)
@@ -73,7 +72,8 @@ static const struct {
 	{HEAD KEK AUC "  profiles:\n    - { number: 1, r: [ 64, 0, 32, 64 ], c: " C5 " }\n",
 		": auc.profiles: 1: five of r and five of c are expected"},
 	{HEAD KEK AUC "  profiles:\n    - { number: 1, r: [ 64, 0, 32, 64, 128 ], c: " C5 " }\n",
-		": auc.profiles: 1: r under 128, and no two pairs of r and c alike, are expected [TS "
+		": auc.profiles: 1: r under 128, and no two pairs of r and c alike, are expected "
+		"[TS "
 		"35.206 §5.3]"},
 	{HEAD KEK AUC "  profiles:\n    - { number: 1, r: [ 64, 0, 32, 64, 96 ], c: [ \"" ZEROS
 		      "\", \"0\", \"0\", \"0\", \"0\" ] }\n",
@@ -82,7 +82,8 @@ static const struct {
 		      "    - { number: 2, r: [ 64, 0, 32, 64, 96 ], c: " C5 " }\n",
 		": auc.profiles: stands twice: '2'"},
 	{HEAD KEK AUC "  vault: { subscriber_burst: 16777217 }\n",
-		": auc.vault.subscriber_burst: a number from 0 to 16777216 is expected: '16777217'"},
+		": auc.vault.subscriber_burst: a number from 0 to 16777216 is expected: "
+		"'16777217'"},
 };
 
 static void what_makes_no_sense_is_refused_with_its_key(void **state)
@@ -133,7 +134,7 @@ static const char *setting(
 }
 
 static const char full[] = HEAD AUC
-	"  lease_ahead: 100\n  token: { module: /m.so, token: t, key: k, pin_file: /pin, "
+	"  lease_ahead: 5000\n  token: { module: /m.so, token: t, key: k, pin_file: /pin, "
 	"environment: [ \"A=1\", \"B=2\" ] }\n"
 	"  kek_file_before: /old\n  vault: { rate_per_s: 5, auts_burst: 0 }\n  allow_xor: true\n"
 	"  transport_keys:\n    - { name: batch 7, algorithm: 3des-cbc, key_file: /k, fields: [ k, "
@@ -154,7 +155,7 @@ static const struct {
 	{"kek_file_before", "/old", "/old"},
 	{"rate_per_s", "5", NULL},
 	{"auts_burst", "0", NULL},
-	{"subscriber_burst", "200", NULL}, /* above what the lease grants */
+	{"subscriber_burst", "10000", NULL}, /* above what the lease grants */
 	{"allow_xor", "true", "true"},
 	{"profiles.0.number", "4", "4"},
 	{"profiles.0.r", "8,16,24,40,56", "8,16,24,40,56"},

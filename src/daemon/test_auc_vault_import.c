@@ -155,8 +155,7 @@ static void a_transport_key_that_makes_no_sense_is_refused_by_name(void **state)
 		assert_null(strstr(c.text, "0011223344"));
 		assert_int_equal(transports.count, 0);
 	}
-	struct vault_transport_setting good = {
-		"x", "aes-128-ecb", "", "", "k", "66e94b"};
+	struct vault_transport_setting good = {"x", "aes-128-ecb", "", "", "k", "66e94b"};
 	write_key("00000000000000000000000000000000\n");
 	snprintf(good.key_file, sizeof good.key_file, "%s", key_path);
 	for (int i = 0; i < VAULT_TRANSPORTS_MAX; i++) {
@@ -171,9 +170,10 @@ static void a_transport_key_that_makes_no_sense_is_refused_by_name(void **state)
 }
 
 /* Constants of an operator, not the standard's. [TS 35.206 §5.3] */
-#define C5 "00000000000000000000000000000000,00000000000000000000000000000001,"                    \
-	   "00000000000000000000000000000002,00000000000000000000000000000004,"                    \
-	   "00000000000000000000000000000018"
+#define C5                                                                                         \
+	"00000000000000000000000000000000,00000000000000000000000000000001,"                       \
+	"00000000000000000000000000000002,00000000000000000000000000000004,"                       \
+	"00000000000000000000000000000018"
 
 static void own_constants_come_from_settings(void **state)
 {
@@ -221,8 +221,8 @@ static void what_cannot_be_computed_with_is_not_sealed(void **state)
 	rows->rows[0].keys.profile = 3;
 	assert_int_equal(seal_rows(&f, rows, out, &sealed).kind, ERR_INPUT);
 	const struct vault_profile_setting profile = {3, "8,16,24,40,56", C5};
-	assert_false(failed(vault_profile_add(
-		&f.importing.algorithms, f.importing.constants, &profile, NULL)));
+	assert_false(failed(
+		vault_profile_add(&f.importing.algorithms, f.importing.constants, &profile, NULL)));
 	assert_false(failed(seal_rows(&f, rows, out, &sealed)));
 	rows = one_row("", false);
 	rows->rows[0].keys = (struct auc_keys){.algorithm = AUC_XOR, .k_len = 16};
