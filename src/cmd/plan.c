@@ -186,6 +186,12 @@ static void auc_vault_settings(struct pen *pen, const struct site *s)
 	put_profiles(pen, s->auc);
 }
 
+static void auc_import_settings(struct pen *pen, const struct site *s)
+{
+	if (s->auc->allow_xor != NULL)
+		put(pen, "allow_xor", "%s", *s->auc->allow_xor ? "true" : "false");
+}
+
 static void auc_import_vault_settings(struct pen *pen, const struct site *s)
 {
 	put(pen, "role", "import");
@@ -383,7 +389,7 @@ static const struct {
 	{"auc-store", "merlon-auc-store", 0, has_auc, auc_store_settings, {0}},
 	{"auc-vault", "merlon-auc-vault", ROW_VAULT, has_auc, auc_vault_settings, {"auc-store"}},
 	{"auc-front", "merlon-auc-front", 0, has_auc, auc_front_settings, {"auc-store"}},
-	{"auc-import", "merlon-auc-import", ROW_RUN_ONCE, has_auc, nothing_to_set, {"auc-store"}},
+	{"auc-import", "merlon-auc-import", ROW_RUN_ONCE, has_auc, auc_import_settings, {"auc-store"}},
 	{"auc-import-vault", "merlon-auc-vault", ROW_VAULT | ROW_RUN_ONCE, has_auc,
 		auc_import_vault_settings, {"auc-import"}},
 	{"kms-store", "merlon-kms-store", 0, has_kms, kms_store_settings, {"audit"}},

@@ -187,6 +187,7 @@ static void each_vault_gets_what_is_for_it(void **state)
 		must_be(settings[i].name, setting(plan, "auc-import-vault", settings[i].name),
 			settings[i].importing);
 	}
+	must_be("allow_xor", setting(plan, "auc-import", "allow_xor"), "true");
 	site_free(site);
 	free(plan);
 }
