@@ -186,7 +186,8 @@ static void a_missing_or_wrong_member_is_named(void **state)
 static void own_constants_change_what_they_should(void **state)
 {
 	(void)state;
-	holds(MILENAGE OPC_1 ",\"r\":[64,0,32,64,96]}", "\"ik\":\"f769bcd751044604127672711c6d3441\"");
+	holds(MILENAGE OPC_1 ",\"r\":[64,0,32,64,96]}",
+		"\"ik\":\"f769bcd751044604127672711c6d3441\"");
 	assert_false(failed(run(MILENAGE OPC_1 ",\"r\":[64,0,32,65,96]}")));
 	assert_null(strstr(answer(), "f769bcd751044604127672711c6d3441"));
 	assert_non_null(strstr(answer(), "\"ck\":\"b40ba9a3c58b2a05bbf0d987b21bf8cb\""));
@@ -195,7 +196,8 @@ static void own_constants_change_what_they_should(void **state)
 static void those_to_be_replaced_come_with_a_warning(void **state)
 {
 	(void)state;
-	holds("{\"algorithm\":\"comp128v2\"," SET_1 "}", "\"warning\":\"COMP128v2 is for migration");
+	holds("{\"algorithm\":\"comp128v2\"," SET_1 "}",
+		"\"warning\":\"COMP128v2 is for migration");
 	holds("{\"algorithm\":\"xor\"," SET_1 "}", "\"warning\":\"XOR is for test cards");
 	assert_false(failed(run(MILENAGE OPC_1 "}")));
 	assert_null(strstr(answer(), "warning"));
@@ -209,7 +211,8 @@ static void the_list_names_each_word_once(void **state)
 	(void)state;
 	for (; compute_list(count, &a); count++) {
 		assert_non_null(a.word);
-		assert_true(strlen(a.needs) + 1 < sizeof a.needs && strlen(a.gives) + 1 < sizeof a.gives);
+		assert_true(strlen(a.needs) + 1 < sizeof a.needs &&
+			    strlen(a.gives) + 1 < sizeof a.gives);
 		for (size_t j = 0; j < count; j++) {
 			assert_true(compute_list(j, &b));
 			assert_false(compute_word_equal(a.word, span_str(b.word)));

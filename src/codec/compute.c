@@ -317,14 +317,26 @@ static struct err member_set(
 	return failed(e) ? e : value_set(c, m, value, fault);
 }
 
+static struct err members_set(struct compute *c, yyjson_val *object, struct compute_fault *fault)
+{
+	yyjson_val *name, *value;
+	size_t at, count;
+	struct err e = OK;
+
+	yyjson_obj_foreach(object, at, count, name, value)
+	{
+		if (!failed(e))
+			e = member_set(c, name, value, fault);
+	}
+	return e;
+}
+
 struct err compute_decode(struct compute *c, struct span line, struct compute_fault *fault)
 {
 	/* Enough for any line of COMPUTE_LINE_MAX octets: yyjson takes at most 12 octets for one. */
 	static char pool[16 * COMPUTE_LINE_MAX + 4096];
 	yyjson_alc allocator;
-	yyjson_val *name;
-	size_t at, count;
-	struct err e = OK;
+	struct err e;
 
 	memset(c->is_given, 0, sizeof c->is_given);
 	memset(c->is_computed, 0, sizeof c->is_computed);
@@ -341,12 +353,8 @@ struct err compute_decode(struct compute *c, struct span line, struct compute_fa
 		e = refuse(fault, "", "column %zu: JSON is expected: %s", where.pos + 1, where.msg);
 	else if (!yyjson_is_obj(root))
 		e = refuse(fault, "", "a JSON object is expected");
-	yyjson_val *value;
-	yyjson_obj_foreach(root, at, count, name, value)
-	{
-		if (!failed(e))
-			e = member_set(c, name, value, fault);
-	}
+	else
+		e = members_set(c, root, fault);
 	secret_wipe(pool, sizeof pool < 16 * line.len + 1024 ? sizeof pool : 16 * line.len + 1024);
 	return e;
 }
