@@ -669,7 +669,8 @@ static struct err begin(struct process *p, struct complaint *c)
 		.vectors = {(uint32_t)s->settings.vectors_burst,
 			(uint32_t)s->settings.vectors_per_hour},
 		.resyncs = {(uint32_t)s->settings.resyncs_burst,
-			(uint32_t)s->settings.resyncs_per_hour}};
+			(uint32_t)s->settings.resyncs_per_hour},
+		.ind_idle_uses = IND_IDLE_USES};
 	const struct keyring_port port = {.ask = keyring_ask,
 		.changed = keyring_changed,
 		.wake = keyring_wake,

@@ -30,6 +30,7 @@ struct ledger_settings {
 	uint64_t ahead; /* SQN_AHEAD_DEFAULT */
 	uint32_t subscribers_max;
 	struct limit vectors, resyncs; /* of one subscriber; zero: as above */
+	uint64_t ind_idle_uses;        /* IND_IDLE_USES; 0: the oldest is given again at once */
 };
 
 struct ledger_counts {

@@ -142,6 +142,7 @@ static struct err memory_open(struct ledger *l, const struct ledger_settings *se
 {
 	l->vectors = limit_or(settings->vectors, LEDGER_VECTORS_BURST, LEDGER_VECTORS_PER_HOUR);
 	l->resyncs = limit_or(settings->resyncs, LEDGER_RESYNCS_BURST, LEDGER_RESYNCS_PER_HOUR);
+	l->inds.idle_uses = settings->ind_idle_uses;
 	l->memory_octets = register_octets(settings->subscribers_max);
 	void *memory = mmap(NULL, l->memory_octets, PROT_READ | PROT_WRITE,
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
