@@ -106,11 +106,6 @@ struct err vault_keys_find(struct vault_keys *keys, struct span sealed, struct e
 
 struct err vault_keys_newest(struct vault_keys *keys, struct envelope_key *key)
 {
-	/* Until stores load keys, what the release before sealed under goes on. */
-	if (keys->newest >= keys->count && keys->count > 0) {
-		*key = envelope_key_of(&keys->items[0]);
-		return OK;
-	}
 	if (keys->newest >= keys->count)
 		return ERR(STATE);
 	*key = envelope_key_of(&keys->items[keys->newest]);
