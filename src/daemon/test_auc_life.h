@@ -17,8 +17,22 @@ enum { LIFE_SUBSCRIBERS = 32, LIFE_AHEAD = 64, LIFE_BASE_S = 1800000000 };
 
 struct life_card {
 	struct usim usim;
-	bool may_refuse;   /* another card was put in its place: one AUTS is its right */
-	uint64_t promised; /* import whose keys are durable for sure; 0: never promised */
+	bool may_refuse; /* another card was put in its place: one AUTS is its right */
+	uint64_t
+		promised; /* import whose keys are durable for sure; 0: none, or he may be removed */
+	bool has_history; /* was a subscriber before: his numbers go on whatever an import says */
+};
+
+/* A key-encryption key. Of two that were made under one id, the serial tells which. */
+struct life_kek {
+	uint32_t id, serial;
+};
+
+/* What stands for sealed keys: an envelope's head (crypt/envelope.h), and by which import they came. */
+struct life_sealed {
+	uint8_t version, algorithm, kek_id[4];
+	uint8_t kek_serial[4], nonce[8];
+	uint8_t import[8], tag[16];
 };
 
 struct life {
@@ -29,6 +43,7 @@ struct life {
 	bool is_lost;
 	bool is_unsafe; /* nothing is synced */
 	const char *vfs;
+	struct life_kek kek; /* under which importers seal; id 0: none */
 	/* The world. */
 	struct numbers numbers;
 	struct life_card cards[LIFE_SUBSCRIBERS];
@@ -169,12 +184,11 @@ static inline struct err life_vectors(
 struct life_import {
 	struct life *life;
 	struct auc_import rows;
-	uint8_t sealed[AUC_ROWS_MAX][40];
+	struct life_sealed sealed[AUC_ROWS_MAX];
 	struct err err;
 };
 
-static inline void life_imported(
-	void *ctx, struct err err, const struct auc_import_result *result)
+static inline void life_imported(void *ctx, struct err err, const struct auc_import_result *result)
 {
 	struct life_import *i = ctx;
 
@@ -183,6 +197,7 @@ static inline void life_imported(
 	for (size_t n = 0; n < i->rows.count && !failed(err); n++) {
 		const uint32_t card = (uint32_t)strtoul(i->rows.rows[n].imsi + 5, NULL, 10);
 		i->life->cards[card].promised = i->rows.id;
+		i->life->cards[card].has_history = true;
 	}
 }
 
@@ -195,6 +210,26 @@ static inline void life_rows_kept(void *ctx, struct err err)
 		ledger_import_commit(i->life->ledger, i->rows.id, life_imported, i);
 }
 
+static inline struct life_sealed life_seal(struct life_kek kek, uint64_t import)
+{
+	struct life_sealed s = {.version = 1, .algorithm = 1};
+
+	for (int i = 0; i < 4; i++)
+		s.kek_id[i] = (uint8_t)(kek.id >> (24 - 8 * i));
+	memcpy(s.kek_serial, &kek.serial, sizeof s.kek_serial);
+	memcpy(s.import, &import, sizeof s.import);
+	return s;
+}
+
+static inline struct life_kek life_kek_of(const struct life_sealed *s)
+{
+	struct life_kek kek = {.id = (uint32_t)s->kek_id[0] << 24 | (uint32_t)s->kek_id[1] << 16 |
+				     (uint32_t)s->kek_id[2] << 8 | s->kek_id[3]};
+
+	memcpy(&kek.serial, s->kek_serial, sizeof kek.serial);
+	return kek;
+}
+
 /* One row more. What stands for sealed keys names the import. `seq`: used elsewhere; 0: none. */
 static inline void life_import_add(struct life_import *i, uint32_t card, uint64_t seq)
 {
@@ -203,9 +238,8 @@ static inline void life_import_add(struct life_import *i, uint32_t card, uint64_
 
 	*row = (struct auc_import_row){.has_sqn = seq != 0, .sqn = sqn_of(seq, 0)};
 	life_imsi(card, row->imsi);
-	memset(i->sealed[n], 0x5a, sizeof i->sealed[n]);
-	memcpy(i->sealed[n], &i->rows.id, sizeof i->rows.id);
-	row->sealed = SPAN_ARRAY(i->sealed[n]);
+	i->sealed[n] = life_seal(i->life->kek, i->rows.id);
+	row->sealed = span_of((const uint8_t *)&i->sealed[n], sizeof i->sealed[n]);
 }
 
 static inline void life_import(struct life_import *i)
@@ -214,15 +248,26 @@ static inline void life_import(struct life_import *i)
 	ledger_import_rows(i->life->ledger, &i->rows, life_rows_kept, i);
 }
 
-/* The import by which this subscriber has his keys; 0: he is not known. */
-static inline uint64_t life_keys_of(const struct life *life, uint32_t card)
+/* False: he is not known. */
+static inline bool life_sealed_of(const struct life *life, uint32_t card, struct life_sealed *out)
 {
 	char imsi[IMSI_TEXT];
-	uint64_t id = 0;
 
 	life_imsi(card, imsi);
 	const struct subscriber *s = ledger_find(life->ledger, imsi);
-	if (s != NULL)
-		memcpy(&id, ledger_sealed(life->ledger, s).at, sizeof id);
+	if (s == NULL)
+		return false;
+	memcpy(out, ledger_sealed(life->ledger, s).at, sizeof *out);
+	return true;
+}
+
+/* The import by which this subscriber has his keys; 0: he is not known. */
+static inline uint64_t life_keys_of(const struct life *life, uint32_t card)
+{
+	struct life_sealed sealed;
+	uint64_t id = 0;
+
+	if (life_sealed_of(life, card, &sealed))
+		memcpy(&id, sealed.import, sizeof id);
 	return id;
 }
