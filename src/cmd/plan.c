@@ -188,8 +188,13 @@ static void auc_vault_settings(struct pen *pen, const struct site *s)
 
 static void auc_import_settings(struct pen *pen, const struct site *s)
 {
+	uint64_t profiles = 0;
+
 	if (s->auc->allow_xor != NULL)
 		put(pen, "allow_xor", "%s", *s->auc->allow_xor ? "true" : "false");
+	for (size_t i = 0; i < s->auc->profiles_count; i++)
+		profiles |= UINT64_C(1) << (s->auc->profiles[i].number & 63);
+	put_count(pen, "profiles", profiles != 0 ? &profiles : NULL);
 }
 
 static void auc_import_vault_settings(struct pen *pen, const struct site *s)
@@ -389,7 +394,8 @@ static const struct {
 	{"auc-store", "merlon-auc-store", 0, has_auc, auc_store_settings, {0}},
 	{"auc-vault", "merlon-auc-vault", ROW_VAULT, has_auc, auc_vault_settings, {"auc-store"}},
 	{"auc-front", "merlon-auc-front", 0, has_auc, auc_front_settings, {"auc-store"}},
-	{"auc-import", "merlon-auc-import", ROW_RUN_ONCE, has_auc, auc_import_settings, {"auc-store"}},
+	{"auc-import", "merlon-auc-import", ROW_RUN_ONCE, has_auc, auc_import_settings,
+		{"auc-store"}},
 	{"auc-import-vault", "merlon-auc-vault", ROW_VAULT | ROW_RUN_ONCE, has_auc,
 		auc_import_vault_settings, {"auc-import"}},
 	{"kms-store", "merlon-kms-store", 0, has_kms, kms_store_settings, {"audit"}},

@@ -10,7 +10,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ASK_MS_MAX = 30000, PAGE_ROWS = 1000, LIST_DEFAULT = 100 };
+enum { ASK_MS_MAX = 30000, PAGE_ROWS = 1000, LIST_DEFAULT = 100, PAGE_TRIES = 6 };
+
+/* A store that writes much at the moment (an import has just ended) answers too late: what changes
+ * nothing is asked again. */
+static struct control_reply ask_store(const struct site_found *site, struct span body, int tries)
+{
+	struct control_reply reply = control_ask(site->socket, PROC_QUERY, body, -1, ASK_MS_MAX);
+
+	while (reply.err.kind == ERR_TIMEOUT && --tries > 0) {
+		control_reply_free(&reply);
+		reply = control_ask(site->socket, PROC_QUERY, body, -1, ASK_MS_MAX);
+	}
+	return reply;
+}
+
+static bool is_harmless(const char *verb)
+{
+	return strcmp(verb, "show") == 0 || strcmp(verb, "list") == 0 || strcmp(verb, "count") == 0;
+}
 
 yyjson_doc *subscriber_ask(
 	const struct site_found *site, const char *verb, const char *argument, int *code)
@@ -24,7 +42,7 @@ yyjson_doc *subscriber_ask(
 	snprintf(query.argument, sizeof query.argument, "%s", argument);
 	proc_query_encode(&w, &query);
 	struct control_reply reply =
-		control_ask(site->socket, PROC_QUERY, writer_span_done(&w), -1, ASK_MS_MAX);
+		ask_store(site, writer_span_done(&w), is_harmless(verb) ? PAGE_TRIES : 1);
 	*code = EXIT_OK;
 	if (!failed(reply.err))
 		doc = yyjson_read(reply.text, reply.len, 0);

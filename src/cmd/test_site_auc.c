@@ -188,6 +188,7 @@ static void each_vault_gets_what_is_for_it(void **state)
 			settings[i].importing);
 	}
 	must_be("allow_xor", setting(plan, "auc-import", "allow_xor"), "true");
+	must_be("profiles", setting(plan, "auc-import", "profiles"), "16");
 	site_free(site);
 	free(plan);
 }

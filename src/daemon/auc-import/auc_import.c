@@ -49,6 +49,7 @@ struct batch {
 struct import_settings {
 	char argument[512];
 	bool allow_xor;
+	uint64_t profiles; /* bits, by number */
 };
 
 static struct import {
@@ -288,16 +289,21 @@ static void complain_row(size_t column, const char *expected)
 	mistakes_add(&the.mistakes, the.source.line, column, "%s", expected);
 }
 
-/* What this site computes with. Which profiles of constants there are, its vault knows. */
+/* What this site computes with. Of its profiles of constants this process knows which there are. */
 static void keys_judge(const struct subscriber_row *row)
 {
-	const struct auc_algorithms here = {.is_xor_allowed = the.settings.allow_xor};
+	static const struct milenage_constants some;
+	struct auc_algorithms here = {.is_xor_allowed = the.settings.allow_xor};
 	const struct auc_keys *keys = &row->clear.keys;
-	const char *refusal = keys->profile == 0 ? auc_keys_refusal(&here, keys) : NULL;
+	const size_t column =
+		row->columns[keys->profile != 0 ? SUBSCRIBER_PROFILE : SUBSCRIBER_ALGORITHM];
 
+	for (size_t i = 1; i < AUC_PROFILES_MAX; i++)
+		here.profiles[i] = (the.settings.profiles >> i & 1) != 0 ? &some : NULL;
+	const char *refusal = auc_keys_refusal(&here, keys);
 	if (refusal != NULL)
-		mistakes_add(&the.mistakes, the.source.line, row->columns[SUBSCRIBER_ALGORITHM],
-			"another algorithm (%s)", refusal);
+		mistakes_add(&the.mistakes, the.source.line, column > 0 ? column : 1,
+			"an algorithm that is computed here (%s)", refusal);
 	if (auc_algorithm_warning(keys->algorithm) != NULL) {
 		the.is_warned[keys->algorithm] = true;
 		the.warnings++;
@@ -563,6 +569,7 @@ static void on_query(
 static const struct setting_row setting_rows[] = {
 	SETTING_ROW("argument", SETTING_TEXT, true, struct import_settings, argument),
 	SETTING_ROW("allow_xor", SETTING_BOOL, true, struct import_settings, allow_xor),
+	SETTING_ROW("profiles", SETTING_U64, true, struct import_settings, profiles),
 };
 
 static struct err start(struct process *p, struct complaint *c)
