@@ -70,7 +70,8 @@ static struct words rotated(struct words w, unsigned bits)
 		w.high << bits | w.low >> (64 - bits), w.low << bits | w.high >> (64 - bits)};
 }
 
-/* All that is worked with and has to be forgotten, in one place: it is wiped once. */
+/* All that is worked with and has to be forgotten, in one place: it is wiped once, at the end. It is
+ * not cleared before, which would cost a seventh of the whole: nothing is read that was not written. */
 struct work {
 	struct aes128 aes;
 	uint8_t temp[BLOCK], blocks[OUTS][BLOCK];
@@ -140,7 +141,7 @@ void milenage_compute(const struct milenage *m, const uint8_t rand[static MILENA
 	const uint8_t sqn[static MILENAGE_SQN], const uint8_t amf[static MILENAGE_AMF],
 	struct milenage_output *out)
 {
-	struct work w;
+	struct work w __attribute__((uninitialized));
 
 	begin(&w, m, rand);
 	save(w.blocks[0], first_input_of(&w, m, sqn, amf));
@@ -154,7 +155,7 @@ void milenage_compute(const struct milenage *m, const uint8_t rand[static MILENA
 void milenage_ak_star(const struct milenage *m, const uint8_t rand[static MILENAGE_RAND],
 	uint8_t ak_star[static 6])
 {
-	struct work w;
+	struct work w __attribute__((uninitialized));
 
 	begin(&w, m, rand);
 	save(w.blocks[4], input_of(&w, m, 4));
