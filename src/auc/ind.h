@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * Which IND a serving node has [TS 33.102 Annex C.1.1.1, C.3.4]: vectors for one node share one, so
+ * Which IND a serving node has [TS 33.102 Annex C.1.2, C.3.4]: vectors for one node share one, so
  * that a card which visits two nodes in turn takes the vectors of both, whatever their order.
  *
  * There are 32 INDs and perhaps more nodes: the one least recently used is given again, which is

@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * Sequence numbers without a write for each: SEQ = unit + DIF [TS 33.102 Annex C.1.2, partly
- * time-based].
+ * Sequence numbers without a write for each: SEQ = unit + DIF [TS 33.102 Annex C.1.1.3; C.3.1,
+ * partly time-based].
  *
  * A unit is one second of a clock that all subscribers share, and DIF the subscriber's durable,
  * signed offset to it. A subscriber's units only rise: max(last + 1, clock). `last` is kept in

@@ -55,7 +55,7 @@ static void nothing_is_taken_before_the_lease_is_durable(void **state)
 	assert_false(failed(sqn_take(&l, at_s(0), &s, 1, &seq)));
 }
 
-/* [TS 33.102 Annex C.1.2, partly time-based] */
+/* [TS 33.102 Annex C.1.1.3; C.3.1, partly time-based] */
 static void an_unused_subscriber_starts_at_one_and_follows_the_clock(void **state)
 {
 	const struct sqn_lease l = leased(at_s(0), 0, 4096);
@@ -180,7 +180,7 @@ static void the_end_of_43_bits_is_a_limit(void **state)
 
 /* ---- IND ---- */
 
-/* [TS 33.102 Annex C.1.1.1, C.3.4] */
+/* [TS 33.102 Annex C.1.2, C.3.4] */
 static void nodes_and_domains_have_their_own_ind_and_none_has_zero(void **state)
 {
 	struct ind_table t = {0};

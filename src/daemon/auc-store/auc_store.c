@@ -405,6 +405,7 @@ static void on_import_rows(struct job *j, struct span body)
 	for (size_t i = 0; i < import.count && !failed(e); i++)
 		if (!keyring_knows(&j->s->keyring, import.rows[i].sealed)) {
 			j->s->keks_unknown++;
+			e = ERR(STATE);
 		}
 	if (failed(e))
 		job_refuse(j, e);

@@ -51,10 +51,10 @@ static struct err add_row(const struct ledger *l, struct store_batch *b, uint64_
 	if (failed(e))
 		return e;
 	const struct store_value params[] = {STORE_I64_VALUE(LEDGER_SHARD),
-		STORE_I64_VALUE(l->lease.epoch), STORE_I64_VALUE(import_id),
-		STORE_TEXT_VALUE(row->imsi), STORE_BLOB_VALUE(row->sealed),
-		STORE_I64_VALUE(ledger_kek_of(row->sealed)), STORE_I64_VALUE(dif),
-		STORE_TEXT_VALUE(row->msisdn), STORE_I64_VALUE(row->algorithm)};
+		STORE_I64_VALUE(import_id), STORE_TEXT_VALUE(row->imsi),
+		STORE_BLOB_VALUE(row->sealed), STORE_I64_VALUE(ledger_kek_of(row->sealed)),
+		STORE_I64_VALUE(dif), STORE_TEXT_VALUE(row->msisdn),
+		STORE_I64_VALUE(row->algorithm)};
 	return store_batch_add(b, LEDGER_IMPORT_ROW, params, ARRAY_LEN(params));
 }
 

@@ -97,9 +97,11 @@ static const struct store_statement statements[LEDGER_STATEMENTS] = {
 		" AND NOT EXISTS (SELECT 1 FROM auc_subscriber WHERE shard = $1 AND kek = $3)"
 		" AND NOT EXISTS (SELECT 1 FROM auc_import_row WHERE shard = $1 AND kek = $3)"},
 	[LEDGER_IMPORT_CLEAR] = {"import_clear", "DELETE FROM auc_import_row WHERE shard = $1"},
+	/* Without a look at the epoch for each: what an owner who was replaced puts aside, nobody
+	 * takes; LEDGER_IMPORT_ALL looks. */
 	[LEDGER_IMPORT_ROW] = {"import_row",
 		"INSERT INTO auc_import_row (shard, import, imsi, sealed, kek, dif, msisdn, "
-		"algorithm) SELECT $1, $3, $4, $5, $6, $7, $8, $9 WHERE " IS_OWNER},
+		"algorithm) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"},
 	/* DIF is never lowered by an import: a card that is in use would see its numbers again. Who
 	 * was removed is there again; who is disabled stays so. */
 	[LEDGER_IMPORT_ALL] = {"import_all",

@@ -39,8 +39,7 @@ enum ledger_statement {
 	LEDGER_KEY_WRAP,    /* $2 epoch, $3 id, $4 wrapped */
 	LEDGER_KEY_DROP,    /* $2 epoch, $3 id; not where a row is sealed under it */
 	LEDGER_IMPORT_CLEAR, /* all rows that are kept aside */
-	LEDGER_IMPORT_ROW,   /* $2 epoch, $3 import, $4 imsi, $5 sealed, $6 kek, $7 dif, $8 msisdn,
-				$9 algorithm */
+	LEDGER_IMPORT_ROW,   /* $2 import, $3 imsi, $4 sealed, $5 kek, $6 dif, $7 msisdn, $8 algorithm */
 	LEDGER_IMPORT_ALL,   /* $2 epoch, $3 import, $4 now: aside -> subscribers */
 	LEDGER_STATEMENTS
 };
