@@ -91,6 +91,29 @@ static void rows_of_the_release_before_open_and_are_resealed(void **state)
 	close_vaults(&f);
 }
 
+static void before_a_key_is_loaded_nothing_is_sealed(void **state)
+{
+	struct fixture f, empty;
+	uint8_t before[AUC_SEALED_MAX], sealed[AUC_SEALED_MAX];
+	struct auth_vector v[AUTH_VECTORS_MAX];
+	struct span anew;
+
+	(void)state;
+	open_vaults(&f, 1, &VAULT_LIMITS_DEFAULT);
+	open_vault(&empty, 1);
+	const struct span s =
+		seal_as_before(&f, 1, "merlon/auc/subscriber/001010000000001", before);
+	const struct span t = seal(&empty, "001010000000001", false, sealed);
+	/* What the release before sealed opens all the same. */
+	assert_false(failed(compute(&f, "001010000000001", s, 1, v)));
+	assert_int_equal(reseal(&f, "001010000000001", s, before, &anew).kind, ERR_STATE);
+	/* Without any key at all: of a passphrase, say. */
+	vault_keys_close(&f.vault.keys);
+	assert_int_equal(compute(&f, "001010000000001", t, 1, v).kind, ERR_STATE);
+	close_vaults(&f);
+	close_vaults(&empty);
+}
+
 static void a_wrapped_key_opens_under_its_root_and_id_alone(void **state)
 {
 	struct fixture f, other;
@@ -239,6 +262,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rows_are_resealed_under_the_newest_key_while_all_open),
 		cmocka_unit_test(rows_of_the_release_before_open_and_are_resealed),
+		cmocka_unit_test(before_a_key_is_loaded_nothing_is_sealed),
 		cmocka_unit_test(a_wrapped_key_opens_under_its_root_and_id_alone),
 		cmocka_unit_test(a_former_root_opens_and_the_present_one_wraps_anew),
 		cmocka_unit_test(a_passphrase_is_a_root_and_its_salt_stands_in_the_wrapped_key),

@@ -18,7 +18,7 @@ static void a_subscriber_has_his_burst_and_then_his_rate(void **state)
 	struct auth_vector v[AUTH_VECTORS_MAX];
 
 	(void)state;
-	open_vaults(&f, 1, &limits);
+	open_limited(&f, 1, &limits);
 	const struct span of_a = seal(&f, "001010000000001", false, a);
 	const struct span of_b = seal(&f, "001010000000002", false, b);
 	assert_false(failed(compute(&f, "001010000000001", of_a, 5, v)));
@@ -52,7 +52,7 @@ static void all_together_have_one_rate(void **state)
 	struct auth_vector v[AUTH_VECTORS_MAX];
 
 	(void)state;
-	open_vaults(&f, 1, &limits);
+	open_limited(&f, 1, &limits);
 	const struct span s = seal(&f, "001010000000001", false, a);
 	assert_false(failed(compute(&f, "001010000000001", s, 5, v)));
 	assert_false(failed(compute(&f, "001010000000001", s, 3, v)));
@@ -72,7 +72,7 @@ static void auts_of_a_subscriber_are_limited_whether_right_or_wrong(void **state
 	struct span answer;
 
 	(void)state;
-	open_vaults(&f, 1, &limits);
+	open_limited(&f, 1, &limits);
 	struct auc_resync_ask ask = {
 		.imsi = "001010000000001", .sealed = seal(&f, "001010000000001", false, a)};
 	for (int i = 0; i < 5; i++) {

@@ -149,17 +149,23 @@ static inline struct err load_keys(struct auc_vault *v, struct kept *kept, size_
 	return OK;
 }
 
-/* A site with one key, loaded by both. */
-static inline void open_vault(struct fixture *f, uint8_t root)
+/* A site with limits of its own and one key, loaded by both. */
+static inline void open_limited(
+	struct fixture *f, uint8_t root, const struct vault_limits_settings *limits)
 {
 	struct kept kept = {0};
 	size_t anew;
 
-	open_vaults(f, root, &VAULT_LIMITS_DEFAULT);
+	open_vaults(f, root, limits);
 	assert_false(failed(make_key(&f->vault, root, &kept)));
 	assert_false(failed(load_keys(&f->vault, &kept, &anew)));
 	assert_int_equal(anew, 0);
 	assert_false(failed(load_keys(&f->importing, &kept, &anew)));
+}
+
+static inline void open_vault(struct fixture *f, uint8_t root)
+{
+	open_limited(f, root, &VAULT_LIMITS_DEFAULT);
 }
 
 /* Seals the keys of set 1 for `imsi`, given OP or OPc. */
