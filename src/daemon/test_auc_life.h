@@ -43,7 +43,8 @@ struct life {
 	bool is_lost;
 	bool is_unsafe; /* nothing is synced */
 	const char *vfs;
-	struct life_kek kek; /* under which importers seal; id 0: none */
+	uint64_t ind_idle_uses; /* ledger.h */
+	struct life_kek kek;    /* under which importers seal; id 0: none */
 	/* The world. */
 	struct numbers numbers;
 	struct life_card cards[LIFE_SUBSCRIBERS];
@@ -70,8 +71,9 @@ static inline void life_imsi(uint32_t card, char imsi[static IMSI_TEXT])
 /* False: it does not open. */
 static inline bool life_open(struct life *life, struct complaint *c)
 {
-	const struct ledger_settings settings = {
-		.ahead = LIFE_AHEAD, .subscribers_max = 2 * LIFE_SUBSCRIBERS};
+	const struct ledger_settings settings = {.ahead = LIFE_AHEAD,
+		.subscribers_max = 2 * LIFE_SUBSCRIBERS,
+		.ind_idle_uses = life->ind_idle_uses};
 	const struct store_settings on_disk = {.path = "auc.db",
 		.schema = &ledger_schema,
 		.vfs = life->vfs,

@@ -437,6 +437,7 @@ static void crash_many(struct census *sum, uint64_t seed, uint64_t lives, bool i
 	w = (struct world){.prop = prop_seeded(seed)};
 	w.life.disk = powerloss_open("auc-power", seed);
 	w.life.vfs = "auc-power";
+	w.life.ind_idle_uses = seed % 2 == 0 ? 0 : 100; /* taken from each other, or shared */
 	w.life.now.unix_ms = INT64_C(1000) * LIFE_BASE_S;
 	for (uint64_t i = 0; i < lives; i++) {
 		if (!live(&w, is_unsafe)) {

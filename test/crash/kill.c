@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 enum { SEQ_USED_ELSEWHERE = 1 << 20, PAIRS_EVERY = 4, FAULTS_TOLD_MAX = 10, KILLS_DEFAULT = 300 };
+enum { MISSED_MAX = 40 };
 #define SEQ_FAR_AHEAD (UINT64_C(1) << 40)
 
 /* ---- the life that is killed ---- */
@@ -241,15 +242,13 @@ int main(int argc, char **argv)
 	printf("seed %llu: a life has %llu stops, %llu of them where something leaves the "
 	       "process\n",
 		(unsigned long long)prop.seed, (unsigned long long)all, (unsigned long long)path);
-	/* Threads interleave as they like, so no two lives have just as many stops: on to where none is left. */
-	for (uint64_t i = 1;; i++) {
+	/* Threads interleave as they like: no two lives have just as many stops. On, until many in a row
+	 * have come to their end before the n-th. */
+	for (uint64_t i = 1, missed = 0; missed < MISSED_MAX && (count == 0 || i <= count); i++) {
 		const uint64_t n = count == 0 ? i
 					      : 1 + (i - 1) * stops / count +
 							prop_below(&prop, 1 + stops / count);
-		if (count != 0 && i > count)
-			break;
-		if (!kill_once(&s, which, n, &prop, &t) && count == 0)
-			break;
+		missed = kill_once(&s, which, n, &prop, &t) ? 0 : missed + 1;
 	}
 	printf("%llu kills at %llu entries and %llu exits, %llu of the recovery as well; %llu "
 	       "lives, %llu numbers, %llu resynchronisations, %llu rows sealed anew\n",
