@@ -398,6 +398,21 @@ void stage_forget(struct stage *s)
 	*s->clock = (struct crash_clock){0};
 }
 
+/* However the test ends: what a stage left. */
+static char folders[4][64];
+static size_t folder_count;
+
+static void clean(void)
+{
+	char command[128];
+
+	for (size_t i = 0; i < folder_count; i++) {
+		snprintf(command, sizeof command, "rm -rf %.63s", folders[i]);
+		if (system(command) != 0)
+			fprintf(stderr, "could not remove %s\n", folders[i]);
+	}
+}
+
 void stage_open(struct stage *s, const char *build)
 {
 	const struct passwd *nobody = getpwnam("nobody");
@@ -411,6 +426,10 @@ void stage_open(struct stage *s, const char *build)
 		access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
 	if (mkdtemp(s->folder) == NULL || nobody == NULL || chmod(s->folder, 0755) != 0)
 		stage_die(s->folder);
+	if (folder_count == 0)
+		atexit(clean);
+	assert(folder_count < ARRAY_LEN(folders));
+	memcpy(folders[folder_count++], s->folder, sizeof s->folder);
 	snprintf(s->clock_file, sizeof s->clock_file, "%s/clock", s->folder);
 	const int fd = open(s->clock_file, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
 	if (fd < 0 || ftruncate(fd, sizeof *s->clock) != 0)
@@ -426,15 +445,10 @@ void stage_open(struct stage *s, const char *build)
 
 void stage_close(struct stage *s)
 {
-	char command[128];
-
 	numbers_close(&s->numbers);
 	free(s->control.bytes);
 	free(s->front.bytes);
 	free(s->vault.bytes);
 	free(s->import.bytes);
 	munmap(s->clock, sizeof *s->clock);
-	snprintf(command, sizeof command, "rm -rf %s", s->folder);
-	if (system(command) != 0)
-		fprintf(stderr, "could not remove %s\n", s->folder);
 }
