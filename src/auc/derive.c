@@ -5,7 +5,7 @@
 #include "crypt/digest.h"
 #include <assert.h>
 
-/* A SUPI of 255 octets is an NAI at its longest [RFC 7542 §2.2]; names of networks are as long. */
+/* An NAI, which a SUPI may be, has at most 253 octets [RFC 7542 §2.3]; names of networks fit as well. */
 #define TEXT {1, 255}
 #define SQN_XOR_AK {6, 6}
 #define COUNT {4, 4}

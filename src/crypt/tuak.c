@@ -24,7 +24,7 @@ enum {
 	AT_PAD_END = 135
 };
 enum { OUT_CK = 32, OUT_IK = 64, OUT_AK = 96 };
-/* INSTANCE [TS 35.231 §6.2 to §6.6] */
+/* INSTANCE [TS 35.231 §6.1 to §6.5] */
 enum {
 	IS_F1_STAR = 0x80,
 	IS_F2345 = 0x40,

@@ -5,7 +5,7 @@
  * TUAK [TS 35.231]: the functions f1, f1*, f2, f3, f4, f5, f5* on the permutation Keccak-f[1600]:
  * the second algorithm set of 3GPP, with K of 128 or 256 bits.
  *
- * TOP is the operator's constant; TOPc, 32 octets, is made of it and of K [TS 35.231 §6.2] and is
+ * TOP is the operator's constant; TOPc, 32 octets, is made of it and of K [TS 35.231 §6.1] and is
  * what one subscriber has. The operator chooses lengths, and how often the permutation is applied
  * each time (`iterations`, usually 1).
  * Nothing here branches on, or looks up by, a secret: test_ct_tuak.c shows it. Lengths are public.
