@@ -31,6 +31,11 @@ static const struct {
 	{"serving_network", COMPUTE_snn},
 	{"sn_name", COMPUTE_snn},
 	{"network", COMPUTE_network_name},
+	{"ck'", COMPUTE_ck_prime},
+	{"ik'", COMPUTE_ik_prime},
+	{"res*", COMPUTE_res_star},
+	{"xres*", COMPUTE_res_star},
+	{"sqn_ak", COMPUTE_sqn_xor_ak},
 	{"access_network_identity", COMPUTE_network_name},
 	{"imsi", COMPUTE_supi},
 	{"eea", COMPUTE_enc_alg},
@@ -254,10 +259,13 @@ static struct err list_set(
 	char text[256] = "";
 	size_t at, count, len = 0;
 	yyjson_val *item;
+	struct err e = OK;
 
 	yyjson_arr_foreach(list, at, count, item)
 	{
 		int n = -1;
+		if (failed(e))
+			continue;
 		if (yyjson_is_str(item))
 			n = snprintf(text + len, sizeof text - len, "%s%s", at > 0 ? "," : "",
 				yyjson_get_str(item));
@@ -265,10 +273,14 @@ static struct err list_set(
 			n = snprintf(text + len, sizeof text - len, "%s%" PRIu64, at > 0 ? "," : "",
 				yyjson_get_uint(item));
 		if (n < 0 || (size_t)n >= sizeof text - len)
-			return refuse(fault, compute_rows[m].word, "five values are expected");
-		len += (size_t)n;
+			e = refuse(fault, compute_rows[m].word, "five values are expected");
+		else
+			len += (size_t)n;
 	}
-	return text_set(c, m, span_of(text, len), fault);
+	if (!failed(e))
+		e = text_set(c, m, span_of(text, len), fault);
+	secret_wipe(text, sizeof text); /* an operator's constants are not for everybody */
+	return e;
 }
 
 static struct err value_set(
@@ -283,6 +295,7 @@ static struct err value_set(
 		return number_set(c, m, yyjson_get_uint(value), fault);
 	if (yyjson_is_uint(value) && m == COMPUTE_id) {
 		snprintf(digits, sizeof digits, "%" PRIu64, yyjson_get_uint(value));
+		c->is_id_number = true;
 		return text_set(c, m, span_str(digits), fault);
 	}
 	if (yyjson_is_arr(value) && (m == COMPUTE_r || m == COMPUTE_c))
@@ -299,25 +312,55 @@ static bool is_skipped(struct span word)
 	return false;
 }
 
-static struct err member_set(
-	struct compute *c, yyjson_val *name, yyjson_val *value, struct compute_fault *fault)
+static bool is_answer(struct span word)
 {
-	const struct span word = json_text(name);
-	const enum compute_member m = compute_member_of(word);
-	char field[40] = "";
-
-	memcpy(field, word.at, word.len < sizeof field ? word.len : sizeof field - 1);
-	if (m == COMPUTE_NONE && is_skipped(word))
-		return OK;
-	if (m == COMPUTE_NONE)
-		return refuse(fault, field, "a member that is not known; --list names them all");
-	if (yyjson_is_null(value))
-		return OK; /* as if it were not there */
-	const struct err e = mark_given(c, m, fault);
-	return failed(e) ? e : value_set(c, m, value, fault);
+	for (size_t i = COMPUTE_NONE + 1; i < COMPUTE_MEMBERS_END; i++)
+		if (compute_word_equal(compute_rows[i].word, word))
+			return true;
+	return false;
 }
 
-static struct err members_set(struct compute *c, yyjson_val *object, struct compute_fault *fault)
+static struct err unknown(struct span word, struct compute_fault *fault)
+{
+	char field[40] = "";
+	size_t len = word.len < sizeof field ? word.len : sizeof field - 1;
+
+	if (is_skipped(word))
+		return OK;
+	while (len < word.len && len > 0 && (word.at[len] & 0xc0) == 0x80)
+		len--; /* not within a character */
+	memcpy(field, word.at, len);
+	return refuse(fault, field,
+		is_answer(word) ? "is an answer, and is not given"
+				: "a member that is not known; 'merlon help auc compute' names "
+				  "them all");
+}
+
+static struct err member_set(
+	struct compute *c, struct span word, yyjson_val *value, struct compute_fault *fault)
+{
+	const enum compute_member m = compute_member_of(word);
+
+	if (m == COMPUTE_NONE)
+		return unknown(word, fault);
+	if (yyjson_is_null(value))
+		return OK; /* as if it were not there */
+	struct err e = mark_given(c, m, fault);
+	if (failed(e))
+		return e;
+	e = value_set(c, m, value, fault);
+	if (failed(e))
+		c->is_given[m] = false; /* what stands there is of another line */
+	return e;
+}
+
+static bool comes_first(struct span word)
+{
+	return compute_word_equal("id", word) || compute_word_equal("algorithm", word);
+}
+
+static struct err members_set(
+	struct compute *c, yyjson_val *object, bool is_first, struct compute_fault *fault)
 {
 	yyjson_val *name, *value;
 	size_t at, count;
@@ -325,8 +368,9 @@ static struct err members_set(struct compute *c, yyjson_val *object, struct comp
 
 	yyjson_obj_foreach(object, at, count, name, value)
 	{
-		if (!failed(e))
-			e = member_set(c, name, value, fault);
+		const struct span word = json_text(name);
+		if (!failed(e) && comes_first(word) == is_first)
+			e = member_set(c, word, value, fault);
 	}
 	return e;
 }
@@ -341,6 +385,7 @@ struct err compute_decode(struct compute *c, struct span line, struct compute_fa
 	memset(c->is_given, 0, sizeof c->is_given);
 	memset(c->is_computed, 0, sizeof c->is_computed);
 	memset(c->is_implied, 0, sizeof c->is_implied);
+	c->is_id_number = false;
 	if (line.len > COMPUTE_LINE_MAX)
 		return refuse(
 			fault, "", "a line of at most %d octets is expected", COMPUTE_LINE_MAX);
@@ -354,7 +399,9 @@ struct err compute_decode(struct compute *c, struct span line, struct compute_fa
 	else if (!yyjson_is_obj(root))
 		e = refuse(fault, "", "a JSON object is expected");
 	else
-		e = members_set(c, root, fault);
+		e = members_set(c, root, true, fault);
+	if (!failed(e))
+		e = members_set(c, root, false, fault);
 	secret_wipe(pool, sizeof pool < 16 * line.len + 1024 ? sizeof pool : 16 * line.len + 1024);
 	return e;
 }
@@ -380,9 +427,9 @@ static void value_put(struct writer *w, const struct compute *c, size_t m)
 		put(w, text);
 		return;
 	case COMPUTE_TEXT:
-		put(w, "\"");
+		put(w, m == COMPUTE_id && c->is_id_number ? "" : "\"");
 		writer_span(w, span_of(c->octets[m], c->len[m]));
-		put(w, "\"");
+		put(w, m == COMPUTE_id && c->is_id_number ? "" : "\"");
 		return;
 	case COMPUTE_HEX:
 	case COMPUTE_SQN:
@@ -431,7 +478,7 @@ static void text_put(struct writer *w, const char *text)
 {
 	put(w, "\"");
 	for (; *text != '\0'; text++)
-		if (*text >= ' ' && *text != '"' && *text != '\\')
+		if ((uint8_t)*text >= ' ' && *text != 0x7f && *text != '"' && *text != '\\')
 			writer_u8(w, (uint8_t)*text);
 	put(w, "\"");
 }

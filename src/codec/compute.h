@@ -9,7 +9,9 @@
  *
  * A member's name is taken in any case, with or without '_' and '-': sqn_xor_ak, sqnXorAk, SQN-XOR-AK.
  * Other customary names are aliases. A name that is not known is refused, and so is one that comes
- * twice; comment, name, set, source and spec are skipped, id comes back in the answer.
+ * twice; comment, name, set, source and spec are skipped, id comes back in the answer, a number as a
+ * number. id and algorithm are read first, wherever they stand: a mistake in any other member is
+ * answered with the id, and does not hide an algorithm that is refused.
  *
  * Kinds: HEX, that many octets as hex digits; NUMBER, decimal or 0x…, kept in that many octets, the
  * highest first; SQN, twelve hex digits or a JSON number; TEXT; BOOL.
@@ -154,6 +156,7 @@ extern const struct compute_row compute_rows[COMPUTE_MEMBERS_END];
 struct compute {
 	bool is_given[COMPUTE_MEMBERS_END], is_computed[COMPUTE_MEMBERS_END];
 	bool is_implied[COMPUTE_MEMBERS_END]; /* a default: used, not told */
+	bool is_id_number;
 	uint8_t len[COMPUTE_MEMBERS_END];
 	uint8_t octets[COMPUTE_MEMBERS_END][COMPUTE_OCTETS_MAX];
 };

@@ -75,6 +75,7 @@ static void a_bad_line_is_refused_by_member(void **state)
 		{"{\"amf\":\"8000\",\"AMF\":\"8000\"}", "amf", "given twice"},
 		{"{\"op\":\"\",\"foo\":1}", "op", "32 hex digits"},
 		{"{\"foo\":1}", "foo", "not known"},
+		{"{\"mac_a\":\"00\"}", "mac_a", "an answer"},
 		{"{\"supi\":\"a\\\"b\"}", "supi", "without quotes"},
 		{"{\"supi\":\"\"}", "supi", "text of 1"},
 		{"{\"r\":[1,{}]}", "r", "five values"},
@@ -112,15 +113,41 @@ static void a_line_has_a_limit(void **state)
 
 static void an_error_comes_with_line_and_id(void **state)
 {
-	uint8_t text[400];
-	struct writer w = writer_of(SPAN_MUT_ARRAY(text));
+	static const struct {
+		const char *line, *said;
+	} rows[] = {
+		{"{\"id\":12,\"name\":\"skipped\",\"k\":\"\"}",
+			"{\"id\":12,\"error\":\"32 or 64 hex digits are expected\",\"line\":7,"
+			"\"field\":\"k\"}"},
+		{"{\"k\":\"\",\"id\":\"12\"}",
+			"{\"id\":\"12\",\"error\":\"32 or 64 hex digits are expected\",\"line\":7,"
+			"\"field\":\"k\"}"},
+		/* Its own id is not one: nor is that of the line before. */
+		{"{\"id\":[12]}",
+			"{\"error\":\"a string is expected\",\"line\":7,\"field\":\"id\"}"},
+		{"{\"k\":\"\"}", "{\"error\":\"32 or 64 hex digits are expected\",\"line\":7,"
+				 "\"field\":\"k\"}"},
+	};
 
 	(void)state;
-	assert_true(failed(decoded("{\"id\":12,\"name\":\"skipped\",\"k\":\"\"}")));
-	compute_encode_fault(&w, &c, &fault, 7);
-	writer_u8(&w, 0);
-	assert_string_equal((const char *)text, "{\"id\":\"12\",\"error\":\"32 or 64 hex digits "
-						"are expected\",\"line\":7,\"field\":\"k\"}");
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		uint8_t text[400];
+		struct writer w = writer_of(SPAN_MUT_ARRAY(text));
+		assert_true(failed(decoded(rows[i].line)));
+		compute_encode_fault(&w, &c, &fault, 7);
+		writer_u8(&w, 0);
+		assert_string_equal((const char *)text, rows[i].said);
+	}
+}
+
+/* A name of 40 octets whose 39th and 40th are one character: cut before it, or it is no UTF-8. */
+static void a_name_is_not_cut_within_a_character(void **state)
+{
+	(void)state;
+	assert_true(failed(decoded("{\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\u00e9\":1}")));
+	assert_string_equal(fault.field, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
+	assert_true(failed(decoded("{\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\u00e9\":1}")));
+	assert_string_equal(fault.field, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\u00e9");
 }
 
 static void every_member_has_a_name_of_its_own(void **state)
@@ -142,6 +169,7 @@ int main(void)
 		cmocka_unit_test(a_bad_line_is_refused_by_member),
 		cmocka_unit_test(a_line_has_a_limit),
 		cmocka_unit_test(an_error_comes_with_line_and_id),
+		cmocka_unit_test(a_name_is_not_cut_within_a_character),
 		cmocka_unit_test(every_member_has_a_name_of_its_own),
 	};
 
