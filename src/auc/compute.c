@@ -454,6 +454,7 @@ static struct err with_xor_2g(
 	return triplet_of(c, "xor-2g", xor_2g_compute, fault);
 }
 
+/* What it asks for does not matter. */
 static struct err with_comp128_v1(
 	const struct aes128_engine *engine, struct compute *c, struct compute_fault *fault)
 {
@@ -461,8 +462,7 @@ static struct err with_comp128_v1(
 	(void)c;
 	return compute_refuse(fault, M(algorithm),
 		"COMP128v1 is broken: K can be extracted from the card, over the air too; it is "
-		"not "
-		"computed here. Replace the card");
+		"not computed here. Replace the card");
 }
 
 static struct err with_comp128_v2(
@@ -566,14 +566,27 @@ static struct err card_first(
 	return compute_has(c, M(top)) || compute_has(c, M(topc)) ? with_tuak(engine, c, fault) : OK;
 }
 
+static struct span word_of(const struct compute *c)
+{
+	return span_of(c->octets[M(algorithm)], c->len[M(algorithm)]);
+}
+
+bool compute_refuses(const struct compute *c, struct compute_fault *fault)
+{
+	const struct algorithm *a = compute_has(c, M(algorithm)) ? algorithm_of(word_of(c)) : NULL;
+
+	return a != NULL && a->run == with_comp128_v1 && failed(with_comp128_v1(NULL, NULL, fault));
+}
+
 struct err compute_run(
 	const struct aes128_engine *engine, struct compute *c, struct compute_fault *fault)
 {
-	const struct span word = span_of(c->octets[M(algorithm)], c->len[M(algorithm)]);
-	struct err e = needs(c, M(algorithm), "anything", fault);
+	const struct span word = word_of(c);
+	struct err e = OK;
 
-	if (failed(e))
-		return e;
+	if (!compute_has(c, M(algorithm)))
+		return compute_refuse(fault, M(algorithm),
+			"an algorithm or a derivation is expected; --list names them all");
 	const struct algorithm *a = algorithm_of(word);
 	if (a != NULL) {
 		e = card_algorithm(engine, a, c, fault);

@@ -12,6 +12,10 @@
 #include "codec/compute.h"
 #include "crypt/aes128.h"
 
+/* Whether the algorithm is one that is refused whatever the other members are. To be asked before
+ * anything is said about those: a mistake in them must not hide the reason, which `fault` then has. */
+bool compute_refuses(const struct compute *c, struct compute_fault *fault);
+
 /* ERR_INPUT: `fault` says which member is missing or wrong. ERR_CRYPTO: libcrypto refused. */
 MUST_USE struct err compute_run(
 	const struct aes128_engine *engine, struct compute *c, struct compute_fault *fault);

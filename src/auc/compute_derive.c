@@ -1,5 +1,6 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
+#include "base/ct.h"
 #include "base/secret.h"
 #include "compute_rules.h"
 #include <assert.h>
@@ -232,13 +233,18 @@ static struct err sqn_concealed(struct compute *c, struct compute_fault *fault)
 {
 	uint8_t concealed[6];
 
-	if (compute_has(c, M(autn)) && !compute_has(c, M(sqn_xor_ak)))
-		return compute_put(
+	if (compute_has(c, M(autn))) {
+		const struct err e = compute_put(
 			c, M(sqn_xor_ak), span_of(c->octets[M(autn)], sizeof concealed), fault);
+		if (failed(e))
+			return e;
+	}
 	if (!compute_has(c, M(sqn)) || !compute_has(c, M(ak)))
 		return OK;
 	for (size_t i = 0; i < sizeof concealed; i++)
 		concealed[i] = c->octets[M(sqn)][i] ^ c->octets[M(ak)][i];
+	if (c->is_given[M(autn)] && !ct_equal(concealed, c->octets[M(autn)], sizeof concealed))
+		return compute_refuse(fault, M(autn), "is of another sqn or ak");
 	return compute_put(c, M(sqn_xor_ak), SPAN_ARRAY(concealed), fault);
 }
 
@@ -309,6 +315,22 @@ static void defaults(struct compute *c)
 		compute_imply(c, M(network_name), value_of(c, M(snn)));
 }
 
+/* CK, IK and RES of 256 bits, which TUAK can give, are no input of a derivation. The answer says
+ * that it lacks what was asked for. */
+static struct err left_out(
+	struct compute *c, const struct compute_rule *rule, struct compute_fault *fault)
+{
+	char text[COMPUTE_OCTETS_MAX];
+
+	if (c->is_computed[M(warning)])
+		return OK;
+	snprintf(text, sizeof text,
+		"%s, and what follows from it, is left out: CK, IK or RES has a size that %s does "
+		"not have",
+		compute_rows[rule->out[0]].word, derivations[rule->which].clause);
+	return compute_put(c, M(warning), span_str(text), fault);
+}
+
 static struct err rules_run(struct compute *c, bool is_eap, struct compute_fault *fault)
 {
 	for (size_t i = 0; i < compute_rule_count; i++) {
@@ -316,10 +338,10 @@ static struct err rules_run(struct compute *c, bool is_eap, struct compute_fault
 		if (rule->is_alone || c->is_computed[rule->out[0]] ||
 			(is_eap && rule->out[0] == M(kausf)) || missing_of(c, rule) != COMPUTE_NONE)
 			continue;
-		const struct err e = rule_run(c, rule, fault);
-		if (failed(e) && fault->text[0] != '\0')
-			return e;
-		if (failed(e) && e.kind != ERR_INPUT)
+		struct err e = rule_run(c, rule, fault);
+		if (failed(e) && e.kind == ERR_INPUT && fault->text[0] == '\0')
+			e = left_out(c, rule, fault);
+		if (failed(e))
 			return e;
 	}
 	return OK;
@@ -361,10 +383,28 @@ static void key_taken(struct compute *c, const uint8_t *needs, size_t count)
 	}
 }
 
+/* What can be given instead. */
+static const struct {
+	uint8_t member;
+	const char *others;
+} instead[] = {
+	{M(ck), "ck and ik, or key, or k with op or opc and rand"},
+	{M(ik), "ck and ik, or key, or k with op or opc and rand"},
+	{M(sqn_xor_ak), "sqn_xor_ak, or sqn and ak, or autn"},
+	{M(snn), "snn, or mcc and mnc"},
+	{M(snid), "snid, or mcc and mnc"},
+	{M(network_name), "network_name, or snn, or mcc and mnc"},
+	{M(ck_prime), "ck_prime and ik_prime, or ck, ik, sqn_xor_ak and network_name or snn"},
+	{M(ik_prime), "ck_prime and ik_prime, or ck, ik, sqn_xor_ak and network_name or snn"},
+};
+
 static struct err refuse_missing(size_t missing, const char *word, struct compute_fault *fault)
 {
-	return compute_refuse(fault, missing, "is expected for %s%s", word,
-		missing == M(sqn_xor_ak) ? ": sqn_xor_ak, or sqn and ak, or autn" : "");
+	for (size_t i = 0; i < ARRAY_LEN(instead); i++)
+		if (instead[i].member == missing)
+			return compute_refuse(
+				fault, missing, "is expected for %s: %s", word, instead[i].others);
+	return compute_refuse(fault, missing, "is expected for %s", word);
 }
 
 /* Only these are told. */
@@ -375,7 +415,7 @@ static void keep(struct compute *c, const uint8_t *members, size_t count)
 	for (size_t i = 0; i < count; i++)
 		is_kept[members[i]] = members[i] != COMPUTE_NONE;
 	is_kept[M(xres_star)] = is_kept[M(res_star)];
-	is_kept[M(algorithm)] = true;
+	is_kept[M(algorithm)] = is_kept[M(warning)] = true;
 	for (size_t m = 0; m < COMPUTE_MEMBERS_END; m++)
 		c->is_computed[m] = c->is_computed[m] && is_kept[m];
 }
@@ -416,10 +456,21 @@ static struct err from_kc(struct compute *c, struct compute_fault *fault)
 	return failed(e) ? e : compute_put(c, M(ik), SPAN_ARRAY(ik), fault);
 }
 
+static bool is_answered(const struct compute *c, const struct compute_special *special)
+{
+	for (size_t i = 0; i < COMPUTE_OUTS; i++)
+		if (special->gives[i] != COMPUTE_NONE && c->is_computed[special->gives[i]])
+			return true;
+	return false;
+}
+
 static struct err named_special(
 	struct compute *c, const struct compute_special *special, struct compute_fault *fault)
 {
 	const bool is_eap = strcmp(special->word, "eap_aka_prime") == 0;
+
+	if (special->needs[0] == M(ck))
+		key_taken(c, special->needs, 2);
 	struct err e = compute_chain(c, is_eap, fault);
 
 	for (size_t i = 0; i < COMPUTE_OUTS && !failed(e); i++)
@@ -429,9 +480,13 @@ static struct err named_special(
 		return e;
 	e = special->word[0] == 'c' && special->needs[0] == M(kc) ? from_kc(c, fault)
 								  : compute_triplet(c, fault);
-	if (!failed(e))
-		keep(c, special->gives, COMPUTE_OUTS);
-	return e;
+	if (failed(e))
+		return e;
+	if (!is_answered(c, special))
+		return compute_refuse(fault, special->needs[0], "a size is expected that %s has",
+			special->clause);
+	keep(c, special->gives, COMPUTE_OUTS);
+	return OK;
 }
 
 struct err compute_named(struct compute *c, struct span word, struct compute_fault *fault)

@@ -182,6 +182,109 @@ static void a_missing_or_wrong_member_is_named(void **state)
 	}
 }
 
+#define NOUGHT_16 "00000000000000000000000000000000"
+#define NOUGHT_32 NOUGHT_16 NOUGHT_16
+
+/* Nothing computed is an answer for nobody. */
+static void a_size_that_nothing_follows_from_is_told(void **state)
+{
+	static const struct {
+		const char *line, *field;
+	} rows[] = {
+		{"{\"algorithm\":\"c2\",\"res\":\"" NOUGHT_32 "\"}", "res"},
+		{"{\"algorithm\":\"c3\",\"ck\":\"" NOUGHT_32 "\",\"ik\":\"" NOUGHT_32 "\"}", "ck"},
+		{"{\"algorithm\":\"5g_aka\",\"ck\":\"" NOUGHT_32 "\",\"ik\":\"" NOUGHT_32
+		 "\",\"snn\":\"5G:x\",\"sqn_xor_ak\":\"000000000000\",\"rand\":\"" NOUGHT_16
+		 "\",\"res\":\"00000000\"}",
+			"ck"},
+		{"{\"algorithm\":\"kasme\",\"ck\":\"" NOUGHT_32 "\",\"ik\":\"" NOUGHT_32
+		 "\",\"snid\":\"00f110\",\"sqn_xor_ak\":\"000000000000\"}",
+			"ck"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		assert_int_equal(run(rows[i].line).kind, ERR_INPUT);
+		assert_string_equal(fault.field, rows[i].field);
+		assert_non_null(strstr(fault.text, "size"));
+	}
+	holds("{\"algorithm\":\"tuak\"," SET_1 SQN_1 ",\"topc\":\"" NOUGHT_32
+	      "\",\"ck_bits\":256,\"snid\":\"00f110\"}",
+		"\"warning\":\"kasme, and what follows from it, is left out");
+	assert_null(strstr(answer(), "\"kasme\":"));
+	holds("{\"algorithm\":\"5g_aka\",\"key\":\"" NOUGHT_32 "\",\"snn\":\"5G:x\",\"sqn_xor_ak\":"
+	      "\"000000000000\",\"rand\":\"" NOUGHT_16 "\",\"res\":\"" NOUGHT_32 "\"}",
+		"\"warning\":\"res_star, and what follows from it, is left out");
+	assert_false(failed(run("{\"algorithm\":\"tuak\"," SET_1 SQN_1 ",\"topc\":\"" NOUGHT_32
+				"\",\"ck_bits\":256}")));
+	assert_null(strstr(answer(), "warning"));
+}
+
+/* AUTN, SQN xor AK, and SQN with AK say the same in three ways. */
+static void concealed_numbers_that_disagree_are_refused(void **state)
+{
+#define KAUSF "{\"algorithm\":\"kausf\",\"key\":\"" NOUGHT_32 "\",\"snn\":\"5G:x\""
+#define AUTN                                                                                       \
+	",\"autn\":\"010203040506"                                                                 \
+	"80000000000000000000"                                                                     \
+	"\""
+	(void)state;
+	assert_false(failed(run(KAUSF AUTN ",\"sqn_xor_ak\":\"010203040506\"}")));
+	assert_int_equal(run(KAUSF AUTN ",\"sqn_xor_ak\":\"010203040507\"}").kind, ERR_INPUT);
+	assert_string_equal(fault.field, "sqn_xor_ak");
+	assert_false(failed(run(KAUSF AUTN ",\"sqn\":0,\"ak\":\"010203040506\"}")));
+	assert_int_equal(run(KAUSF AUTN ",\"sqn\":0,\"ak\":\"010203040507\"}").kind, ERR_INPUT);
+	assert_string_equal(fault.field, "autn");
+#undef KAUSF
+#undef AUTN
+}
+
+/* Whoever still has such cards is to read why, not which digit is wrong. */
+static void comp128v1_is_refused_before_all_else(void **state)
+{
+	static const char *const lines[] = {
+		"{\"algorithm\":\"comp128v1\"}",
+		"{\"algorithm\":\"COMP128V1\",\"k\":\"23\",\"rand\":1}",
+		"{\"foo\":1,\"k\":\"465b\",\"algorithm\":\"comp128\"}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+		fault = (struct compute_fault){0};
+		const struct err e = compute_decode(&c, span_str(lines[i]), &fault);
+		assert_int_equal(failed(e), i > 0);
+		assert_true(compute_refuses(&c, &fault));
+		assert_string_equal(fault.field, "algorithm");
+		assert_non_null(strstr(fault.text, "broken"));
+	}
+	assert_true(failed(run("{\"k\":\"23\",\"algorithm\":\"comp128v2\"}")));
+	assert_false(compute_refuses(&c, &fault));
+	assert_true(failed(run("{\"k\":\"23\"}"))); /* c has the algorithm of the line before */
+	assert_false(compute_refuses(&c, &fault));
+}
+
+/* [RFC 9048 §3.3]: whatever the name is written like; and what to give for what is not there. */
+static void eap_aka_prime_is_found_by_its_names(void **state)
+{
+	static const char *const words[] = {
+		"eap_aka_prime", "eap-aka-prime", "EAP-AKA'", "EapAkaPrime"};
+	char line[400];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+		snprintf(line, sizeof line,
+			"{\"algorithm\":\"%s\",\"ck'\":\"" NOUGHT_16 "\",\"ik'\":\"" NOUGHT_16
+			"\",\"identity\":\"0123\"}",
+			words[i]);
+		holds(line, "\"emsk\":\"");
+	}
+	assert_int_equal(run("{\"algorithm\":\"eap_aka_prime\",\"ck\":\"" NOUGHT_16
+			     "\",\"ik\":\"" NOUGHT_16 "\",\"identity\":\"0123\"}")
+				 .kind,
+		ERR_INPUT);
+	assert_non_null(strstr(fault.text, "network_name or snn"));
+}
+
 /* [TS 35.206 §5.3] */
 static void own_constants_change_what_they_should(void **state)
 {
@@ -231,6 +334,10 @@ int main(void)
 		cmocka_unit_test(auts_is_made_and_opened),
 		cmocka_unit_test(what_disagrees_is_refused),
 		cmocka_unit_test(a_missing_or_wrong_member_is_named),
+		cmocka_unit_test(a_size_that_nothing_follows_from_is_told),
+		cmocka_unit_test(concealed_numbers_that_disagree_are_refused),
+		cmocka_unit_test(comp128v1_is_refused_before_all_else),
+		cmocka_unit_test(eap_aka_prime_is_found_by_its_names),
 		cmocka_unit_test(own_constants_change_what_they_should),
 		cmocka_unit_test(those_to_be_replaced_come_with_a_warning),
 		cmocka_unit_test(the_list_names_each_word_once),

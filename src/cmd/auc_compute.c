@@ -87,27 +87,36 @@ static struct err options_taken(
 	return e;
 }
 
+/* The one refusal that comes before any other; then what was wrong already; then the computation. */
+static struct err computed(struct compute *c, struct err e, struct compute_fault *fault)
+{
+	if (compute_refuses(c, fault))
+		return ERR(INPUT);
+	return failed(e) ? e : compute_run(aes128_engine(), c, fault);
+}
+
 static int from_options(const struct invocation *in, struct compute *c, bool is_json)
 {
 	static uint8_t answer[COMPUTE_ANSWER_MAX];
 	struct writer w = writer_of(SPAN_MUT_ARRAY(answer));
 	struct compute_fault fault = {0};
 
-	struct err e = options_taken(in, c, &fault);
-	if (!failed(e))
-		e = compute_run(aes128_engine(), c, &fault);
+	const struct err e = computed(c, options_taken(in, c, &fault), &fault);
 	if (failed(e))
 		return fail(e.kind == ERR_INPUT ? EXIT_USAGE : exit_code_of(e),
-			"auc compute: --%s: %s", fault.field, fault.text);
-	if (!is_json) {
+			"auc compute: %s%s%s%s", fault.field[0] != '\0' ? "--" : "", fault.field,
+			fault.field[0] != '\0' ? ": " : "", fault.text);
+	if (is_json) {
+		compute_encode_answer(&w, c);
+		writer_u8(&w, '\n');
+		fwrite(answer, 1, w.len, stdout);
+		secret_wipe(answer, w.len);
+	} else {
 		print_table(c);
-		return EXIT_OK;
 	}
-	compute_encode_answer(&w, c);
-	writer_u8(&w, '\n');
-	fwrite(answer, 1, w.len, stdout);
-	secret_wipe(answer, w.len);
-	return EXIT_OK;
+	return fflush(stdout) == 0 && !ferror(stdout)
+		       ? EXIT_OK
+		       : fail(EXIT_FAILED, "auc compute: writing failed");
 }
 
 /* ---- from lines ---- */
@@ -135,9 +144,7 @@ static void answer(struct lines *l, struct span line)
 
 	if (sizeof l->out - l->w.len < COMPUTE_ANSWER_MAX)
 		flush(l);
-	struct err e = compute_decode(&l->c, line, &fault);
-	if (!failed(e))
-		e = compute_run(aes128_engine(), &l->c, &fault);
+	const struct err e = computed(&l->c, compute_decode(&l->c, line, &fault), &fault);
 	if (failed(e)) {
 		l->faults++;
 		compute_encode_fault(&l->w, &l->c, &fault, l->line);
