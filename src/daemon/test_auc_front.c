@@ -71,6 +71,8 @@ static void hear_nothing(void)
 
 static void before_its_name_nothing_of_a_peer_is_heard(void **state)
 {
+	const uint64_t before = world.front.refusals[REFUSED_EARLY];
+
 	(void)state;
 	for (unsigned type = 0; type < 256; type++) {
 		world_connect();
@@ -79,7 +81,7 @@ static void before_its_name_nothing_of_a_peer_is_heard(void **state)
 		assert_false(world.is_closed);
 	}
 	assert_int_equal(world.asks, 0);
-	assert_int_equal(world.front.refusals[REFUSED_EARLY] % 256, 0);
+	assert_int_equal(world.front.refusals[REFUSED_EARLY] - before, 256);
 	/* And not for ever. */
 	world_connect();
 	for (int i = 0; i < MALFORMED_MAX - 1; i++)
@@ -117,6 +119,24 @@ static void half_a_frame_is_not_kept_for_ever(void **state)
 	world_wait(PARTIAL_MS_MAX - 1000);
 	say_hex("01"); /* an octet now and then does not help */
 	world_wait(1000);
+	assert_false(world.is_closed);
+	world_wait(1);
+	assert_true(world.is_closed);
+}
+
+/* Under load each read ends within a frame, a new one each time. */
+static void a_busy_peer_is_not_taken_for_one_that_says_half_a_frame(void **state)
+{
+	(void)state;
+	world_say_name("SGSN-1");
+	say_hex("0012ee0508010800");
+	for (unsigned ms = 0; ms < 2 * PARTIAL_MS_MAX; ms += 1000) {
+		world_wait(1000);
+		say_hex("010100000000f75201010a01020012ee0508010800");
+		hear(GSUP_SEND_AUTH_INFO_RESULT, 0);
+		assert_false(world.is_closed);
+	}
+	world_wait(PARTIAL_MS_MAX);
 	assert_false(world.is_closed);
 	world_wait(1);
 	assert_true(world.is_closed);
@@ -521,6 +541,53 @@ static void a_peer_that_floods_is_not_read_until_its_queue_is_short(void **state
 	assert_int_equal(results, 2 * QUEUE_PAUSE);
 }
 
+/* More than the test takes in, the sockets hold, and UNREAD_PAUSE. */
+static void ask_and_not_read(void)
+{
+	for (int i = 0; i < 10 && world.front.paused == 0; i++)
+		many(1000);
+	assert_int_equal(world.front.paused, 1);
+}
+
+static void a_peer_that_reads_no_answers_is_not_read_and_then_goes(void **state)
+{
+	struct auc_front *f = &world.front;
+	const uint64_t before = f->refusals[REFUSED_UNREAD];
+	size_t results, congested;
+
+	(void)state;
+	world_say_name("SGSN-1");
+	ask_and_not_read();
+	world_wait(UNREAD_MS_MAX / 2);
+	hear_all(&results, &congested);
+	world_wait(1);
+	assert_int_equal(f->paused, 0);
+	hear_all(&results, &congested);
+	ask_and_not_read();
+	world_wait(1); /* where it is noticed */
+	world_wait(UNREAD_MS_MAX);
+	assert_int_equal(f->refusals[REFUSED_UNREAD], before);
+	assert_int_equal(f->peers.in_use, 1);
+	world_wait(1);
+	assert_int_equal(f->refusals[REFUSED_UNREAD], before + 1);
+	assert_int_equal(f->peers.in_use, 0);
+}
+
+static void who_leaves_before_the_answer_is_not_refused(void **state)
+{
+	const uint64_t before = world.front.refusals[REFUSED_UNREAD];
+
+	(void)state;
+	world_say_name("SGSN-1");
+	world.answer = WORLD_HOLD;
+	say(GSUP_SEND_AUTH_INFO_REQUEST);
+	world.answer = WORLD_VECTORS;
+	shutdown(world.peer, SHUT_WR);
+	world_release();
+	assert_true(world.is_closed);
+	assert_int_equal(world.front.refusals[REFUSED_UNREAD], before);
+}
+
 static void a_flood_above_a_rate_costs_little(void **state)
 {
 	static const char *const rows[] = {"10 5 0 - - SGSN-1", NULL};
@@ -580,6 +647,7 @@ int main(void)
 		CASE(a_name_may_come_again_but_not_another),
 		CASE(who_does_not_say_his_name_in_time_goes),
 		CASE(half_a_frame_is_not_kept_for_ever),
+		CASE(a_busy_peer_is_not_taken_for_one_that_says_half_a_frame),
 		CASE(a_silent_peer_is_pinged_and_then_dropped),
 		CASE(foreign_streams_are_counted_and_end_the_connection),
 		CASE(each_type_is_answered_or_wants_no_answer),
@@ -600,6 +668,8 @@ int main(void)
 		CASE(the_store_gets_no_more_than_its_window),
 		CASE(a_peer_above_its_share_loses_its_oldest),
 		CASE(a_peer_that_floods_is_not_read_until_its_queue_is_short),
+		CASE(a_peer_that_reads_no_answers_is_not_read_and_then_goes),
+		CASE(who_leaves_before_the_answer_is_not_refused),
 		CASE(a_flood_above_a_rate_costs_little),
 		CASE(refusals_do_not_flood_the_log),
 		CASE(the_alarms_end_after_a_quiet_minute),

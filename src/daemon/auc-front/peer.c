@@ -29,7 +29,11 @@ static void send_frame(struct peer *peer, const struct writer *w)
 
 	if (peer->is_closing || failed(writer_result(w, &frame)))
 		return;
-	if (stream_queued(peer->stream) > UNREAD_MAX || failed(stream_send(peer->stream, frame)))
+	const struct err e = stream_queued(peer->stream) > UNREAD_MAX
+				     ? ERR(LIMIT)
+				     : stream_send(peer->stream, frame);
+	/* ERR_STATE: it has said its last, and is leaving. Nothing is wrong with that. */
+	if (failed(e) && e.kind != ERR_STATE)
 		refuse(peer, REFUSED_UNREAD);
 }
 
@@ -73,9 +77,7 @@ void peer_pause_if_due(struct peer *peer)
 {
 	if (peer->is_paused || peer->is_closing)
 		return;
-	if (has_unread(peer))
-		peer->unread_ms = front_now_ms(peer->front);
-	else if (peer->queue.count < queue_pause(peer))
+	if (!has_unread(peer) && peer->queue.count < queue_pause(peer))
 		return;
 	peer->is_paused = true;
 	peer->front->paused++;
@@ -90,7 +92,9 @@ void peer_resume_if_due(struct peer *peer)
 		peer->queue.count > queue_pause(peer) / QUEUE_RESUME_PART || has_unread(peer))
 		return;
 	peer->is_paused = false;
-	peer->unread_ms = 0;
+	/* The rest of a frame was for us to read. */
+	if (peer->partial_ms != 0)
+		peer->partial_ms = front_now_ms(peer->front);
 	peer->front->paused--;
 	stream_pause(peer->stream, false);
 }
@@ -236,6 +240,7 @@ static bool take_frame(void *ctx, struct span bytes)
 	struct wire_fault fault = {0};
 	struct ipa_frame frame;
 
+	peer->partial_ms = 0; /* whatever was begun is whole */
 	if (failed(ipa_decode(bytes, &frame, &fault)))
 		peer_malformed(peer, &fault);
 	else if (frame.kind == IPA_CCM)
@@ -259,15 +264,12 @@ static void on_bytes(void *ctx, struct stream *s, struct span bytes)
 		return;
 	peer->heard_ms = front_now_ms(peer->front);
 	peer->is_pinged = false;
-	const bool was_partial = peer->assembly.len > 0;
 	if (failed(ipa_assemble(&peer->assembly, bytes, take_frame, peer))) {
 		peer_malformed(peer, &too_long);
 		peer_drop(peer); /* where the next frame begins is lost */
 		return;
 	}
-	if (peer->assembly.len == 0)
-		peer->partial_ms = 0;
-	else if (!was_partial || peer->partial_ms == 0)
+	if (peer->assembly.len > 0 && peer->partial_ms == 0)
 		peer->partial_ms = peer->heard_ms;
 	peer_pause_if_due(peer);
 }
@@ -355,9 +357,13 @@ static bool is_over(uint64_t since_ms, uint64_t now_ms, uint64_t max_ms)
 
 static void peer_tick(struct peer *peer, uint64_t now_ms)
 {
+	if (!has_unread(peer))
+		peer->unread_ms = 0;
+	else if (peer->unread_ms == 0)
+		peer->unread_ms = now_ms;
 	if (peer->name[0] == '\0' && is_over(peer->since_ms, now_ms, IDENTITY_MS_MAX))
 		refuse(peer, REFUSED_SLOW);
-	else if (is_over(peer->partial_ms, now_ms, PARTIAL_MS_MAX))
+	else if (!peer->is_paused && is_over(peer->partial_ms, now_ms, PARTIAL_MS_MAX))
 		refuse(peer, REFUSED_SLOW);
 	else if (is_over(peer->unread_ms, now_ms, UNREAD_MS_MAX))
 		refuse(peer, REFUSED_UNREAD);

@@ -186,7 +186,8 @@ static void on_vectors(void *ctx, struct err err, struct span body)
 			peer_send(peer, &answer);
 		request_close(r);
 	}
-	secret_wipe(answer.vectors, count * sizeof answer.vectors[0]); /* also those before a fault */
+	secret_wipe(
+		answer.vectors, count * sizeof answer.vectors[0]); /* also those before a fault */
 	if (f->line.count > 0)
 		loop_flush_later(&f->process->loop, &f->turn);
 }
