@@ -369,6 +369,28 @@ static void a_node_that_does_not_take_the_data_is_told(void **state)
 	hear(GSUP_UPDATE_LOCATION_ERROR, GSUP_CAUSE_NETWORK_FAILURE);
 }
 
+/* Not those that wait for its own answer either: it could fill the pool by coming again. */
+static void a_peer_that_goes_leaves_no_request(void **state)
+{
+	static struct gsup g;
+
+	(void)state;
+	world_say_name("SGSN-1");
+	for (int i = 0; i < 100; i++) {
+		g = request(GSUP_UPDATE_LOCATION_REQUEST);
+		snprintf(g.imsi, sizeof g.imsi, "00101000000%04d", i);
+		world_say_gsup(&g);
+	}
+	assert_int_equal(world.front.requests.in_use, 100);
+	world.answer = WORLD_HOLD;
+	say(GSUP_SEND_AUTH_INFO_REQUEST);
+	world_hang_up();
+	assert_int_equal(world.front.requests.in_use, 1); /* at the store */
+	world.answer = WORLD_VECTORS;
+	world_release();
+	assert_int_equal(world.front.requests.in_use, 0);
+}
+
 /* ---- the roster ---- */
 
 static void who_is_not_listed_goes(void **state)
@@ -661,6 +683,7 @@ int main(void)
 		CASE(an_answer_of_nobodys_is_counted),
 		CASE(a_location_begun_anew_ends_the_older_one),
 		CASE(a_node_that_does_not_take_the_data_is_told),
+		CASE(a_peer_that_goes_leaves_no_request),
 		CASE(who_is_not_listed_goes),
 		CASE(a_peer_may_ask_for_its_plmns_alone),
 		CASE(who_is_struck_off_the_list_goes),

@@ -112,6 +112,7 @@ struct peer {
 	uint64_t sources[SOURCES_MAX];                      /* hashes of names */
 	uint64_t since_ms, heard_ms, partial_ms, unread_ms; /* partial, unread: 0, not now */
 	bool is_pinged, is_closing, is_paused;
+	struct request *locations; /* its own, the newest first */
 	struct ipa_assembly assembly;
 };
 
@@ -119,7 +120,7 @@ struct request {
 	struct line_item item; /* first */
 	struct auc_front *front;
 	struct pool_handle handle, peer;
-	struct request *chain, *before, *after; /* locations; by age */
+	struct request *chain, *before, *after, *peer_before, *peer_after; /* locations; by age */
 	uint64_t since_ms;
 	struct gsup_origin origin;
 	uint8_t domain, vectors, current_rat;
@@ -165,7 +166,7 @@ void peer_resume_if_due(struct peer *peer);
 void serve_message(struct peer *peer, struct span message);
 /* How many requests each peer may have, so that there is always room for all. */
 uint32_t serve_share(const struct auc_front *f);
-/* The peer has gone: what waits in its queue is nobody's. */
+/* The peer has gone: what waits, in its queue or for its answer, is nobody's. */
 void serve_forget(struct peer *peer);
 void serve_turn(void *ctx); /* flush item: from the line to the store */
 void serve_pace(void *ctx); /* timer */

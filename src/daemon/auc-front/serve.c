@@ -153,14 +153,6 @@ static void request_open(struct peer *peer, const struct gsup *g)
 	loop_flush_later(&f->process->loop, &f->turn);
 }
 
-void serve_forget(struct peer *peer)
-{
-	struct line_item *item;
-
-	while ((item = queue_drop_oldest(&peer->front->line, &peer->queue)) != NULL)
-		pool_give(&peer->front->requests, request_of(item)->handle);
-}
-
 /* ---- SendAuthInfo ---- */
 
 static void on_vectors(void *ctx, struct err err, struct span body)
@@ -262,7 +254,7 @@ static struct request **chain_of(struct auc_front *f, struct pool_handle peer, c
 	return &f->locations[hash % LOCATION_CHAINS];
 }
 
-static void location_put(struct request *r)
+static void location_put(struct request *r, struct peer *peer)
 {
 	struct auc_front *f = r->front;
 	struct request **chain = chain_of(f, r->peer, r->origin.imsi);
@@ -273,11 +265,16 @@ static void location_put(struct request *r)
 	r->before = f->newest_location;
 	*(r->before != NULL ? &r->before->after : &f->oldest_location) = r;
 	f->newest_location = r;
+	r->peer_after = peer->locations;
+	if (r->peer_after != NULL)
+		r->peer_after->peer_before = r;
+	peer->locations = r;
 }
 
 static void location_take(struct request *r)
 {
 	struct auc_front *f = r->front;
+	struct peer *peer = peer_of(r); /* there still: serve_forget() */
 	struct request **at = chain_of(f, r->peer, r->origin.imsi);
 
 	while (*at != r)
@@ -285,6 +282,9 @@ static void location_take(struct request *r)
 	*at = r->chain;
 	*(r->before != NULL ? &r->before->after : &f->oldest_location) = r->after;
 	*(r->after != NULL ? &r->after->before : &f->newest_location) = r->before;
+	*(r->peer_before != NULL ? &r->peer_before->peer_after : &peer->locations) = r->peer_after;
+	if (r->peer_after != NULL)
+		r->peer_after->peer_before = r->peer_before;
 }
 
 /* Of several of one subscriber's at one peer, the newest. */
@@ -308,6 +308,21 @@ void serve_expire(struct auc_front *f, uint64_t now_ms)
 	}
 }
 
+/* What its share counts must be gone with the peer: who comes again and again would fill the pool. What
+ * is at the store comes back from there. */
+void serve_forget(struct peer *peer)
+{
+	struct auc_front *f = peer->front;
+	struct line_item *item;
+
+	while ((item = queue_drop_oldest(&f->line, &peer->queue)) != NULL)
+		pool_give(&f->requests, request_of(item)->handle);
+	for (struct request *r; (r = peer->locations) != NULL;) {
+		location_take(r);
+		pool_give(&f->requests, r->handle);
+	}
+}
+
 /* ---- UpdateLocation: the subscriber's data first, then, when the node has them, the result ---- */
 
 static void send_subscriber_data(struct request *r, struct peer *peer, const char *msisdn)
@@ -322,7 +337,7 @@ static void send_subscriber_data(struct request *r, struct peer *peer, const cha
 		data.pdp_count = 1;
 		data.pdps[0] = (struct gsup_pdp){.context_id = 1, .apn_len = 2, .apn = {1, '*'}};
 	}
-	location_put(r);
+	location_put(r, peer);
 	peer_send(peer, &data);
 }
 
