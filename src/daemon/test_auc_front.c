@@ -644,6 +644,44 @@ static void refusals_do_not_flood_the_log(void **state)
 	assert_int_equal(f->refusals_unlogged - before, 1000 - 2 * REFUSALS_LOGGED_PER_S);
 }
 
+/* Who fills the log does not hide another's refusal. */
+static void an_alarm_is_raised_however_full_the_log(void **state)
+{
+	struct auc_front *f = &world.front;
+	const uint64_t raised = f->process->alarms.raised;
+
+	(void)state;
+	world_hang_up();
+	world_wait(ALARM_MS_QUIET + 1);
+	while (bucket_take(&f->refusals_logged, world.now_ms))
+		continue;
+	const uint64_t unlogged = f->refusals_unlogged;
+	front_refuse(f, REFUSED_NAME, "10.0.0.1:1", "SGSN-1", "");
+	assert_int_equal(f->refusals_unlogged, unlogged + 1);
+	assert_int_equal(f->process->alarms.raised, raised + 1);
+}
+
+static void failure_reports_leave_the_log_to_refusals(void **state)
+{
+	static const char *const other[] = {"0 0 0 - 00102 SGSN-1", NULL};
+	struct auc_front *f = &world.front;
+	const uint64_t reports = f->failure_reports, refused = f->refusals[REFUSED_PLMN];
+
+	(void)state;
+	world_wait(10000);
+	const uint64_t unlogged = f->refusals_unlogged;
+	world_say_name("SGSN-1");
+	for (int i = 0; i < 100; i++)
+		say(GSUP_AUTH_FAIL_REPORT);
+	assert_int_equal(f->failure_reports, reports + 100);
+	world_rules(other, 0);
+	say(GSUP_AUTH_FAIL_REPORT); /* of a subscriber that is none of its own */
+	assert_int_equal(f->failure_reports, reports + 100);
+	assert_int_equal(f->refusals[REFUSED_PLMN], refused + 1);
+	assert_int_equal(f->refusals_unlogged, unlogged);
+	hear_nothing();
+}
+
 static void the_alarms_end_after_a_quiet_minute(void **state)
 {
 	struct auc_front *f = &world.front;
@@ -695,6 +733,8 @@ int main(void)
 		CASE(who_leaves_before_the_answer_is_not_refused),
 		CASE(a_flood_above_a_rate_costs_little),
 		CASE(refusals_do_not_flood_the_log),
+		CASE(an_alarm_is_raised_however_full_the_log),
+		CASE(failure_reports_leave_the_log_to_refusals),
 		CASE(the_alarms_end_after_a_quiet_minute),
 	};
 

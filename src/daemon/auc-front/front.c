@@ -30,6 +30,7 @@ struct err front_open(struct auc_front *f, struct process *p)
 	f->turn = (struct flush_item){.flush = serve_turn, .ctx = f};
 	f->line = (struct line){.wait_ms_max = WAIT_MS_MAX};
 	bucket_set(&f->refusals_logged, REFUSALS_LOGGED_PER_S, 0, now_ms);
+	bucket_set(&f->reports_logged, REPORTS_LOGGED_PER_S, 0, now_ms);
 	bucket_set(&f->connections_logged, CONNECTIONS_LOGGED_PER_S, 0, now_ms);
 	loop_timer_open(&p->loop, &f->pace, serve_pace, f);
 	return pool_open(&f->requests, REQUESTS_MAX, sizeof(struct request));
@@ -70,6 +71,11 @@ void front_refuse(struct auc_front *f, enum refusal why, const char *address, co
 
 	f->refusals[why]++;
 	f->refused_ms = now.mono_ms;
+	if (now.mono_ms - f->refused_told_ms >= TICK_MS) { /* whatever the log still takes */
+		f->refused_told_ms = now.mono_ms;
+		alarm_raise(&f->process->alarms, &peer_refused, "gsup", now, "%s from %s: %s", node,
+			address, refusal_words[why]);
+	}
 	if (!bucket_take(&f->refusals_logged, now.mono_ms)) {
 		f->refusals_unlogged++;
 		return;
@@ -82,8 +88,6 @@ void front_refuse(struct auc_front *f, enum refusal why, const char *address, co
 		log_imsi(&r, "imsi", imsi);
 	log_u64(&r, "unlogged", f->refusals_unlogged);
 	log_end(&r);
-	alarm_raise(&f->process->alarms, &peer_refused, "gsup", now, "%s from %s: %s", node,
-		address, refusal_words[why]);
 }
 
 void front_shed(struct auc_front *f, enum shed why)

@@ -56,7 +56,7 @@ enum {
 	ALARM_MS_QUIET = 60000,  /* without another refusal: the alarm ends */
 };
 /* Records a second, so that a flood of refusals or connections is none of the log. */
-enum { REFUSALS_LOGGED_PER_S = 10, CONNECTIONS_LOGGED_PER_S = 100 };
+enum { REFUSALS_LOGGED_PER_S = 10, REPORTS_LOGGED_PER_S = 10, CONNECTIONS_LOGGED_PER_S = 100 };
 
 /* Why somebody is not served. Texts in front.c. */
 enum refusal {
@@ -93,8 +93,9 @@ struct auc_front {
 	struct bucket row_buckets[ROSTER_MAX];
 	/* Requests that wait for the answer to InsertSubscriberData: by IMSI and peer, and by age. */
 	struct request *locations[LOCATION_CHAINS], *oldest_location, *newest_location;
-	struct bucket refusals_logged, connections_logged;
-	uint64_t refusals_unlogged, refused_ms, shed_ms, shed_told_ms; /* _ms: the last's time */
+	struct bucket refusals_logged, reports_logged, connections_logged;
+	/* _ms: the last's time; told: in the alarm */
+	uint64_t refusals_unlogged, refused_ms, refused_told_ms, shed_ms, shed_told_ms;
 	uint64_t messages, vectors, refused, malformed, unexpected, locations_done, failure_reports;
 	uint64_t refusals[REFUSALS], shed[SHEDS];
 };

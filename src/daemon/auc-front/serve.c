@@ -124,12 +124,17 @@ static struct request *request_place(struct peer *peer)
 	return r;
 }
 
+static bool may_speak_of(const struct peer *peer, const char *imsi)
+{
+	return peer->row == NULL || roster_row_may_ask(peer->row, imsi);
+}
+
 /* May this peer ask for this subscriber? Then its request waits for its turn. */
 static void request_open(struct peer *peer, const struct gsup *g)
 {
 	struct auc_front *f = peer->front;
 
-	if (peer->row != NULL && !roster_row_may_ask(peer->row, g->imsi)) {
+	if (!may_speak_of(peer, g->imsi)) {
 		refuse(peer, g, REFUSED_PLMN);
 		answer_error_to(peer, g, GSUP_CAUSE_PLMN_NOT_ALLOWED);
 		return;
@@ -232,11 +237,13 @@ static void on_auth_fail_report(struct peer *peer, const struct gsup *g)
 	struct auc_front *f = peer->front;
 	struct log_record record;
 
-	f->failure_reports++;
-	if (!bucket_take(&f->refusals_logged, peer->heard_ms)) {
-		f->refusals_unlogged++;
+	if (!may_speak_of(peer, g->imsi)) {
+		refuse(peer, g, REFUSED_PLMN); /* it wants no answer */
 		return;
 	}
+	f->failure_reports++;
+	if (!bucket_take(&f->reports_logged, peer->heard_ms)) /* none of the refusals' */
+		return;
 	log_begin(&record, &f->process->log, LOG_NOTICE, "auc", "authentication_failed");
 	log_imsi(&record, "imsi", g->imsi);
 	log_text(&record, "node", peer->name);
