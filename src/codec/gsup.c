@@ -46,8 +46,10 @@ static void take_digits(struct reader *r, char *digits, size_t digits_min, size_
 		if (digit == 15 && i == 2 * octets.len - 1)
 			break;
 		if (!reader_require(
-			    r, digit <= 9 && count < digits_max, "digit", "TS 29.002 §17.7.8"))
+			    r, digit <= 9 && count < digits_max, "digit", "TS 29.002 §17.7.8")) {
+			digits[0] = '\0'; /* the first half of a number is another's */
 			return;
+		}
 		digits[count++] = (char)('0' + digit);
 	}
 	digits[count] = '\0';

@@ -88,8 +88,8 @@ struct gsup_origin {
 	uint8_t source_len, source[GSUP_NAME_MAX]; /* as far as source_len */
 };
 
-/* The message alone, without the IPA head. On a fault `type` and `imsi` hold what was read until
- * then. */
+/* The message alone, without the IPA head. On a fault `type` and `imsi` hold what was read whole
+ * until then. */
 MUST_USE struct err gsup_decode(struct span message, struct gsup *g, struct wire_fault *fault);
 /*
  * Of a message that gsup_decode() refused: what can be read of whom to answer and how, whatever else

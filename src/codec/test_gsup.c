@@ -367,6 +367,9 @@ static void of_a_broken_request_the_asker_is_saved(void **state)
 		{"08", false, false},
 		{"", false, false},
 		{"08010200f1", false, false},
+		/* a digit that is none, after enough for an IMSI: whoever that is, he did not ask */
+		{"080108000101000000a0f00a0101", false, false},
+		{"08010900010100000000002120", false, false},
 	};
 	uint8_t buffer[BUFFER];
 	static struct gsup g;
