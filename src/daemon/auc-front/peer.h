@@ -110,7 +110,7 @@ struct peer {
 	struct queue queue;
 	struct bucket bucket; /* of a peer without a row */
 	uint32_t in_flight, malformed, source_count;
-	uint64_t sources[SOURCES_MAX];                      /* hashes of names */
+	char sources[SOURCES_MAX][AUTH_NODE_MAX];           /* nodes behind it */
 	uint64_t since_ms, heard_ms, partial_ms, unread_ms; /* partial, unread: 0, not now */
 	bool is_pinged, is_closing, is_paused;
 	struct request *locations; /* its own, the newest first */

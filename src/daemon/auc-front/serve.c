@@ -190,22 +190,19 @@ static void on_vectors(void *ctx, struct err err, struct span body)
 }
 
 /* Nodes behind one peer that get an IND of their own are limited: each new one is a durable write. */
-static bool source_is_known(struct peer *peer, const struct gsup_origin *o)
+static bool source_is_known(struct peer *peer, const char node[static AUTH_NODE_MAX])
 {
-	uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
-
-	for (size_t i = 0; i < o->source_len; i++)
-		hash = (hash ^ o->source[i]) * UINT64_C(0x100000001b3);
 	for (size_t i = 0; i < peer->source_count; i++)
-		if (peer->sources[i] == hash)
+		if (strcmp(peer->sources[i], node) == 0)
 			return true;
 	if (peer->source_count == SOURCES_MAX)
 		return false;
-	peer->sources[peer->source_count++] = hash;
+	memcpy(peer->sources[peer->source_count++], node, AUTH_NODE_MAX);
 	return true;
 }
 
-/* The node whose IND it is: who stands behind a proxy, else the peer itself. */
+/* The node whose IND it is: who stands behind a proxy, else the peer itself. Osmocom's names end with
+ * a NUL, which is none of the name. */
 static void name_node(struct auth_request *q, struct peer *peer, const struct gsup_origin *o)
 {
 	const size_t len = o->source_len < AUTH_NODE_MAX ? o->source_len : AUTH_NODE_MAX - 1;
@@ -214,7 +211,7 @@ static void name_node(struct auth_request *q, struct peer *peer, const struct gs
 	for (size_t i = 0; i < len; i++)
 		if (o->source[i] > 0x20 && o->source[i] < 0x7f)
 			q->node[kept++] = (char)o->source[i];
-	if (kept == 0 || !source_is_known(peer, o))
+	if (kept == 0 || !source_is_known(peer, q->node))
 		memcpy(q->node, peer->name, sizeof q->node);
 }
 
