@@ -433,6 +433,37 @@ static void a_peer_may_ask_for_its_plmns_alone(void **state)
 	assert_int_equal(heard.vector_count, 2); /* its vectors_max */
 }
 
+/* Of nine connections of one name the one goes that has been silent longest. */
+static void a_name_has_so_many_connections_and_no_more(void **state)
+{
+	static const char *const rows[] = {"0 0 0 - - SGSN-1", NULL};
+	int before[PEERS_PER_NAME_MAX];
+	uint8_t octets[64];
+
+	(void)state;
+	world_rules(rows, 0);
+	for (int i = 0; i < PEERS_PER_NAME_MAX; i++, world.now_ms++) {
+		world_connect();
+		world_say_name("SGSN-1");
+		before[i] = world.peer;
+		world.peer = -1;
+	}
+	assert_int_equal(world.front.peers.in_use, PEERS_PER_NAME_MAX);
+	world.peer = before[0];
+	world_say_name("SGSN-1"); /* so that it is the second */
+	world.peer = -1;
+	world_connect();
+	world_say_name("SGSN-1");
+	assert_int_equal(world.front.peers.in_use, PEERS_PER_NAME_MAX);
+	for (int i = 0; i < PEERS_PER_NAME_MAX; i++) {
+		ssize_t n = 1;
+		while (n > 0)
+			n = recv(before[i], octets, sizeof octets, MSG_DONTWAIT);
+		assert_int_equal(n, i == 1 ? 0 : -1);
+		close(before[i]);
+	}
+}
+
 static void who_is_struck_off_the_list_goes(void **state)
 {
 	static const char *const with[] = {"0 0 0 - - SGSN-1", NULL};
@@ -498,6 +529,51 @@ static void many(size_t count)
 		ipa_gsup_close(&w, mark);
 	}
 	world_say(writer_span_done(&w));
+}
+
+static void a_small_burst_leaves_the_rate_as_it_is(void **state)
+{
+	static const char *const rows[] = {"1000 1 0 - - SGSN-1", NULL};
+	size_t results, congested;
+
+	(void)state;
+	world_rules(rows, 0);
+	world_say_name("SGSN-1");
+	many(200);
+	for (int i = 0; i < 10; i++)
+		world_wait(PACE_MS);
+	hear_all(&results, &congested);
+	assert_int_equal(results, 10 + 100); /* what comes in one pace at once, then for 100 ms */
+	for (int i = 0; i < 10; i++)
+		world_wait(PACE_MS);
+	hear_all(&results, &congested);
+}
+
+/* Each is answered once, and what comes meanwhile at once; then it goes on. */
+static void a_store_that_dies_is_told_to_all_who_wait(void **state)
+{
+	struct auc_front *f = &world.front;
+	size_t count, failed_count = 0;
+
+	(void)state;
+	world_say_name("SGSN-1");
+	world.answer = WORLD_HOLD;
+	many(STORE_WINDOW + 500);
+	assert_int_equal(f->at_store, STORE_WINDOW);
+	assert_int_equal(f->line.count, 500);
+	world_store_die();
+	for (count = 0; world_hear(&heard) || (world_run(), world_hear(&heard)); count++)
+		failed_count += heard.cause == GSUP_CAUSE_NETWORK_FAILURE;
+	assert_int_equal(count, STORE_WINDOW + 500);
+	assert_int_equal(failed_count, count);
+	assert_int_equal(f->requests.in_use, 0);
+	assert_int_equal(f->at_store, 0);
+	say(GSUP_SEND_AUTH_INFO_REQUEST);
+	hear(GSUP_SEND_AUTH_INFO_ERROR, GSUP_CAUSE_NETWORK_FAILURE);
+	world_store_open();
+	world.answer = WORLD_VECTORS;
+	say(GSUP_SEND_AUTH_INFO_REQUEST);
+	hear(GSUP_SEND_AUTH_INFO_RESULT, 0);
 }
 
 static void the_store_gets_no_more_than_its_window(void **state)
@@ -725,8 +801,11 @@ int main(void)
 		CASE(a_peer_that_goes_leaves_no_request),
 		CASE(who_is_not_listed_goes),
 		CASE(a_peer_may_ask_for_its_plmns_alone),
+		CASE(a_name_has_so_many_connections_and_no_more),
 		CASE(who_is_struck_off_the_list_goes),
 		CASE(a_rate_lets_its_burst_through_and_the_rest_wait),
+		CASE(a_small_burst_leaves_the_rate_as_it_is),
+		CASE(a_store_that_dies_is_told_to_all_who_wait),
 		CASE(the_store_gets_no_more_than_its_window),
 		CASE(a_peer_above_its_share_loses_its_oldest),
 		CASE(a_peer_that_floods_is_not_read_until_its_queue_is_short),

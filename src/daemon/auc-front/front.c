@@ -38,15 +38,23 @@ struct err front_open(struct auc_front *f, struct process *p)
 
 /* ---- rules ---- */
 
+/* Queues without a token are looked at each PACE_MS: less than what comes meanwhile would be less than the
+ * rate. */
+static uint64_t burst_of(const struct roster_row *row, uint64_t rate_per_s)
+{
+	const uint64_t least = rate_per_s * PACE_MS / 1000;
+
+	return row->burst == 0 || row->burst > least ? row->burst : least;
+}
+
 static void rows_bucket_set(struct auc_front *f)
 {
 	const uint64_t now_ms = front_now_ms(f);
 
 	for (size_t i = 0; i < f->rules.roster.count; i++) {
 		const struct roster_row *row = &f->rules.roster.rows[i];
-		bucket_set(&f->row_buckets[i],
-			row->rate_per_s != 0 ? row->rate_per_s : f->rules.rate_per_s, row->burst,
-			now_ms);
+		const uint64_t rate = row->rate_per_s != 0 ? row->rate_per_s : f->rules.rate_per_s;
+		bucket_set(&f->row_buckets[i], rate, burst_of(row, rate), now_ms);
 	}
 }
 

@@ -88,7 +88,9 @@ static void world_on_answer_frame(void *ctx, struct channel *c, const struct ipc
 
 static void world_on_closed(void *ctx, struct channel *c, struct err why)
 {
-	(void)ctx, (void)c, (void)why;
+	(void)ctx, (void)why;
+	if (world.front.store == c) /* as the process does */
+		world.front.store = NULL;
 }
 
 /* Lets everybody do what is to be done now. */
@@ -161,13 +163,31 @@ static inline void world_rules(const char *const *rows, uint64_t rate_per_s)
 	front_rules_commit(&world.front);
 }
 
-static inline void world_open(uint32_t peers_max)
+static inline void world_store_open(void)
 {
 	static const struct channel_events near = {world_on_answer_frame, world_on_closed};
 	static const struct channel_events far = {world_on_frame, world_on_closed};
+	struct loop *l = &world.process.loop;
+	int fds[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0 ||
+		failed(channel_open_fd(&world.front.store, l, fds[0], &near, NULL)) ||
+		failed(channel_open_fd(&world.store_end, l, fds[1], &far, NULL)))
+		abort();
+}
+
+/* With all that it was asked. */
+static inline void world_store_die(void)
+{
+	channel_close(world.store_end);
+	world.held = 0;
+	world_run();
+}
+
+static inline void world_open(uint32_t peers_max)
+{
 	struct process *p = &world.process;
 	struct auc_front *f = &world.front;
-	int fds[2];
 
 	world.peer = -1;
 	world.now_ms = 1000000;
@@ -175,11 +195,9 @@ static inline void world_open(uint32_t peers_max)
 	p->log.least = LOG_LEVELS;
 	p->clock = (struct clock_port){.now = world_clock};
 	if (failed(loop_open(&p->loop)) || failed(front_open(f, p)) ||
-		failed(pool_open(&f->peers, peers_max, sizeof(struct peer))) ||
-		socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0 ||
-		failed(channel_open_fd(&f->store, &p->loop, fds[0], &near, NULL)) ||
-		failed(channel_open_fd(&world.store_end, &p->loop, fds[1], &far, NULL)))
+		failed(pool_open(&f->peers, peers_max, sizeof(struct peer))))
 		abort();
+	world_store_open();
 }
 
 static inline void world_say(struct span bytes)
