@@ -257,8 +257,10 @@ static struct err check_subnet(const struct sense *s, const char *key, const cha
 	unsigned bits;
 	char end;
 
+	/* Behind ::ffff:0:0/96 it is IPv4, and what reads it says 32 bits [RFC 4291 §2.5.5.2]. */
 	if (slash == NULL || (size_t)(slash - subnet) >= sizeof address ||
-		sscanf(slash, "/%3u%c", &bits, &end) != 1 || bits > 128)
+		sscanf(slash, "/%3u%c", &bits, &end) != 1 ||
+		bits > (strchr(subnet, '.') != NULL ? 32 : 128))
 		return refuse(s, key, "a network as ADDRESS/BITS is expected", subnet);
 	memcpy(address, subnet, (size_t)(slash - subnet));
 	address[slash - subnet] = '\0';
@@ -468,6 +470,14 @@ static struct err check_plmn(const struct sense *s, const char *key, const char 
 		       : refuse(s, key, "MCC and MNC, 5 or 6 digits, are expected", plmn);
 }
 
+static struct err check_node_name(const struct sense *s, const char *key, const char *name)
+{
+	for (const char *p = name; *p != '\0'; p++)
+		if (*p < 0x20 || *p > 0x7e)
+			return refuse(s, key, "printable ASCII is expected", name);
+	return OK;
+}
+
 static struct err check_source(const struct sense *s, const char *key, const char *address)
 {
 	return strchr(address, '/') != NULL ? check_subnet(s, key, address)
@@ -486,8 +496,10 @@ static struct err check_peer_count(
 
 static struct err check_auc_peer(const struct sense *s, const struct site_auc_peer *peer)
 {
-	struct err e = check_peer_count(s, "auc.peers.rate_per_s", peer->rate_per_s, 1000000);
+	struct err e = check_node_name(s, "auc.peers.name", peer->name);
 
+	if (!failed(e))
+		e = check_peer_count(s, "auc.peers.rate_per_s", peer->rate_per_s, 1000000);
 	if (!failed(e))
 		e = check_peer_count(s, "auc.peers.burst", peer->burst, 1000000);
 	if (!failed(e))

@@ -126,6 +126,14 @@ static void test_numbers_and_lists_have_limits(void **state)
 			"]",
 			"port: 4222 }\n  peers: [ { name: a, addresses: [ 10.0.0 ] } ]",
 			": auc.peers.addresses: an IPv4 or IPv6 address is expected: '10.0.0'"},
+		{"port: 4222 }",
+			"port: 4222 }\n  peers: [ { name: a, addresses: [ 10.0.0.0/32 ] } ]",
+			"port: 4222 }\n  peers: [ { name: a, addresses: [ 10.0.0.0/33 ] } ]",
+			": auc.peers.addresses: a network as ADDRESS/BITS is expected: "
+			"'10.0.0.0/33'"},
+		{"port: 4222 }", "port: 4222 }\n  peers: [ { name: 'a ~' } ]",
+			"port: 4222 }\n  peers: [ { name: 'ä' } ]",
+			": auc.peers.name: printable ASCII is expected: 'ä'"},
 		{"port: 4222 }", "port: 4222 }\n  peers: [ { name: a, rate_per_s: 1000000 } ]",
 			"port: 4222 }\n  peers: [ { name: a, rate_per_s: 1000001 } ]",
 			": auc.peers.rate_per_s: a number from 1 to 1000000 is expected: "
