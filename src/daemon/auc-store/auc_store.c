@@ -15,25 +15,12 @@
 #include <libgen.h>
 #include <stdio.h>
 
-enum { JOBS_MAX = 16384, VAULT_MS_MAX = 2000, TICK_MS = 1000, QUIET_TICKS = 60 };
+enum { JOBS_MAX = 16384, VAULT_MS_MAX = 2000, TICK_MS = 1000 };
 enum { SUBSCRIBERS_DEFAULT = 1 << 22, SUBSCRIBERS_MAX = REGISTER_LIMIT_MAX };
-enum { REFUSALS_LOGGED_MAX = 10 }; /* a second; the counters have them all */
 
-static const struct alarm_kind numbers_exhausted = {"auc_numbers_exhausted", ALARM_MAJOR,
-	"A subscriber asked for more vectors than the lease of sequence numbers allows at once. "
-	"See who asks: a serving node in a loop, or somebody who collects vectors."};
-static const struct alarm_kind harvest = {"auc_harvest", ALARM_MAJOR,
-	"A subscriber was asked for more vectors than one may need: somebody collects them, or a "
-	"serving node is in a loop. The text says who asked last, and for whom."};
-static const struct alarm_kind resync_abuse = {"auc_resync_abuse", ALARM_MAJOR,
-	"A subscriber's resynchronisations came faster than a card makes them: somebody guesses "
-	"MAC-S or replays AUTS, or the card is broken. They are refused until they are fewer."};
 static const struct alarm_kind keys_refused = {"auc_keys_refused", ALARM_CRITICAL,
 	"The vault does not open the key-encryption keys: no vectors until it does. Is the root "
 	"(kek_file) the one that they were made under?"};
-static const struct alarm_kind auts_wrong = {"auc_auts_wrong", ALARM_WARNING,
-	"An AUTS with a wrong MAC-S was refused: the card has another key than we, or somebody "
-	"tries."};
 static const struct alarm_kind vault_away = {"auc_vault_away", ALARM_CRITICAL,
 	"The vault of the authentication centre is not there or does not answer: no vectors "
 	"until it is back."};
@@ -173,12 +160,8 @@ static void on_auts_opened(void *ctx, struct err err, struct span body)
 	struct wire_fault fault = {0};
 	uint64_t sqn_ms = 0;
 
-	if (err.kind == ERR_AUTH) {
-		j->s->auts_refused++;
-		alarm_raise(&j->s->process->alarms, &auts_wrong, "subscriber",
-			clock_now(&j->s->process->clock), "%llu refused so far",
-			(unsigned long long)j->s->auts_refused);
-	}
+	if (err.kind == ERR_AUTH)
+		report_auts_wrong(j->s);
 	if (!failed(err))
 		err = auc_u64_decode(body, &sqn_ms, &fault);
 	if (failed(err))
@@ -286,30 +269,6 @@ static void on_subscriber(struct job *j, struct span body)
 		job_refuse(j, e);
 	else
 		ledger_show(j->s->ledger, j->request.imsi, on_shown, j);
-}
-
-/* What a limit refused: the alarm has the last of them, the log some, the counters all. */
-static void on_refused(void *ctx, enum ledger_refusal why, const struct auth_request *q)
-{
-	static const struct {
-		const struct alarm_kind *alarm;
-		const char *event;
-	} rows[] = {[LEDGER_EXHAUSTED] = {&numbers_exhausted, "numbers_exhausted"},
-		[LEDGER_HARVEST] = {&harvest, "harvest_refused"},
-		[LEDGER_RESYNCS] = {&resync_abuse, "resync_refused"}};
-	struct auc_store *s = ctx;
-	struct log_record r;
-	char masked[17];
-
-	if (++s->refusals_logged > REFUSALS_LOGGED_MAX)
-		return;
-	imsi_mask(masked, q->imsi);
-	alarm_raise(&s->process->alarms, rows[why].alarm, "subscriber",
-		clock_now(&s->process->clock), "IMSI %s, asked for by %s", masked, q->node);
-	log_begin(&r, &s->process->log, LOG_WARN, "auc", rows[why].event);
-	log_imsi(&r, "imsi", q->imsi);
-	log_text(&r, "node", q->node);
-	log_end(&r);
 }
 
 /* ---- key-encryption keys ---- */
@@ -550,66 +509,15 @@ static void on_lost(void *ctx, const char *why)
 	process_fail(((struct auc_store *)ctx)->process, why);
 }
 
-/* Nothing of the kind for a whole period: the condition has ended. */
-static void clear_if_quiet(
-	struct auc_store *s, const struct alarm_kind *kind, uint64_t count, uint64_t *before)
-{
-	if (count == *before)
-		alarm_clear(&s->process->alarms, kind, "subscriber");
-	*before = count;
-}
-
 static void on_tick(void *ctx)
 {
 	struct auc_store *s = ctx;
 
 	ledger_tick(s->ledger);
 	keyring_tick(&s->keyring);
-	s->refusals_logged = 0;
 	waiting_end(s, s->ticks, false); /* one or two seconds */
-	if (++s->ticks % QUIET_TICKS != 0)
-		return;
-	const struct ledger_counts *c = ledger_counters(s->ledger);
-	clear_if_quiet(s, &numbers_exhausted, c->exhausted, &s->exhausted_before);
-	clear_if_quiet(s, &harvest, c->harvests_refused, &s->harvests_before);
-	clear_if_quiet(s, &resync_abuse, c->resyncs_refused, &s->resyncs_before);
-	clear_if_quiet(s, &auts_wrong, s->auts_refused, &s->auts_refused_before);
-}
-
-static void add_metrics(struct auc_store *s)
-{
-	const struct ledger_counts *c = ledger_counters(s->ledger);
-	const struct metric all[] = {
-		{"merlon_auc_vectors", "Vectors that numbers were taken for", NULL, METRIC_COUNTER,
-			&c->vectors},
-		{"merlon_auc_unknown_imsi", "Requests for subscribers that are not known", NULL,
-			METRIC_COUNTER, &c->unknown},
-		{"merlon_auc_numbers_exhausted", "Requests refused at the leased ceiling", NULL,
-			METRIC_COUNTER, &c->exhausted},
-		{"merlon_auc_disabled", "Requests for subscribers that are disabled", NULL,
-			METRIC_COUNTER, &c->disabled},
-		{"merlon_auc_harvests_refused", "Requests refused at a subscriber's own limit",
-			NULL, METRIC_COUNTER, &c->harvests_refused},
-		{"merlon_auc_resyncs_refused", "AUTS refused at a subscriber's own limit", NULL,
-			METRIC_COUNTER, &c->resyncs_refused},
-		{"merlon_auc_rows_resealed", "Subscribers sealed under a newer key", NULL,
-			METRIC_COUNTER, &s->keyring.resealed},
-		{"merlon_auc_resyncs", "Genuine AUTS", "moved=\"no\"", METRIC_COUNTER,
-			&c->resyncs_kept},
-		{"merlon_auc_resyncs", "Genuine AUTS", "moved=\"yes\"", METRIC_COUNTER,
-			&c->resyncs_moved},
-		{"merlon_auc_auts_refused", "AUTS with a wrong MAC-S", NULL, METRIC_COUNTER,
-			&s->auts_refused},
-		{"merlon_auc_vault_errors", "Requests that the vault refused", NULL, METRIC_COUNTER,
-			&s->vault_errors},
-		{"merlon_auc_leases", "Leases of sequence numbers recorded", NULL, METRIC_COUNTER,
-			&c->leases},
-		{"merlon_auc_subscribers", "Subscribers known", NULL, METRIC_GAUGE,
-			&c->subscribers},
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(all); i++)
-		metrics_add(&s->process->metrics, all[i]);
+	s->ticks++;
+	report_tick(s);
 }
 
 static struct err settings_judge(const struct auc_store_settings *s, struct complaint *c)
@@ -685,38 +593,15 @@ static struct err begin(struct process *p, struct complaint *c)
 	if (failed(e))
 		return e;
 	ledger_on_lost(s->ledger, on_lost, s);
-	ledger_on_refused(s->ledger, on_refused, s);
+	ledger_on_refused(s->ledger, report_refused, s);
 	s->vault_waiting_end = &s->vault_waiting;
 	keyring_open(&s->keyring, s->ledger, &port);
 	loop_timer_open(&p->loop, &s->reseal, on_reseal, s);
 	loop_timer_open(&p->loop, &s->tick, on_tick, s);
 	loop_timer_every(&s->tick, TICK_MS);
 	vault_watch_open(&s->vault_watch, p, "auc-vault", on_vault, s);
-	add_metrics(s);
+	report_metrics(s);
 	return OK;
-}
-
-static void status(struct process *p, struct json_writer *json)
-{
-	const struct auc_store *s = p->state;
-	const struct ledger_counts c = ledger_counts(s->ledger);
-
-	json_u64(json, "subscribers", c.subscribers);
-	json_u64(json, "vectors", c.vectors);
-	json_u64(json, "unknown", c.unknown);
-	json_u64(json, "exhausted", c.exhausted);
-	json_u64(json, "resyncs_kept", c.resyncs_kept);
-	json_u64(json, "resyncs_moved", c.resyncs_moved);
-	json_u64(json, "auts_refused", s->auts_refused);
-	json_u64(json, "vault_errors", s->vault_errors);
-	json_u64(json, "disabled_refused", c.disabled);
-	json_u64(json, "harvests_refused", c.harvests_refused);
-	json_u64(json, "resyncs_refused", c.resyncs_refused);
-	json_u64(json, "epoch", c.epoch);
-	json_u64(json, "ceiling", c.ceiling);
-	json_u64(json, "leases", c.leases);
-	json_bool(json, "vault", s->vault != NULL);
-	query_keys_status(s, json);
 }
 
 static void stop(struct process *p)
@@ -746,7 +631,7 @@ int main(int argc, char **argv)
 		.start = start,
 		.begin = begin,
 		.channel = on_channel,
-		.status = status,
+		.status = report_status,
 		.query = query_take,
 		.stop = stop};
 

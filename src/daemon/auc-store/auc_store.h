@@ -40,3 +40,10 @@ MUST_USE struct err query_open(struct auc_store *s);
 /* A process_kind.query. */
 void query_take(struct process *p, const char *verb, const char *argument, struct process_query *q);
 void query_keys_status(const struct auc_store *s, struct json_writer *json);
+/* report.c */
+void report_refused(void *ctx, enum ledger_refusal why, const struct auth_request *q);
+void report_auts_wrong(struct auc_store *s);
+void report_tick(struct auc_store *s);
+void report_metrics(struct auc_store *s);
+/* A process_kind.status. */
+void report_status(struct process *p, struct json_writer *json);
