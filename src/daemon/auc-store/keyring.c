@@ -84,9 +84,7 @@ static void give_up(struct keyring *k, const char *what, struct err err)
 	if (k->is_ready)
 		return; /* the vault goes on with the keys that it has; tried again */
 	snprintf(why, sizeof why, "%s: %s", what,
-		err.kind == ERR_AUTH || err.kind == ERR_ABSENT
-			? "the root that it has does not open them"
-			: err_word(err));
+		err.kind == ERR_CRYPTO ? "the root that it has does not open them" : err_word(err));
 	k->port.changed(k->port.ctx, false, why);
 }
 
