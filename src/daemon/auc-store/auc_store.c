@@ -114,9 +114,11 @@ static void on_vectors(void *ctx, struct err err, struct span body)
 {
 	struct job *j = ctx;
 
-	/* What the vault refuses is our fault (a damaged row, another key), never the asker's. */
-	j->s->vault_errors += failed(err);
-	job_answer(j, failed(err) ? ERR(CRYPTO) : OK, body);
+	if (failed(err))
+		report_vault_refused(j->s, &j->request, err);
+	if (failed(err) && err.kind != ERR_LIMIT)
+		err = ERR(CRYPTO);
+	job_answer(j, err, body);
 }
 
 static void on_taken(void *ctx, struct err err, const struct ledger_ticket *ticket)
@@ -162,6 +164,8 @@ static void on_auts_opened(void *ctx, struct err err, struct span body)
 
 	if (err.kind == ERR_AUTH)
 		report_auts_wrong(j->s);
+	else if (failed(err))
+		report_vault_refused(j->s, &j->request, err);
 	if (!failed(err))
 		err = auc_u64_decode(body, &sqn_ms, &fault);
 	if (failed(err))

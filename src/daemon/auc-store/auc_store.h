@@ -29,10 +29,11 @@ struct auc_store {
 	struct pool questions;                            /* of struct question, in query.c */
 	struct job *keys_waiting[STORE_KEYS_WAITING_MAX]; /* an import that came before the vault */
 	struct job *vault_waiting, **vault_waiting_end;   /* vectors, likewise */
-	uint64_t refused_input, vault_errors, auts_refused, answered, keks_unknown;
+	uint64_t refused_input, vault_errors, vault_limited, auts_refused, answered, keks_unknown;
 	bool is_stopping;
 	/* For clearing alarms. */
-	uint64_t ticks, exhausted_before, auts_refused_before, harvests_before, resyncs_before;
+	uint64_t ticks, exhausted_before, auts_refused_before, harvests_before, resyncs_before,
+		vault_limited_before;
 	unsigned refusals_logged; /* since the last tick */
 };
 
@@ -42,6 +43,7 @@ void query_take(struct process *p, const char *verb, const char *argument, struc
 void query_keys_status(const struct auc_store *s, struct json_writer *json);
 /* report.c */
 void report_refused(void *ctx, enum ledger_refusal why, const struct auth_request *q);
+void report_vault_refused(struct auc_store *s, const struct auth_request *q, struct err err);
 void report_auts_wrong(struct auc_store *s);
 void report_tick(struct auc_store *s);
 void report_metrics(struct auc_store *s);

@@ -20,6 +20,10 @@ static const struct alarm_kind auts_wrong = {"auc_auts_wrong", ALARM_WARNING,
 	"An AUTS with a wrong MAC-S was refused: the card has another key than we, or somebody "
 	"tries."};
 
+static const struct alarm_kind vault_limit = {"auc_vault_limit", ALARM_MAJOR,
+	"The vault refused vectors or AUTS above its own limits (auc.vault), which are wider than "
+	"the store's: somebody else than the store asks, or they are set narrower."};
+
 /* What a limit refused: the alarm has the last of them, the log some, the counters all. */
 void report_refused(void *ctx, enum ledger_refusal why, const struct auth_request *q)
 {
@@ -42,6 +46,22 @@ void report_refused(void *ctx, enum ledger_refusal why, const struct auth_reques
 	log_imsi(&r, "imsi", q->imsi);
 	log_text(&r, "node", q->node);
 	log_end(&r);
+}
+
+/* A refusal of the vault's is never the asker's fault: a damaged row, another key. But for its limits. */
+void report_vault_refused(struct auc_store *s, const struct auth_request *q, struct err err)
+{
+	char masked[17];
+
+	if (err.kind != ERR_LIMIT) {
+		s->vault_errors++;
+		return;
+	}
+	s->vault_limited++;
+	imsi_mask(masked, q->imsi);
+	alarm_raise(&s->process->alarms, &vault_limit, "subscriber", clock_now(&s->process->clock),
+		"IMSI %s, asked for by %s; %llu refused so far", masked, q->node,
+		(unsigned long long)s->vault_limited);
 }
 
 void report_auts_wrong(struct auc_store *s)
@@ -71,6 +91,7 @@ void report_tick(struct auc_store *s)
 	clear_if_quiet(s, &harvest, c->harvests_refused, &s->harvests_before);
 	clear_if_quiet(s, &resync_abuse, c->resyncs_refused, &s->resyncs_before);
 	clear_if_quiet(s, &auts_wrong, s->auts_refused, &s->auts_refused_before);
+	clear_if_quiet(s, &vault_limit, s->vault_limited, &s->vault_limited_before);
 }
 
 void report_metrics(struct auc_store *s)
@@ -99,6 +120,8 @@ void report_metrics(struct auc_store *s)
 			&s->auts_refused},
 		{"merlon_auc_vault_errors", "Requests that the vault refused", NULL, METRIC_COUNTER,
 			&s->vault_errors},
+		{"merlon_auc_vault_limited", "Requests above the vault's own limits", NULL,
+			METRIC_COUNTER, &s->vault_limited},
 		{"merlon_auc_leases", "Leases of sequence numbers recorded", NULL, METRIC_COUNTER,
 			&c->leases},
 		{"merlon_auc_subscribers", "Subscribers known", NULL, METRIC_GAUGE,
@@ -122,6 +145,7 @@ void report_status(struct process *p, struct json_writer *json)
 	json_u64(json, "resyncs_moved", c.resyncs_moved);
 	json_u64(json, "auts_refused", s->auts_refused);
 	json_u64(json, "vault_errors", s->vault_errors);
+	json_u64(json, "vault_limited", s->vault_limited);
 	json_u64(json, "disabled_refused", c.disabled);
 	json_u64(json, "harvests_refused", c.harvests_refused);
 	json_u64(json, "resyncs_refused", c.resyncs_refused);
