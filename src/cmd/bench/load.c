@@ -71,7 +71,7 @@ static double bucket_us(size_t bucket)
 		return (double)bucket;
 	const size_t power = 10 + (bucket - BUCKET_FINE) / BUCKET_STEPS;
 	const size_t step = (bucket - BUCKET_FINE) % BUCKET_STEPS;
-	return (double)((uint64_t)1 << power) * (1.0 + (double)step / BUCKET_STEPS);
+	return (double)((uint64_t)1 << power) * (1.0 + (double)step / (double)BUCKET_STEPS);
 }
 
 static double percentile(const struct load *l, double share)
