@@ -10,7 +10,7 @@
 bool argon2_cost_is_sane(const struct argon2_cost *cost)
 {
 	return cost->memory_kib >= ARGON2_MEMORY_KIB_MIN &&
-	       cost->memory_kib <= ARGON2_MEMORY_KIB_MAX && cost->passes >= 1 &&
+	       cost->memory_kib <= ARGON2_MEMORY_KIB_MAX && cost->passes >= ARGON2_PASSES_MIN &&
 	       cost->passes <= ARGON2_PASSES_MAX && cost->lanes >= 1 &&
 	       cost->lanes <= ARGON2_LANES_MAX;
 }

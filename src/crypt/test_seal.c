@@ -217,7 +217,7 @@ static void a_cost_that_is_too_small_or_too_large_is_refused(void **state)
 	static const struct argon2_cost costs[] = {
 		{ARGON2_MEMORY_KIB_MIN - 1, 3, 4},
 		{ARGON2_MEMORY_KIB_MAX + 1, 3, 4},
-		{ARGON2_MEMORY_KIB_MIN, 0, 4},
+		{ARGON2_MEMORY_KIB_MIN, ARGON2_PASSES_MIN - 1, 4},
 		{ARGON2_MEMORY_KIB_MIN, ARGON2_PASSES_MAX + 1, 4},
 		{ARGON2_MEMORY_KIB_MIN, 3, 0},
 		{ARGON2_MEMORY_KIB_MIN, 3, ARGON2_LANES_MAX + 1},

@@ -212,6 +212,58 @@ static void a_passphrase_is_a_root_and_its_salt_stands_in_the_wrapped_key(void *
 	auc_vault_close(&wrong.vault);
 }
 
+/* Who can write into the database offers a head of his own, with a salt that he has tables for. */
+static void a_salt_that_opened_nothing_wraps_nothing(void **state)
+{
+	enum { SALT_AT = 2 };
+	struct fixture f;
+	struct kept kept = {0}, forged = {0}, next = {0};
+	size_t anew;
+
+	(void)state;
+	open_with_passphrase(&f, "correct horse battery");
+	assert_false(failed(make_key(&f.vault, 1, &kept)));
+	forged = kept;
+	memset(forged.keys[0].octets + SALT_AT, 0x66, ARGON2_SALT);
+	forged.keys[0].octets[SALT_AT + ARGON2_SALT + 5] = 1; /* lanes */
+	assert_int_equal(load_keys(&f.vault, &forged, &anew).kind, ERR_CRYPTO);
+	assert_false(failed(make_key(&f.vault, 2, &next)));
+	assert_memory_not_equal(
+		next.keys[0].octets + SALT_AT, forged.keys[0].octets + SALT_AT, ARGON2_SALT);
+	assert_int_equal(next.keys[0].octets[SALT_AT + ARGON2_SALT + 5], 4);
+	assert_false(failed(load_keys(&f.vault, &kept, &anew)));
+	assert_false(failed(load_keys(&f.vault, &next, &anew)));
+	auc_vault_close(&f.vault);
+}
+
+static void from_a_passphrase_to_another_the_salt_is_new_and_one(void **state)
+{
+	struct fixture f, next;
+	struct kept kept = {0};
+	uint8_t salt[ARGON2_SALT];
+	size_t anew;
+
+	(void)state;
+	open_with_passphrase(&f, "correct horse battery");
+	for (uint32_t id = 1; id <= 3; id++)
+		assert_false(failed(make_key(&f.vault, id, &kept)));
+	memcpy(salt, kept.keys[0].octets + 2, sizeof salt);
+	open_with_passphrase(&next, "a staple of another kind");
+	next.prop = prop_seeded(5); /* not what the first one drew */
+	next.vault.random.at = VAULT_RANDOM_OCTETS;
+	assert_false(failed(vault_roots_add(
+		&next.vault.roots, AUC_ROOT_PASSPHRASE, span_str("correct horse battery"))));
+	assert_false(failed(load_keys(&next.vault, &kept, &anew)));
+	assert_int_equal(anew, 3);
+	assert_memory_not_equal(kept.keys[0].octets + 2, salt, sizeof salt);
+	assert_memory_equal(kept.keys[0].octets, kept.keys[1].octets, AUC_WRAPPED_HEAD_MAX);
+	assert_memory_equal(kept.keys[0].octets, kept.keys[2].octets, AUC_WRAPPED_HEAD_MAX);
+	assert_false(failed(load_keys(&next.vault, &kept, &anew)));
+	assert_int_equal(anew, 0);
+	auc_vault_close(&f.vault);
+	auc_vault_close(&next.vault);
+}
+
 static void from_a_file_to_a_passphrase_no_row_is_touched(void **state)
 {
 	struct fixture f, next;
@@ -266,6 +318,8 @@ int main(void)
 		cmocka_unit_test(a_wrapped_key_opens_under_its_root_and_id_alone),
 		cmocka_unit_test(a_former_root_opens_and_the_present_one_wraps_anew),
 		cmocka_unit_test(a_passphrase_is_a_root_and_its_salt_stands_in_the_wrapped_key),
+		cmocka_unit_test(a_salt_that_opened_nothing_wraps_nothing),
+		cmocka_unit_test(from_a_passphrase_to_another_the_salt_is_new_and_one),
 		cmocka_unit_test(from_a_file_to_a_passphrase_no_row_is_touched),
 		cmocka_unit_test(the_ring_keeps_as_many_keys_as_a_store_can_have),
 	};

@@ -32,15 +32,19 @@ static struct err derive(struct vault_root *r, struct span octets)
 	return e;
 }
 
+static bool is_stretched(const struct vault_root *r, const uint8_t salt[static ARGON2_SALT],
+	const struct argon2_cost *cost)
+{
+	return r->wrapping.bytes != NULL && memcmp(r->salt, salt, sizeof r->salt) == 0 &&
+	       r->cost.memory_kib == cost->memory_kib && r->cost.passes == cost->passes &&
+	       r->cost.lanes == cost->lanes;
+}
+
 static struct err stretch(struct vault_root *r, const uint8_t salt[static ARGON2_SALT],
 	const struct argon2_cost *cost)
 {
 	uint8_t octets[VAULT_KEY];
 
-	if (r->wrapping.bytes != NULL && memcmp(r->salt, salt, sizeof r->salt) == 0 &&
-		r->cost.memory_kib == cost->memory_kib && r->cost.passes == cost->passes &&
-		r->cost.lanes == cost->lanes)
-		return OK;
 	secret_close(&r->wrapping);
 	struct err e = argon2id(secret_span(&r->passphrase), span_of(salt, ARGON2_SALT), cost,
 		SPAN_MUT_ARRAY(octets));
@@ -125,21 +129,31 @@ struct err vault_root_wrap(struct vault_roots *roots, const struct entropy *entr
 	return e;
 }
 
+/* What is stretched for a key is kept where it opened the key, and nothing is wrapped with it before. */
 static struct err open_under(
 	struct vault_root *r, uint32_t key_id, const struct auc_wrapped *form, struct secret *key)
 {
 	const struct argon2_cost cost = {
 		.memory_kib = form->memory_kib, .passes = form->passes, .lanes = form->lanes};
+	struct vault_root trial = {.kind = r->kind, .passphrase = r->passphrase};
 	struct bound bound;
 
-	struct err e = r->kind != form->root            ? ERR(ABSENT)
-		       : r->kind == AUC_ROOT_PASSPHRASE ? stretch(r, form->salt, &cost)
-							: OK;
+	if (r->kind != form->root)
+		return ERR(ABSENT);
+	const bool is_trial =
+		r->kind == AUC_ROOT_PASSPHRASE && !is_stretched(r, form->salt, &cost);
+	struct vault_root *const with = is_trial ? &trial : r;
+	struct err e = is_trial ? stretch(&trial, form->salt, &cost) : OK;
 	if (failed(e))
 		return e;
-	const struct envelope_key wrapping = {.id = r->id, .key = secret_span(&r->wrapping)};
-	return envelope_open(
+	const struct envelope_key wrapping = {.id = with->id, .key = secret_span(&with->wrapping)};
+	e = envelope_open(
 		&wrapping, bind(&bound, key_id, form->head), form->sealed, secret_span_mut(key));
+	if (is_trial)
+		secret_close(failed(e) ? &trial.wrapping : &r->wrapping);
+	if (is_trial && !failed(e))
+		*r = trial;
+	return e;
 }
 
 struct err vault_root_unwrap(struct vault_roots *roots, uint32_t key_id, struct span wrapped,

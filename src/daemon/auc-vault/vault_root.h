@@ -7,7 +7,8 @@
  *
  * From 32 octets the wrapping key follows at once. A passphrase is stretched by Argon2id, with a
  * salt and a cost that stand in the wrapped key; so it is kept until the keys come, and what was
- * stretched last is kept too: a vault wraps all of its keys with one salt.
+ * stretched last is kept too: a vault wraps all of its keys with one salt. A salt that came with a key
+ * that did not open is somebody else's: nothing is wrapped with it.
  *
  * Beside the present root there may be former ones (`kek_file_before` …). They open; only the
  * present one wraps.
