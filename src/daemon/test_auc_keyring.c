@@ -312,6 +312,30 @@ static void the_first_key_is_made_durable_before_it_is_loaded(void **state)
 	close_world(w);
 }
 
+/* Nothing is sealed under the root itself any more. */
+static void a_vault_that_makes_no_key_is_asked_for_nothing_and_no_row_is_taken(void **state)
+{
+	struct world *w = open_world();
+	uint8_t sealed[48];
+
+	(void)state;
+	vault_comes(w);
+	assert_int_equal(w->asked.type, AUC_KEY_MAKE);
+	answer(w, ERR(INPUT), NULL);
+	assert_false(w->is_ready);
+	assert_false(w->k.is_ready);
+	assert_non_null(strstr(w->why, "made no key"));
+	assert_false(keyring_knows(&w->k, seal(sealed, 0, 0, 1)));
+	assert_false(keyring_knows(&w->k, seal(sealed, 1, 0, 1)));
+	run(w);
+	run(w); /* it is asked again */
+	assert_true(w->is_ready);
+	assert_true(keyring_knows(&w->k, seal(sealed, 1, 0, 1)));
+	assert_false(keyring_knows(&w->k, seal(sealed, 0, 0, 1)));
+	assert_false(keyring_knows(&w->k, seal(sealed, 2, 0, 1)));
+	close_world(w);
+}
+
 static void a_vault_that_does_not_open_the_keys_is_told_with_its_reason_and_tried_again(
 	void **state)
 {
@@ -544,6 +568,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_first_key_is_made_durable_before_it_is_loaded),
+		cmocka_unit_test(
+			a_vault_that_makes_no_key_is_asked_for_nothing_and_no_row_is_taken),
 		cmocka_unit_test(
 			a_vault_that_does_not_open_the_keys_is_told_with_its_reason_and_tried_again),
 		cmocka_unit_test(keys_that_come_back_wrapped_anew_are_durable_before_it_is_ready),

@@ -47,7 +47,7 @@ bool keyring_knows(const struct keyring *k, struct span sealed)
 	for (size_t i = 0; i < keys->count; i++)
 		if (ledger_kek_is(sealed, keys->keys[i].id))
 			return true;
-	return keys->count == 0;
+	return false;
 }
 
 /* ---- one thing at a time ---- */
@@ -192,11 +192,6 @@ static void on_made(void *ctx, struct err err, struct span body)
 
 	if (!over(k))
 		return;
-	if (err.kind == ERR_INPUT && ledger_keys(k->ledger)->count == 0) {
-		k->is_ready = true; /* a vault of the version before has one key, its root */
-		k->port.changed(k->port.ctx, true, NULL);
-		return;
-	}
 	if (!failed(err))
 		err = auc_wrapped_keys_decode(body, &made, &fault);
 	if (!failed(err) && (made.count != 1 || made.keys[0].id != keyring_newest(k) + 1))
