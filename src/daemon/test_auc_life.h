@@ -13,7 +13,7 @@
 #include "support/usim.h"
 #include <stdio.h>
 
-enum { LIFE_SUBSCRIBERS = 32, LIFE_AHEAD = 64, LIFE_BASE_S = 1800000000 };
+enum { LIFE_SUBSCRIBERS = 32, LIFE_PAGE = 3, LIFE_AHEAD = 64, LIFE_BASE_S = 1800000000 };
 
 struct life_card {
 	struct usim usim;
@@ -73,7 +73,8 @@ static inline bool life_open(struct life *life, struct complaint *c)
 {
 	const struct ledger_settings settings = {.ahead = LIFE_AHEAD,
 		.subscribers_max = 2 * LIFE_SUBSCRIBERS,
-		.ind_idle_uses = life->ind_idle_uses};
+		.ind_idle_uses = life->ind_idle_uses,
+		.page = LIFE_PAGE};
 	const struct store_settings on_disk = {.path = "auc.db",
 		.schema = &ledger_schema,
 		.vfs = life->vfs,

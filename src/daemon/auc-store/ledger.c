@@ -124,6 +124,8 @@ void ledger_tick(struct ledger *l)
 	struct ledger_wait *wait;
 	const uint64_t ceiling = sqn_ceiling_due(&l->lease, ledger_now(l));
 
+	if (l->move_waiting != NULL && !l->is_lost)
+		ledger_move_on(l);
 	if (ceiling == 0 || l->is_leasing || l->is_lost || failed(ledger_wait_open(l, NULL, &wait)))
 		return;
 	wait->next.last = ceiling;

@@ -31,6 +31,7 @@ struct ledger_settings {
 	uint32_t subscribers_max;
 	struct limit vectors, resyncs; /* of one subscriber; zero: as above */
 	uint64_t ind_idle_uses;        /* IND_IDLE_USES; 0: the oldest is given again at once */
+	uint32_t page;                 /* rows that the loop takes at once; 0: LEDGER_PAGE */
 };
 
 struct ledger_counts {
@@ -88,12 +89,13 @@ void ledger_resync(
 void ledger_import_rows(
 	struct ledger *l, const struct auc_import *import, ledger_done_fn *done, void *ctx);
 typedef void ledger_imported_fn(void *ctx, struct err err, const struct auc_import_result *result);
-/* All of them become subscribers, at once. ERR_STATE: that import is not the current one. */
+/* All of them become subscribers, or none; `done` when all have. ERR_STATE: that import is not the
+ * current one; ERR_LIMIT: there is no room, or the one before is not done yet. */
 void ledger_import_commit(
 	struct ledger *l, uint64_t import_id, ledger_imported_fn *done, void *ctx);
 /* The importer has gone: what it left aside is dropped. */
 void ledger_import_abandon(struct ledger *l);
-/* Rows are kept aside, or on their way. */
+/* Rows are kept aside, or move. */
 bool ledger_import_is_open(const struct ledger *l);
 
 /* ---- what an operator asks: ledger_admin.c ---- */

@@ -1,10 +1,11 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Import: rows are kept aside as they come; then one statement makes all of them subscribers. So an
- * import of any size happens whole or not at all, and an importer that dies leaves nothing that
- * counts. The statement takes seconds for a million rows, on the store's thread: vectors are given
- * meanwhile, what has to become durable waits.
+ * Import: rows are kept aside as they come; then one row more closes the import, and with it all of
+ * them are subscribers, or none (ledger_schema.h). So an import of any size happens whole or not at
+ * all, and an importer that dies leaves nothing that counts. Closed, its rows move page after page, to
+ * their table and into memory, and whatever else has to become durable goes between two pages. The
+ * importer is answered when all have.
  */
 #include "ledger_inner.h"
 
@@ -15,7 +16,7 @@ static void import_break(struct ledger *l, uint64_t import_id)
 	if (l->import_id != import_id)
 		return;
 	l->import_id = 0;
-	l->import_rows = 0;
+	l->import_new = 0;
 }
 
 static void rows_kept(void *ctx, struct err err, const struct store_result *r)
@@ -61,14 +62,30 @@ static struct err add_row(const struct ledger *l, struct store_batch *b, uint64_
 static struct err rows_batch(
 	struct ledger *l, const struct auc_import *import, struct store_batch *b)
 {
-	const struct store_value shard = STORE_I64_VALUE(LEDGER_SHARD);
+	const struct store_value params[] = {
+		STORE_I64_VALUE(LEDGER_SHARD), STORE_I64_VALUE(l->lease.epoch)};
 	struct err e = OK;
 
 	if (import->id != l->import_id)
-		e = store_batch_add(b, LEDGER_IMPORT_CLEAR, &shard, 1);
+		e = store_batch_add(b, LEDGER_IMPORT_CLEAR, params, ARRAY_LEN(params));
 	for (size_t i = 0; i < import->count && !failed(e); i++)
 		e = add_row(l, b, import->id, &import->rows[i]);
 	return e;
+}
+
+/* Of the rows so far, those who have no place yet. One who was removed counts as such. */
+static uint32_t new_with(const struct ledger *l, const struct auc_import *import)
+{
+	uint32_t count = import->id == l->import_id ? l->import_new : 0;
+
+	for (size_t i = 0; i < import->count; i++)
+		count += register_find(&l->subscribers, import->rows[i].imsi) == NULL;
+	return count;
+}
+
+static bool is_room_for(const struct ledger *l, uint32_t count)
+{
+	return count <= l->subscribers.limit - l->subscribers.count;
 }
 
 void ledger_import_rows(
@@ -77,11 +94,10 @@ void ledger_import_rows(
 	struct store_batch *b = store_batch_open();
 	struct ledger_wait *wait;
 
-	const uint32_t before = import->id == l->import_id ? l->import_rows : 0;
+	const uint32_t count = new_with(l, import);
 	struct err e = import->id == 0 || import->id == l->import_broken ? ERR(STATE) : OK;
 	if (!failed(e))
-		e = before + import->count > l->subscribers.limit ? ERR(LIMIT)
-								  : rows_batch(l, import, b);
+		e = is_room_for(l, count) ? rows_batch(l, import, b) : ERR(LIMIT);
 	if (!failed(e))
 		e = ledger_wait_open(l, ctx, &wait);
 	if (failed(e)) {
@@ -92,115 +108,142 @@ void ledger_import_rows(
 	}
 	wait->import_id = import->id;
 	l->import_id = import->id;
-	l->import_rows = before + (uint32_t)import->count;
+	l->import_new = count;
+	l->has_aside = true;
 	wait->done = done;
 	ledger_submit(l, b, rows_kept, wait);
 }
 
 bool ledger_import_is_open(const struct ledger *l)
 {
-	return l->import_id != 0 || l->imports_loading > 0;
+	return l->import_id != 0 || l->is_moving;
 }
 
 static void aside_cleared(void *ctx, struct err err, const struct store_result *r)
 {
-	(void)ctx, (void)err,
-		(void)r; /* what stays is cleared by the next import, or at the next start */
-}
-
-static void aside_clear(struct ledger *l)
-{
-	const struct store_value shard = STORE_I64_VALUE(LEDGER_SHARD);
-
-	ledger_submit_one(l, LEDGER_IMPORT_CLEAR, &shard, 1, aside_cleared, l);
+	(void)r; /* what stays is cleared by the next import, or at the next start */
+	((struct ledger *)ctx)->has_aside |= failed(err);
 }
 
 void ledger_import_abandon(struct ledger *l)
 {
-	if (l->import_id == 0)
+	const struct store_value params[] = {
+		STORE_I64_VALUE(LEDGER_SHARD), STORE_I64_VALUE(l->lease.epoch)};
+
+	if (l->import_id != 0)
+		import_break(l, l->import_id);
+	if (!l->has_aside)
 		return;
-	import_break(l, l->import_id);
-	aside_clear(l);
+	l->has_aside = false;
+	ledger_submit_one(l, LEDGER_IMPORT_CLEAR, params, ARRAY_LEN(params), aside_cleared, l);
 }
+
+/* ---- closed: rows become subscribers ---- */
 
 static void finish(struct ledger_wait *wait, struct err err)
 {
-	wait->ledger->imports_loading--;
-	if (wait->ledger->import_id == 0)
-		aside_clear(wait->ledger);
+	wait->ledger->is_moving = false;
 	wait->imported(wait->ctx, err, &wait->result);
 	ledger_wait_close(wait);
 }
 
-static void read_page(struct ledger_wait *wait);
+struct store_batch *ledger_move_batch(const struct ledger *l, uint64_t import_id)
+{
+	const struct store_value shard = STORE_I64_VALUE(LEDGER_SHARD),
+				 epoch = STORE_I64_VALUE(l->lease.epoch),
+				 import = STORE_I64_VALUE(import_id),
+				 page = STORE_I64_VALUE(l->page);
+	const struct store_value move[] = {
+		shard, epoch, import, STORE_I64_VALUE(ledger_now_s(l)), page};
+	const struct store_value moved[] = {shard, epoch, import, page};
+	struct store_batch *b = store_batch_open();
 
-/* What has become durable is taken into memory, page after page, others between; then the import is
- * done. */
-static void page_read(void *ctx, struct err err, const struct store_result *r)
+	store_batch_add(b, LEDGER_IMPORT_MOVE, move, ARRAY_LEN(move));
+	store_batch_add(b, LEDGER_IMPORT_MOVED, moved, ARRAY_LEN(moved));
+	store_batch_add(b, LEDGER_IMPORT_END, moved, 3);
+	return b;
+}
+
+static void move_page(struct ledger_wait *wait);
+
+/* Into memory, and on. */
+static void page_moved(void *ctx, struct err err, const struct store_result *r)
 {
 	struct ledger_wait *wait = ctx;
 	struct ledger *l = wait->ledger;
-	const size_t rows = failed(err) ? 0 : store_result_rows(r, 0);
+	const size_t rows = failed(err) ? 0 : store_result_rows(r, LEDGER_MOVE_ROWS);
+	const bool is_end = !failed(err) && store_result_changes(r, LEDGER_MOVE_END) == 1;
 	bool is_new = false;
 
+	if (err.kind == ERR_LIMIT) { /* no room now; it has happened all the same, so it goes on */
+		l->move_waiting = wait;
+		return;
+	}
+	if (!failed(err) && rows == 0 && !is_end)
+		err = ERR(IO); /* under another owner's epoch */
 	for (size_t i = 0; i < rows && !failed(err); i++) {
-		err = ledger_row_keep(l, store_result_row(r, 0, i), &is_new);
+		err = ledger_row_keep(l, store_result_row(r, LEDGER_MOVE_ROWS, i), &is_new);
 		wait->result.added += is_new;
 		wait->result.replaced += !is_new;
 	}
-	if (failed(err)) /* memory and disk differ: only a restart makes them one again */
-		ledger_lose(l, "imported subscribers could not be read again");
-	if (failed(err) || rows < LEDGER_PAGE) {
+	l->counts.imported += rows;
+	if (failed(err)) /* memory and disk differ: the next owner, or the next start, goes on */
+		ledger_lose(l, "imported subscribers could not be taken over");
+	if (failed(err) || is_end)
 		finish(wait, err);
-		return;
-	}
-	const struct span last = store_result_row(r, 0, rows - 1)->columns[COLUMN_IMSI].bytes;
-	memcpy(wait->request.imsi, last.at, last.len + 1);
-	read_page(wait);
+	else
+		move_page(wait);
 }
 
-static void read_page(struct ledger_wait *wait)
+static void move_page(struct ledger_wait *wait)
 {
-	const struct store_value params[] = {STORE_I64_VALUE(LEDGER_SHARD),
-		STORE_TEXT_VALUE(wait->request.imsi), STORE_I64_VALUE(LEDGER_PAGE),
-		STORE_I64_VALUE(wait->import_id)};
-
-	ledger_submit_one(
-		wait->ledger, LEDGER_IMPORTED, params, ARRAY_LEN(params), page_read, wait);
+	ledger_submit(
+		wait->ledger, ledger_move_batch(wait->ledger, wait->import_id), page_moved, wait);
 }
 
-static void committed(void *ctx, struct err err, const struct store_result *r)
+void ledger_move_on(struct ledger *l)
+{
+	struct ledger_wait *wait = l->move_waiting;
+
+	l->move_waiting = NULL;
+	if (wait != NULL)
+		move_page(wait);
+}
+
+static void closed(void *ctx, struct err err, const struct store_result *r)
 {
 	struct ledger_wait *wait = ctx;
 
-	if (failed(err)) {
-		finish(wait, err);
-		return;
+	if (!failed(err) && store_result_changes(r, 0) != 1) {
+		ledger_lose(wait->ledger, "an import could not be closed: another process owns "
+					  "this shard now");
+		err = ERR(IO);
 	}
-	wait->ledger->counts.imported += (uint64_t)store_result_changes(r, 0);
-	read_page(wait);
+	if (failed(err))
+		finish(wait, err);
+	else
+		move_page(wait);
 }
 
 void ledger_import_commit(struct ledger *l, uint64_t import_id, ledger_imported_fn *done, void *ctx)
 {
 	struct ledger_wait *wait;
 
-	/* Cautious: a row that replaces a subscriber is counted as if it were new. */
-	const bool is_full = l->subscribers.count + l->import_rows > l->subscribers.limit;
 	struct err e = import_id == 0 || import_id != l->import_id ? ERR(STATE) : OK;
+	if (!failed(e) && (l->is_moving || !is_room_for(l, l->import_new)))
+		e = ERR(LIMIT);
 	if (!failed(e))
-		e = is_full ? ERR(LIMIT) : ledger_wait_open(l, ctx, &wait);
+		e = ledger_wait_open(l, ctx, &wait);
 	if (failed(e)) {
 		done(ctx, e, NULL);
 		return;
 	}
 	l->import_id = 0;
-	l->import_rows = 0;
-	l->imports_loading++;
+	l->import_new = 0;
+	l->is_moving = true;
 	wait->imported = done;
 	wait->import_id = import_id;
 	const struct store_value params[] = {STORE_I64_VALUE(LEDGER_SHARD),
-		STORE_I64_VALUE(l->lease.epoch), STORE_I64_VALUE(import_id),
-		STORE_I64_VALUE(ledger_now_s(l))};
-	ledger_submit_one(l, LEDGER_IMPORT_ALL, params, ARRAY_LEN(params), committed, wait);
+		STORE_I64_VALUE(l->lease.epoch), STORE_I64_VALUE(import_id)};
+	ledger_submit_one(l, LEDGER_IMPORT_CLOSE, params, ARRAY_LEN(params), closed, wait);
 }

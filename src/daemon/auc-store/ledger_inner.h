@@ -8,19 +8,26 @@
 
 enum { LEDGER_WAITING_MAX = 8192 }; /* operations that wait for the disk; more get ERR_LIMIT */
 
+struct ledger_wait;
+
 struct ledger {
 	struct store *store;
 	struct clock_port clock;
 	struct sqn_lease lease;
 	struct ind_table inds;
+	struct ledger_wait *ind_writes[SQN_INDS]; /* on their way to the disk */
 	struct subscriber_register subscribers;
 	void *memory;
 	size_t memory_octets;
 	struct limit vectors, resyncs;
 	struct pool waiting; /* of struct ledger_wait */
 	bool is_leasing, is_lost;
+	uint32_t page; /* rows that one completion brings */
 	uint64_t import_id, import_broken;
-	uint32_t import_rows, imports_loading;
+	uint32_t import_new;              /* of its rows, those that need a place */
+	bool has_aside;                   /* rows of an import that is not closed, perhaps */
+	bool is_moving;                   /* a closed import's rows become subscribers */
+	struct ledger_wait *move_waiting; /* for room */
 	struct ledger_keys keys;
 	struct ledger_kek keks[LEDGER_KEKS_MAX];
 	struct ledger_counts counts;
@@ -41,6 +48,8 @@ struct ledger_wait {
 	void *ctx;
 	struct auth_request request; /* of a take; for others its imsi */
 	uint8_t ind;
+	struct ledger_wait *behind,
+		**last; /* who wait for the same write; `last` of the first one */
 	bool is_disabled;
 	enum resync_outcome outcome;
 	struct sqn_state next;
@@ -65,8 +74,14 @@ void ledger_submit(struct ledger *l, struct store_batch *b, store_done_fn *done,
 /* One statement. */
 void ledger_submit_one(struct ledger *l, enum ledger_statement statement,
 	const struct store_value *params, size_t count, store_done_fn *done, void *ctx);
-/* A row of LEDGER_SUBSCRIBERS or LEDGER_IMPORTED into memory; `last` is kept. */
+/* A row of LEDGER_SUBSCRIBERS or LEDGER_IMPORT_MOVE into memory; `last` is kept. */
 MUST_USE struct err ledger_row_keep(struct ledger *l, const struct store_row *row, bool *is_new);
+/* One page of a closed import: rows of enum ledger_column are the first result, the last says by its
+ * changes whether that was the end. */
+enum { LEDGER_MOVE_ROWS, LEDGER_MOVE_ASIDE, LEDGER_MOVE_END };
+struct store_batch *ledger_move_batch(const struct ledger *l, uint64_t import_id);
+/* What found no room in the store's queue, or on the disk, is tried again. */
+void ledger_move_on(struct ledger *l);
 /* A new DIF on its way to the disk; the subscriber is not moving yet. */
 void ledger_move(struct ledger *l, struct subscriber *s, const struct sqn_state *next,
 	enum resync_outcome outcome, struct ledger_wait *wait);

@@ -1,7 +1,7 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
-/* Taking the shard over: the epoch, what the owner before left, all subscribers into memory, and the
- * first lease. */
+/* Taking the shard over: the epoch, what the owner before left (an import half moved is completed), all
+ * subscribers into memory, and the first lease. */
 #include "ledger_inner.h"
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -23,7 +23,7 @@ static void took_over(void *ctx, struct err err, const struct store_result *r)
 	sqn_lease_start(
 		&l->lease, ledger_now(l), (uint64_t)lease[0].i64, (uint64_t)lease[1].i64, t->ahead);
 	l->counts.epoch = l->lease.epoch;
-	t->is_right = lease[1].i64 >= 0 && ledger_keys_read(l, r, 3);
+	t->is_right = lease[1].i64 >= 0 && ledger_keys_read(l, r, 2);
 	for (size_t i = 0; i < store_result_rows(r, 1) && t->is_right; i++) {
 		const struct store_value *ind = store_result_row(r, 1, i)->columns;
 		t->is_right = !failed(
@@ -41,7 +41,6 @@ static struct err take_over(struct ledger *l, uint64_t ahead)
 
 	store_batch_add(b, LEDGER_EPOCH_NEXT, &shard, 1);
 	store_batch_add(b, LEDGER_INDS, &shard, 1);
-	store_batch_add(b, LEDGER_IMPORT_CLEAR, &shard, 1);
 	store_batch_add(b, LEDGER_KEYS, &shard, 1);
 	const struct err e = store_run(l->store, b, took_over, &t);
 	return failed(e) ? e : t.is_right ? OK : ERR(INPUT);
@@ -68,6 +67,68 @@ struct err ledger_row_keep(struct ledger *l, const struct store_row *row, bool *
 	s->resynced_s = (uint32_t)v[COLUMN_RESYNCED].i64;
 	l->counts.subscribers = register_count(&l->subscribers);
 	return OK;
+}
+
+/* ---- imports that were closed, and not all of whose rows have moved ---- */
+
+enum { CLOSED_MAX = 16 }; /* there is one, or none; more where a closed one was empty */
+
+struct closed {
+	uint64_t imports[CLOSED_MAX];
+	size_t count;
+};
+
+static void closed_read(void *ctx, struct err err, const struct store_result *r)
+{
+	struct closed *closed = ctx;
+	const size_t rows = failed(err) ? 0 : store_result_rows(r, 1);
+
+	for (; closed->count < rows && closed->count < CLOSED_MAX; closed->count++)
+		closed->imports[closed->count] =
+			(uint64_t)store_result_row(r, 1, closed->count)->columns[0].i64;
+}
+
+struct moved {
+	int64_t rows, ends;
+};
+
+static void count_moved(void *ctx, struct err err, const struct store_result *r)
+{
+	struct moved *moved = ctx;
+
+	moved->rows = failed(err) ? 0 : store_result_changes(r, LEDGER_MOVE_ASIDE);
+	moved->ends = failed(err) ? 0 : store_result_changes(r, LEDGER_MOVE_END);
+}
+
+static struct err move_all(struct ledger *l, uint64_t import_id)
+{
+	struct moved moved = {0};
+
+	while (moved.ends == 0) {
+		const struct err e =
+			store_run(l->store, ledger_move_batch(l, import_id), count_moved, &moved);
+		if (failed(e))
+			return e;
+		if (moved.rows == 0 && moved.ends == 0)
+			return ERR(STATE); /* another owner has come meanwhile */
+	}
+	return OK;
+}
+
+/* What was not closed goes; what was closed has happened. */
+static struct err imports_complete(struct ledger *l)
+{
+	const struct store_value params[] = {
+		STORE_I64_VALUE(LEDGER_SHARD), STORE_I64_VALUE(l->lease.epoch)};
+	struct store_batch *b = store_batch_open();
+	struct closed closed = {0};
+
+	store_batch_add(b, LEDGER_IMPORT_CLEAR, params, 2);
+	store_batch_add(b, LEDGER_IMPORT_CLOSED, params, 1);
+	struct err e = store_run(l->store, b, closed_read, &closed);
+	for (size_t i = 0; i < closed.count && !failed(e); i++)
+		e = move_all(l, closed.imports[i]);
+	return e;
 }
 
 struct page {
@@ -97,13 +158,13 @@ static struct err load_all(struct ledger *l)
 
 	do {
 		const struct store_value params[] = {STORE_I64_VALUE(LEDGER_SHARD),
-			STORE_TEXT_VALUE(p.last), STORE_I64_VALUE(LEDGER_PAGE)};
+			STORE_TEXT_VALUE(p.last), STORE_I64_VALUE(l->page)};
 		struct store_batch *b = store_batch_open();
 		store_batch_add(b, LEDGER_SUBSCRIBERS, params, ARRAY_LEN(params));
 		const struct err e = store_run(l->store, b, keep_page, &p);
 		if (failed(e) || failed(p.err))
 			return failed(e) ? e : p.err;
-	} while (p.rows == LEDGER_PAGE);
+	} while (p.rows == l->page);
 	return OK;
 }
 
@@ -143,6 +204,7 @@ static struct err memory_open(struct ledger *l, const struct ledger_settings *se
 	l->vectors = limit_or(settings->vectors, LEDGER_VECTORS_BURST, LEDGER_VECTORS_PER_HOUR);
 	l->resyncs = limit_or(settings->resyncs, LEDGER_RESYNCS_BURST, LEDGER_RESYNCS_PER_HOUR);
 	l->inds.idle_uses = settings->ind_idle_uses;
+	l->page = settings->page > 0 ? settings->page : LEDGER_PAGE;
 	l->memory_octets = register_octets(settings->subscribers_max);
 	void *memory = mmap(NULL, l->memory_octets, PROT_READ | PROT_WRITE,
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -169,6 +231,8 @@ struct err ledger_open(struct ledger **out, struct store *store, struct clock_po
 		return complain(c, e, "no memory for %u subscribers", settings->subscribers_max);
 	}
 	e = take_over(l, settings->ahead);
+	if (!failed(e))
+		e = imports_complete(l);
 	if (!failed(e))
 		e = load_all(l);
 	if (!failed(e))

@@ -45,6 +45,7 @@ static const char *const migrate[] = {
 
 #define IS_OWNER "EXISTS (SELECT 1 FROM auc_lease WHERE shard = $1 AND epoch = $2)"
 #define IS_THERE "(flags & 2) = 0"
+#define IS_ASIDE "shard = $1 AND import = $3 AND imsi > ''"
 #define COLUMNS "imsi, sealed, dif, generation, flags, resync, resynced"
 #define LIST_COLUMNS "imsi, msisdn, algorithm, flags, kek, created, changed, dif, generation"
 
@@ -61,10 +62,6 @@ static const struct store_statement statements[LEDGER_STATEMENTS] = {
 		"node = excluded.node, used = excluded.used"},
 	[LEDGER_SUBSCRIBERS] = {"subscribers",
 		"SELECT " COLUMNS " FROM auc_subscriber WHERE shard = $1 AND imsi > $2 "
-		"AND " IS_THERE " ORDER BY imsi LIMIT $3"},
-	[LEDGER_IMPORTED] = {"imported",
-		"SELECT " COLUMNS
-		" FROM auc_subscriber WHERE shard = $1 AND imsi > $2 AND import = $4 "
 		"AND " IS_THERE " ORDER BY imsi LIMIT $3"},
 	[LEDGER_LIST] = {"list",
 		"SELECT " LIST_COLUMNS " FROM auc_subscriber WHERE shard = $1 AND imsi > $2 "
@@ -96,25 +93,40 @@ static const struct store_statement statements[LEDGER_STATEMENTS] = {
 		"DELETE FROM auc_key WHERE shard = $1 AND id = $3 AND " IS_OWNER
 		" AND NOT EXISTS (SELECT 1 FROM auc_subscriber WHERE shard = $1 AND kek = $3)"
 		" AND NOT EXISTS (SELECT 1 FROM auc_import_row WHERE shard = $1 AND kek = $3)"},
-	[LEDGER_IMPORT_CLEAR] = {"import_clear", "DELETE FROM auc_import_row WHERE shard = $1"},
+	[LEDGER_IMPORT_CLEAR] = {"import_clear",
+		"DELETE FROM auc_import_row WHERE shard = $1 AND import NOT IN (SELECT import FROM "
+		"auc_import_row WHERE shard = $1 AND imsi = '') AND " IS_OWNER},
 	/* Without a look at the epoch for each: what an owner who was replaced puts aside, nobody
-	 * takes; LEDGER_IMPORT_ALL looks. */
+	 * takes; LEDGER_IMPORT_CLOSE looks. */
 	[LEDGER_IMPORT_ROW] = {"import_row",
 		"INSERT INTO auc_import_row (shard, import, imsi, sealed, kek, dif, msisdn, "
 		"algorithm) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"},
+	[LEDGER_IMPORT_CLOSE] = {"import_close",
+		"INSERT INTO auc_import_row (shard, import, imsi, sealed, kek, dif, msisdn, "
+		"algorithm) SELECT $1, $3, '', '', 0, 0, '', 0 WHERE " IS_OWNER},
+	[LEDGER_IMPORT_CLOSED] = {"import_closed",
+		"SELECT import FROM auc_import_row WHERE shard = $1 AND imsi = ''"},
 	/* DIF is never lowered by an import: a card that is in use would see its numbers again. Who
 	 * was removed is there again; who is disabled stays so. */
-	[LEDGER_IMPORT_ALL] = {"import_all",
+	[LEDGER_IMPORT_MOVE] = {"import_move",
 		"INSERT INTO auc_subscriber (shard, imsi, epoch, sealed, kek, dif, generation, "
 		"flags, msisdn, algorithm, import, created, changed, resync, resynced) "
 		"SELECT shard, imsi, $2, sealed, kek, dif, 0, 0, msisdn, algorithm, import, $4, "
-		"$4, 0, 0 FROM auc_import_row WHERE shard = $1 AND import = $3 AND " IS_OWNER " "
+		"$4, 0, 0 FROM auc_import_row WHERE " IS_ASIDE " AND " IS_OWNER " ORDER BY imsi "
+		"LIMIT $5 "
 		"ON CONFLICT (shard, imsi) DO UPDATE SET epoch = excluded.epoch, sealed = "
 		"excluded.sealed, kek = excluded.kek, "
 		"dif = CASE WHEN excluded.dif > auc_subscriber.dif THEN excluded.dif "
 		"ELSE auc_subscriber.dif END, flags = auc_subscriber.flags & 1, msisdn = "
 		"excluded.msisdn, algorithm = excluded.algorithm, import = excluded.import, "
-		"changed = excluded.changed"},
+		"changed = excluded.changed RETURNING " COLUMNS},
+	[LEDGER_IMPORT_MOVED] = {"import_moved",
+		"DELETE FROM auc_import_row WHERE " IS_ASIDE " AND imsi <= (SELECT max(imsi) FROM "
+		"(SELECT imsi FROM auc_import_row WHERE " IS_ASIDE " ORDER BY imsi LIMIT $4) "
+		"AS page) AND " IS_OWNER},
+	[LEDGER_IMPORT_END] = {"import_end",
+		"DELETE FROM auc_import_row WHERE shard = $1 AND import = $3 AND imsi = '' AND NOT "
+		"EXISTS (SELECT 1 FROM auc_import_row WHERE " IS_ASIDE ") AND " IS_OWNER},
 };
 
 const struct store_schema ledger_schema = {

@@ -11,6 +11,10 @@
  * removed leaves his IMSI and his numbers, so that they do not come again should he: his keys and his
  * MSISDN go. Rows of version 1 were sealed under the root itself: `kek` 0.
  *
+ * Rows of an import stand aside in auc_import_row. One without an IMSI closes it: with that row, and not
+ * before, the import has happened, whole. Then its rows move, page after page, and the closing row goes
+ * with the last of them; after a crash the next owner moves what is left before it serves anybody.
+ *
  * WITHOUT ROWID is SQLite's own word; a driver for PostgreSQL leaves it out.
  */
 #include "host/store.h"
@@ -27,7 +31,6 @@ enum ledger_statement {
 	LEDGER_INDS,        /* -> ind, domain, node, used */
 	LEDGER_IND_SET,     /* $2 epoch, $3 ind, $4 domain, $5 node, $6 used */
 	LEDGER_SUBSCRIBERS, /* $2 after imsi, $3 limit -> enum ledger_column, of those not removed */
-	LEDGER_IMPORTED,    /* $2 after imsi, $3 limit, $4 import -> the same, of one import */
 	LEDGER_LIST,        /* $2 after imsi, $3 limit -> enum ledger_list_column */
 	LEDGER_SHOW,        /* $2 imsi -> the same, of one */
 	LEDGER_DIF_SET,     /* $2 epoch, $3 imsi, $4 dif, $5 generation, $6 resync, $7 now */
@@ -38,9 +41,13 @@ enum ledger_statement {
 	LEDGER_KEY_ADD,     /* $2 epoch, $3 id, $4 wrapped, $5 now */
 	LEDGER_KEY_WRAP,    /* $2 epoch, $3 id, $4 wrapped */
 	LEDGER_KEY_DROP,    /* $2 epoch, $3 id; not where a row is sealed under it */
-	LEDGER_IMPORT_CLEAR, /* all rows that are kept aside */
-	LEDGER_IMPORT_ROW,   /* $2 import, $3 imsi, $4 sealed, $5 kek, $6 dif, $7 msisdn, $8 algorithm */
-	LEDGER_IMPORT_ALL,   /* $2 epoch, $3 import, $4 now: aside -> subscribers */
+	LEDGER_IMPORT_CLEAR, /* $2 epoch; rows of all imports that are not closed */
+	LEDGER_IMPORT_ROW, /* $2 import, $3 imsi, $4 sealed, $5 kek, $6 dif, $7 msisdn, $8 algorithm */
+	LEDGER_IMPORT_CLOSE,  /* $2 epoch, $3 import: from here on it has happened */
+	LEDGER_IMPORT_CLOSED, /* -> import */
+	LEDGER_IMPORT_MOVE, /* $2 epoch, $3 import, $4 now, $5 limit -> enum ledger_column: subscribers */
+	LEDGER_IMPORT_MOVED, /* $2 epoch, $3 import, $4 limit: no more aside */
+	LEDGER_IMPORT_END,   /* $2 epoch, $3 import; not where a row is still aside */
 	LEDGER_STATEMENTS
 };
 
