@@ -24,11 +24,16 @@ static uint8_t share_of(enum auth_domain domain, const char *node)
 	return (uint8_t)(1 + hash % (SQN_INDS - 1));
 }
 
+static bool is_of(const struct ind_entry *e, enum auth_domain domain, const char *node)
+{
+	return e->domain == domain && strcmp(e->node, node) == 0;
+}
+
 uint8_t ind_find(struct ind_table *t, enum auth_domain domain, const char *node)
 {
 	for (uint8_t ind = 1; ind < SQN_INDS; ind++) {
 		struct ind_entry *e = &t->entries[ind];
-		if (e->domain == domain && strcmp(e->node, node) == 0) {
+		if (is_of(e, domain, node)) {
 			e->used = ++t->tick;
 			return ind;
 		}
@@ -59,6 +64,17 @@ uint8_t ind_assign(struct ind_table *t, enum auth_domain domain, const char *nod
 	return oldest;
 }
 
+void ind_kept(struct ind_table *t, uint8_t ind, enum auth_domain domain, const char *node)
+{
+	if (is_of(&t->entries[ind], domain, node))
+		t->entries[ind].is_kept = true;
+}
+
+bool ind_is_kept(const struct ind_table *t, uint8_t ind, enum auth_domain domain, const char *node)
+{
+	return t->entries[ind].is_kept || !is_of(&t->entries[ind], domain, node);
+}
+
 struct err ind_restore(
 	struct ind_table *t, uint8_t ind, enum auth_domain domain, const char *node, uint64_t used)
 {
@@ -66,6 +82,7 @@ struct err ind_restore(
 		(domain != AUTH_PS && domain != AUTH_CS))
 		return ERR(INPUT);
 	fill(&t->entries[ind], domain, node, used);
+	t->entries[ind].is_kept = true;
 	if (used > t->tick)
 		t->tick = used;
 	return OK;

@@ -22,6 +22,7 @@ struct ind_entry {
 	char node[AUTH_NODE_MAX]; /* "": free */
 	enum auth_domain domain;
 	uint64_t used; /* tick of the last use */
+	bool is_kept;  /* durably */
 };
 
 struct ind_table {
@@ -34,6 +35,10 @@ struct ind_table {
 uint8_t ind_find(struct ind_table *t, enum auth_domain domain, const char *node);
 /* A free IND, else the one least recently used. Nothing is promised for a node that has one. */
 uint8_t ind_assign(struct ind_table *t, enum auth_domain domain, const char *node);
+/* It is durable now; of no effect where another node has that IND meanwhile. */
+void ind_kept(struct ind_table *t, uint8_t ind, enum auth_domain domain, const char *node);
+/* False: this node's own, and not durable yet. One that is shared needs not be: it follows from the name. */
+bool ind_is_kept(const struct ind_table *t, uint8_t ind, enum auth_domain domain, const char *node);
 /* As it was kept. ERR_INPUT for an IND or a name that cannot be. */
 MUST_USE struct err ind_restore(
 	struct ind_table *t, uint8_t ind, enum auth_domain domain, const char *node, uint64_t used);

@@ -206,24 +206,44 @@ static void take_now(struct ledger *l, const struct auth_request *q, uint8_t ind
 	took(ctx, OK, &ticket);
 }
 
-static void ind_kept(void *ctx, struct err err, const struct store_result *r)
+static void ind_is_durable(void *ctx, struct err err, const struct store_result *r)
 {
-	struct ledger_wait *wait = ctx;
+	struct ledger_wait *wait = ctx, *next;
 	struct ledger *l = wait->ledger;
 
 	if (!failed(err) && store_result_changes(r, 0) != 1)
 		ledger_lose(l, "another process owns this shard's IND table now");
-	if (failed(err))
-		wait->took(wait->ctx, err, NULL);
-	else
-		take_now(l, &wait->request, wait->ind, wait->took, wait->ctx);
-	ledger_wait_close(wait);
+	if (!failed(err))
+		ind_kept(&l->inds, wait->ind, wait->request.domain, wait->request.node);
+	if (l->ind_writes[wait->ind] == wait)
+		l->ind_writes[wait->ind] = NULL;
+	for (; wait != NULL; wait = next) {
+		next = wait->behind;
+		if (failed(err))
+			wait->took(wait->ctx, err, NULL);
+		else
+			take_now(l, &wait->request, wait->ind, wait->took, wait->ctx);
+		ledger_wait_close(wait);
+	}
+}
+
+/* Behind the first who waits for this node's IND; false where there is none. */
+static bool wait_behind(struct ledger_wait *wait)
+{
+	struct ledger_wait *first = wait->ledger->ind_writes[wait->ind];
+
+	if (first == NULL || first->request.domain != wait->request.domain ||
+		strcmp(first->request.node, wait->request.node) != 0)
+		return false;
+	*first->last = wait;
+	first->last = &wait->behind;
+	return true;
 }
 
 /* A node that asks for the first time (or for the first time in long): its IND is made durable,
  * then used. */
-static void take_for_new_node(
-	struct ledger *l, const struct auth_request *q, ledger_took_fn *took, void *ctx)
+static void take_when_durable(struct ledger *l, const struct auth_request *q, uint8_t ind,
+	ledger_took_fn *took, void *ctx)
 {
 	struct ledger_wait *wait;
 
@@ -234,13 +254,17 @@ static void take_for_new_node(
 	}
 	wait->request = *q;
 	wait->took = took;
-	wait->ind = ind_assign(&l->inds, q->domain, q->node);
+	wait->ind = ind != 0 ? ind : ind_assign(&l->inds, q->domain, q->node);
 	l->counts.inds_evicted = l->inds.evicted;
+	if (wait_behind(wait))
+		return;
+	wait->last = &wait->behind;
+	l->ind_writes[wait->ind] = wait;
 	const struct store_value params[] = {STORE_I64_VALUE(LEDGER_SHARD),
 		STORE_I64_VALUE(l->lease.epoch), STORE_I64_VALUE(wait->ind),
 		STORE_I64_VALUE(q->domain), STORE_TEXT_VALUE(wait->request.node),
 		STORE_I64_VALUE(l->inds.tick)};
-	ledger_submit_one(l, LEDGER_IND_SET, params, ARRAY_LEN(params), ind_kept, wait);
+	ledger_submit_one(l, LEDGER_IND_SET, params, ARRAY_LEN(params), ind_is_durable, wait);
 }
 
 void ledger_take(struct ledger *l, const struct auth_request *q, ledger_took_fn *took, void *ctx)
@@ -249,7 +273,7 @@ void ledger_take(struct ledger *l, const struct auth_request *q, ledger_took_fn 
 	struct subscriber *s;
 
 	ledger_tick(l);
-	if (ind != 0) {
+	if (ind != 0 && ind_is_kept(&l->inds, ind, q->domain, q->node)) {
 		take_now(l, q, ind, took, ctx);
 		return;
 	}
@@ -257,7 +281,7 @@ void ledger_take(struct ledger *l, const struct auth_request *q, ledger_took_fn 
 	if (failed(e))
 		took(ctx, e, NULL);
 	else
-		take_for_new_node(l, q, took, ctx);
+		take_when_durable(l, q, ind, took, ctx);
 }
 
 /* ---- resynchronisation [TS 33.102 §6.3.5] ---- */
