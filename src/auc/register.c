@@ -206,5 +206,7 @@ void register_remove(struct subscriber_register *r, struct subscriber *item)
 	item->sealed = 0;
 	item->is_removed = true;
 	item->is_disabled = false;
+	item->is_moving =
+		false; /* whose DIF was on its way need not wait for it, should he come again */
 	r->removed++;
 }

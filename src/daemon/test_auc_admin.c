@@ -247,6 +247,52 @@ static void a_reset_is_a_new_generation_over_a_restart(void **state)
 	close_world(&w);
 }
 
+/* An offset on its way to the disk when he goes: it comes back to nobody. */
+static void one_who_is_removed_while_his_numbers_move_can_be_moved_when_he_comes_again(void **state)
+{
+	struct world w;
+
+	(void)state;
+	open_world(&w);
+	assert_true(life_open(&w.life, &w.c));
+	import(&w, 1, 0, 1, 1000000);
+	ledger_remove(w.life.ledger, imsi_of(0), done, &w);
+	ledger_reset(w.life.ledger, imsi_of(0), 500, done, &w);
+	done_and_settle(&w);
+	assert_null(ledger_find(w.life.ledger, imsi_of(0)));
+	import(&w, 2, 0, 1, 0);
+	ledger_reset(w.life.ledger, imsi_of(0), 5000, done, &w);
+	done_and_settle(&w);
+	assert_int_equal(next_seq(&w, 0), 5000);
+	close_world(&w);
+}
+
+/* Many ask for a new node at once: one write, and no vector before it. */
+static void no_vector_of_a_new_node_comes_before_its_ind_is_durable(void **state)
+{
+	enum { AT_ONCE = 200 };
+	static struct life_ask asks[AT_ONCE];
+	struct world w;
+
+	(void)state;
+	open_world(&w);
+	assert_true(life_open(&w.life, &w.c));
+	import(&w, 1, 0, 8, 0);
+	const uint64_t batches = store_counts(w.life.store).batches;
+	for (uint32_t i = 0; i < AT_ONCE; i++)
+		life_ask(&asks[i], &w.life, i % 8, 0, 1, false);
+	assert_int_equal(w.life.numbers.count, 0);
+	life_settle(&w.life);
+	assert_int_equal(store_counts(w.life.store).batches - batches, 1);
+	for (uint32_t i = 0; i < AT_ONCE; i++)
+		assert_false(failed(asks[i].err));
+	assert_int_equal(numbers_repeated(&w.life.numbers), 0);
+	/* And the next one need not wait. */
+	life_ask(&asks[0], &w.life, 1, 0, 1, false);
+	assert_false(failed(asks[0].err));
+	close_world(&w);
+}
+
 /* ---- limits ---- */
 
 static void refused(void *ctx, enum ledger_refusal why, const struct auth_request *q)
@@ -417,6 +463,9 @@ int main(void)
 		cmocka_unit_test(
 			who_was_removed_leaves_no_keys_and_his_numbers_go_on_if_he_comes_again),
 		cmocka_unit_test(a_reset_is_a_new_generation_over_a_restart),
+		cmocka_unit_test(no_vector_of_a_new_node_comes_before_its_ind_is_durable),
+		cmocka_unit_test(
+			one_who_is_removed_while_his_numbers_move_can_be_moved_when_he_comes_again),
 		cmocka_unit_test(
 			who_asks_for_too_many_vectors_of_one_is_refused_and_the_others_are_not),
 		cmocka_unit_test(resynchronisations_are_counted_before_the_vault_is_asked),
