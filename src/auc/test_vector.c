@@ -135,6 +135,7 @@ static void xor_is_for_those_who_allow_it(void **state)
 	struct auc_algorithms algorithms = test_network();
 	struct auc_keys keys = keys_of(AUC_XOR, "00112233445566778899aabbccddeeff", "");
 	struct auth_vector v;
+	uint8_t auts[AUTH_AUTS];
 	uint64_t sqn_ms;
 
 	(void)state;
@@ -144,6 +145,10 @@ static void xor_is_for_those_who_allow_it(void **state)
 	is_hex(v.ck, AUTH_KEY, "7bc15d69309cf3ec5d324404edd6f0f9");
 	is_hex(v.ik, AUTH_KEY, "c15d69309cf3ec5d324404edd6f0f97b");
 	is_hex(v.autn, AUTH_AUTN, "5d69309ce1359001f97bc15d7be90cf2");
+	/* AUTS of the same SQN: AK, and MAC over AMF 0, by hand. */
+	assert_true(hex_to_span(SPAN_MUT_ARRAY(auts), "5d69309ce135f97bc15d7be99cf3"));
+	assert_false(failed(resync_open(&algorithms, &keys, v.rand, auts, &sqn_ms)));
+	assert_int_equal(sqn_ms, 0x12d9);
 	algorithms.is_xor_allowed = false;
 	assert_non_null(auc_keys_refusal(&algorithms, &keys));
 	assert_int_equal(vector_compute(&algorithms, &keys, 1, AUTH_EPS, &v).kind, ERR_VERSION);
