@@ -7,9 +7,26 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static_assert((int)KEK_OCTETS == (int)AEAD_KEY, "what is derived is a key of crypt/aead.h");
+
+static char open_to_all[256];
+
+const char *key_file_open_to_all(void)
+{
+	return open_to_all[0] == '\0' ? NULL : open_to_all;
+}
+
+static void look_at_rights(int fd, const char *path)
+{
+	struct stat st;
+
+	if (open_to_all[0] == '\0' && fstat(fd, &st) == 0 &&
+		(st.st_mode & (S_IROTH | S_IWOTH)) != 0)
+		snprintf(open_to_all, sizeof open_to_all, "%s", path);
+}
 
 /* Reads at most `text.len` octets; one more than a file may have tells that it has too many. */
 static struct err load(const char *path, const char *setting, struct span_mut text, size_t *len,
@@ -19,6 +36,7 @@ static struct err load(const char *path, const char *setting, struct span_mut te
 	if (fd < 0)
 		return complain(
 			c, ERR(IO), "%s: cannot read %s: %s", setting, path, strerror(errno));
+	look_at_rights(fd, path);
 	ssize_t got = 0;
 	for (*len = 0; *len < text.len; *len += (size_t)got) {
 		got = read(fd, text.at + *len, text.len - *len);

@@ -14,6 +14,10 @@
 #include "base/err.h"
 #include "base/secret.h"
 
+/* The path, as far as it fits, of the first file read so far that every user of the machine may read
+ * or change; NULL: there was none. To be told, not refused: who may read it is the operator's to say. */
+const char *key_file_open_to_all(void);
+
 enum { KEY_FILE_OCTETS_MAX = 32, KEK_OCTETS = 32 };
 
 /* Opens `octets`: as many as one of `sizes` (each at most KEY_FILE_OCTETS_MAX). */

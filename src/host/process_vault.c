@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "process_setup.h"
 #include "base/secret.h"
+#include "host/kek_file.h"
 #include <signal.h>
 #include <unistd.h>
 
@@ -67,6 +68,12 @@ int process_vault_main(int argc, char **argv, const struct vault_kind *kind)
 	if (!is_memory_locked) {
 		log_begin(&r, &log, LOG_WARN, "host", "memory_not_locked");
 		log_text(&r, "cause", "RLIMIT_MEMLOCK cannot be raised: round keys may be swapped");
+		log_end(&r);
+	}
+	if (key_file_open_to_all() != NULL) {
+		log_begin(&r, &log, LOG_WARN, "host", "key_file_open_to_all");
+		log_text(&r, "file", key_file_open_to_all());
+		log_text(&r, "cause", "every user of the machine may read or change it: chmod 600");
 		log_end(&r);
 	}
 	e = channel_serve(setup.channels[0].fd, serve, &(struct serving){kind, state});

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -70,10 +71,41 @@ static void what_is_no_key_is_refused_by_name(void **state)
 	assert_non_null(strstr(c.text, "No such file"));
 }
 
+/* A text file is looked at in the same way. Told once is enough: the first stays. */
+static void a_file_that_all_may_read_is_told(void **state)
+{
+	static const mode_t fine[] = {0400, 0600, 0640};
+	char former[] = "/tmp/merlon-kek-text-XXXXXX";
+	struct secret key;
+	uint32_t id;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(fine); i++) {
+		assert_int_equal(chmod(path, fine[i]), 0);
+		assert_false(failed(kek_file_read(path, "auc", &key, &id, NULL)));
+		secret_close(&key);
+		assert_null(key_file_open_to_all());
+	}
+	const int fd = mkstemp(former);
+	assert_int_equal(write(fd, "a passphrase\n", 13), 13);
+	assert_int_equal(fchmod(fd, 0604), 0);
+	close(fd);
+	assert_false(failed(text_file_read(former, "passphrase_file", 1, 64, &key, NULL)));
+	secret_close(&key);
+	assert_string_equal(key_file_open_to_all(), former);
+	assert_int_equal(chmod(path, 0602), 0);
+	assert_false(failed(kek_file_read(path, "auc", &key, &id, NULL)));
+	secret_close(&key);
+	assert_string_equal(key_file_open_to_all(), former);
+	unlink(former);
+	chmod(path, 0600);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(hex_and_raw_are_the_same_key),
+		cmocka_unit_test(a_file_that_all_may_read_is_told),
 		cmocka_unit_test(what_is_no_key_is_refused_by_name),
 	};
 
