@@ -206,6 +206,53 @@ static bool are_digits(const struct compute *c, size_t m)
 	return true;
 }
 
+/* One more, behind those that are there already. */
+static struct err warn(struct compute *c, const char *text, struct compute_fault *fault)
+{
+	char all[COMPUTE_OCTETS_MAX];
+	const int before = c->is_computed[M(warning)] ? c->len[M(warning)] : 0;
+
+	snprintf(all, sizeof all, "%.*s%s%s", before, (const char *)c->octets[M(warning)],
+		before > 0 ? "; " : "", text);
+	return compute_put(c, M(warning), span_str(all), fault);
+}
+
+/* "mnc" or "mcc" and three digits and '.' */
+static bool is_label(const uint8_t *at, const char *name)
+{
+	for (size_t i = 3; i < 6; i++)
+		if (at[i] < '0' || at[i] > '9')
+			return false;
+	return memcmp(at, name, 3) == 0 && at[6] == '.';
+}
+
+/* [TS 24.501 §9.12.1]: three digits each, and for a network that is not public ":" and its NID
+ * behind; or 5G:NSWO. */
+static bool is_sn_name(struct span snn)
+{
+	static const char start[] = "5G:", domain[] = "3gppnetwork.org";
+	enum { LABEL = 7, START = sizeof start - 1, DOMAIN_LEN = sizeof domain - 1 };
+	const size_t len = START + 2 * LABEL + DOMAIN_LEN;
+
+	if (span_equal(snn, span_str("5G:NSWO")))
+		return true;
+	return snn.len >= len && memcmp(snn.at, start, START) == 0 &&
+	       is_label(snn.at + START, "mnc") && is_label(snn.at + START + LABEL, "mcc") &&
+	       memcmp(snn.at + len - DOMAIN_LEN, domain, DOMAIN_LEN) == 0 &&
+	       (snn.len == len || snn.at[len] == ':');
+}
+
+/* It is taken as it is: whoever tests a network that names itself wrongly wants its keys. */
+static struct err sn_name_looked_at(struct compute *c, struct compute_fault *fault)
+{
+	if (!compute_has(c, M(snn)) || is_sn_name(value_of(c, M(snn))))
+		return OK;
+	return warn(c,
+		"snn is taken as it is, but 5G:mncNNN.mccNNN.3gppnetwork.org is expected, with "
+		"three digits each",
+		fault);
+}
+
 /* SN name [TS 33.501 §6.1.1.4.1] and SN id [TS 24.301 §9.9.3.32] of MCC and MNC. */
 static struct err network_named(struct compute *c, struct compute_fault *fault)
 {
@@ -322,13 +369,14 @@ static struct err left_out(
 {
 	char text[COMPUTE_OCTETS_MAX];
 
-	if (c->is_computed[M(warning)])
-		return OK;
+	if (c->is_left_out)
+		return OK; /* the first is told */
+	c->is_left_out = true;
 	snprintf(text, sizeof text,
 		"%s, and what follows from it, is left out: CK, IK or RES has a size that %s does "
 		"not have",
 		compute_rows[rule->out[0]].word, derivations[rule->which].clause);
-	return compute_put(c, M(warning), span_str(text), fault);
+	return warn(c, text, fault);
 }
 
 static struct err rules_run(struct compute *c, bool is_eap, struct compute_fault *fault)
@@ -351,6 +399,8 @@ struct err compute_chain(struct compute *c, bool is_eap, struct compute_fault *f
 {
 	struct err e = network_named(c, fault);
 
+	if (!failed(e))
+		e = sn_name_looked_at(c, fault);
 	if (!failed(e))
 		e = sqn_concealed(c, fault);
 	if (failed(e))

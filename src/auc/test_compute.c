@@ -214,7 +214,7 @@ static void a_size_that_nothing_follows_from_is_told(void **state)
 	assert_null(strstr(answer(), "\"kasme\":"));
 	holds("{\"algorithm\":\"5g_aka\",\"key\":\"" NOUGHT_32 "\",\"snn\":\"5G:x\",\"sqn_xor_ak\":"
 	      "\"000000000000\",\"rand\":\"" NOUGHT_16 "\",\"res\":\"" NOUGHT_32 "\"}",
-		"\"warning\":\"res_star, and what follows from it, is left out");
+		"; res_star, and what follows from it, is left out");
 	assert_false(failed(run("{\"algorithm\":\"tuak\"," SET_1 SQN_1 ",\"topc\":\"" NOUGHT_32
 				"\",\"ck_bits\":256}")));
 	assert_null(strstr(answer(), "warning"));
@@ -285,6 +285,32 @@ static void eap_aka_prime_is_found_by_its_names(void **state)
 	assert_non_null(strstr(fault.text, "network_name or snn"));
 }
 
+/* [TS 24.501 §9.12.1]: two digits of MNC are the mistake that costs an integrator a day. */
+static void an_sn_name_with_two_digits_comes_with_a_warning(void **state)
+{
+#define KSEAF(snn) "{\"algorithm\":\"kseaf\",\"key\":\"" NOUGHT_32 "\",\"snn\":\"" snn "\"}"
+	static const char *const right[] = {KSEAF("5G:mnc001.mcc001.3gppnetwork.org"),
+		KSEAF("5G:mnc410.mcc310.3gppnetwork.org:000007ed9d5"), KSEAF("5G:NSWO"),
+		"{\"algorithm\":\"kseaf\",\"key\":\"" NOUGHT_32
+		"\",\"mcc\":\"001\",\"mnc\":\"01\"}"};
+	static const char *const wrong[] = {KSEAF("5G:mnc01.mcc001.3gppnetwork.org"),
+		KSEAF("mnc001.mcc001.3gppnetwork.org"), KSEAF("5G:mnc001.mcc001.3gppnetwork.orga"),
+		KSEAF("5G:mnc001.mcc001.3gppnetwork.or"), KSEAF("5G:mcc001.mnc001.3gppnetwork.org"),
+		KSEAF("5G:mnc0a1.mcc001.3gppnetwork.org"), KSEAF("5")};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(right); i++) {
+		holds(right[i], "\"kseaf\":\"");
+		assert_null(strstr(answer(), "warning"));
+	}
+	for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+		holds(wrong[i], "\"kseaf\":\"");
+		assert_non_null(strstr(answer(), "\"warning\":\"snn is taken as it is"));
+	}
+	holds("{\"algorithm\":\"xor\"," SET_1 ",\"snn\":\"5G:x\"}", "has K; snn is taken");
+#undef KSEAF
+}
+
 /* [TS 35.206 §5.3] */
 static void own_constants_change_what_they_should(void **state)
 {
@@ -338,6 +364,7 @@ int main(void)
 		cmocka_unit_test(concealed_numbers_that_disagree_are_refused),
 		cmocka_unit_test(comp128v1_is_refused_before_all_else),
 		cmocka_unit_test(eap_aka_prime_is_found_by_its_names),
+		cmocka_unit_test(an_sn_name_with_two_digits_comes_with_a_warning),
 		cmocka_unit_test(own_constants_change_what_they_should),
 		cmocka_unit_test(those_to_be_replaced_come_with_a_warning),
 		cmocka_unit_test(the_list_names_each_word_once),

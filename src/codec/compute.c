@@ -385,7 +385,7 @@ struct err compute_decode(struct compute *c, struct span line, struct compute_fa
 	memset(c->is_given, 0, sizeof c->is_given);
 	memset(c->is_computed, 0, sizeof c->is_computed);
 	memset(c->is_implied, 0, sizeof c->is_implied);
-	c->is_id_number = false;
+	c->is_id_number = c->is_left_out = false;
 	if (line.len > COMPUTE_LINE_MAX)
 		return refuse(
 			fault, "", "a line of at most %d octets is expected", COMPUTE_LINE_MAX);

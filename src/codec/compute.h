@@ -156,7 +156,7 @@ extern const struct compute_row compute_rows[COMPUTE_MEMBERS_END];
 struct compute {
 	bool is_given[COMPUTE_MEMBERS_END], is_computed[COMPUTE_MEMBERS_END];
 	bool is_implied[COMPUTE_MEMBERS_END]; /* a default: used, not told */
-	bool is_id_number;
+	bool is_id_number, is_left_out;       /* of `warning`: something is not computed */
 	uint8_t len[COMPUTE_MEMBERS_END];
 	uint8_t octets[COMPUTE_MEMBERS_END][COMPUTE_OCTETS_MAX];
 };
