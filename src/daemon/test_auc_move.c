@@ -24,10 +24,10 @@ struct world {
 
 static void open_world_seeded(struct world *w, uint64_t seed)
 {
-	*w = (struct world){.life = {.disk = powerloss_open("auc-move", seed),
-				    .vfs = "auc-move",
-				    .now = {.mono_ms = 1000,
-					    .unix_ms = INT64_C(1000) * LIFE_BASE_S}}};
+	*w = (struct world){
+		.life = {.disk = powerloss_open("auc-move", seed),
+			.vfs = "auc-move",
+			.now = {.mono_ms = 1000, .unix_ms = INT64_C(1000) * LIFE_BASE_S}}};
 	powerloss_restart(w->life.disk);
 	assert_true(life_open(&w->life, &w->c));
 }
@@ -241,6 +241,29 @@ static void an_owner_who_was_replaced_closes_no_import(void **state)
 	close_world(&w);
 }
 
+static void an_owner_who_is_replaced_while_rows_move_moves_no_more_and_the_next_has_them(
+	void **state)
+{
+	struct world w;
+
+	(void)state;
+	open_world(&w);
+	import_old(&w);
+	begin_import(&w, 2, ROWS);
+	while (rows_of(&w, 2) == 0)
+		assert_true(store_step(w.life.store));
+	struct ledger *second = second_owner(&w); /* its turn is after the page on its way */
+	const uint32_t rows = rows_of(&w, 2);
+	assert_int_equal(ledger_counts(second).subscribers, ROWS);
+	life_settle(&w.life);
+	assert_true(w.life.is_lost);
+	assert_true(failed(w.import.err));
+	assert_in_range(rows, 1, ROWS - 1);
+	assert_int_equal(rows_of(&w, 2), rows);
+	ledger_close(second);
+	close_world(&w);
+}
+
 static void an_owner_who_was_replaced_clears_nothing_of_the_next(void **state)
 {
 	static struct auc_import rows;
@@ -332,6 +355,8 @@ int main(void)
 		cmocka_unit_test(
 			a_page_that_finds_no_room_in_the_queue_is_moved_with_the_next_tick),
 		cmocka_unit_test(an_owner_who_was_replaced_closes_no_import),
+		cmocka_unit_test(
+			an_owner_who_is_replaced_while_rows_move_moves_no_more_and_the_next_has_them),
 		cmocka_unit_test(an_owner_who_was_replaced_clears_nothing_of_the_next),
 		cmocka_unit_test(all_of_a_full_house_can_be_imported_again),
 		cmocka_unit_test(what_a_broken_import_left_goes_with_the_importer),

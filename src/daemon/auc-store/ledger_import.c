@@ -8,6 +8,7 @@
  * importer is answered when all have.
  */
 #include "ledger_inner.h"
+#include <stdio.h>
 
 /* An import that lacks a row is none: what comes of it from now on is refused, its commit as well. */
 static void import_break(struct ledger *l, uint64_t import_id)
@@ -147,21 +148,40 @@ static void finish(struct ledger_wait *wait, struct err err)
 	ledger_wait_close(wait);
 }
 
-struct store_batch *ledger_move_batch(const struct ledger *l, uint64_t import_id)
+struct store_batch *ledger_move_batch(const struct ledger *l, uint64_t import_id, const char *last)
 {
 	const struct store_value shard = STORE_I64_VALUE(LEDGER_SHARD),
 				 epoch = STORE_I64_VALUE(l->lease.epoch),
-				 import = STORE_I64_VALUE(import_id),
-				 page = STORE_I64_VALUE(l->page);
+				 import = STORE_I64_VALUE(import_id), upto = STORE_TEXT_VALUE(last);
+	const struct store_value fence[] = {shard, epoch};
 	const struct store_value move[] = {
-		shard, epoch, import, STORE_I64_VALUE(ledger_now_s(l)), page};
-	const struct store_value moved[] = {shard, epoch, import, page};
+		shard, epoch, import, STORE_I64_VALUE(ledger_now_s(l)), upto};
+	const struct store_value moved[] = {shard, import, upto};
+	const struct store_value next[] = {shard, import, STORE_I64_VALUE(l->page - 1)};
 	struct store_batch *b = store_batch_open();
 
+	store_batch_add(b, LEDGER_FENCE, fence, ARRAY_LEN(fence));
 	store_batch_add(b, LEDGER_IMPORT_MOVE, move, ARRAY_LEN(move));
 	store_batch_add(b, LEDGER_IMPORT_MOVED, moved, ARRAY_LEN(moved));
-	store_batch_add(b, LEDGER_IMPORT_END, moved, 3);
+	if (strcmp(last, LEDGER_REST) == 0)
+		store_batch_add(b, LEDGER_IMPORT_END, moved, 2);
+	else
+		store_batch_add(b, LEDGER_IMPORT_NEXT, next, ARRAY_LEN(next));
 	return b;
+}
+
+bool ledger_move_next(const struct store_result *r, char last[static IMSI_TEXT])
+{
+	const bool is_end = strcmp(last, LEDGER_REST) == 0;
+
+	if (store_result_rows(r, LEDGER_MOVE_NEXT) == 0)
+		snprintf(last, IMSI_TEXT, "%s", LEDGER_REST);
+	else
+		snprintf(last, IMSI_TEXT, "%s",
+			(const char *)store_result_row(r, LEDGER_MOVE_NEXT, 0)
+				->columns[0]
+				.bytes.at);
+	return !is_end;
 }
 
 static void move_page(struct ledger_wait *wait);
@@ -172,15 +192,12 @@ static void page_moved(void *ctx, struct err err, const struct store_result *r)
 	struct ledger_wait *wait = ctx;
 	struct ledger *l = wait->ledger;
 	const size_t rows = failed(err) ? 0 : store_result_rows(r, LEDGER_MOVE_ROWS);
-	const bool is_end = !failed(err) && store_result_changes(r, LEDGER_MOVE_END) == 1;
 	bool is_new = false;
 
 	if (err.kind == ERR_LIMIT) { /* no room now; it has happened all the same, so it goes on */
 		l->move_waiting = wait;
 		return;
 	}
-	if (!failed(err) && rows == 0 && !is_end)
-		err = ERR(IO); /* under another owner's epoch */
 	for (size_t i = 0; i < rows && !failed(err); i++) {
 		err = ledger_row_keep(l, store_result_row(r, LEDGER_MOVE_ROWS, i), &is_new);
 		wait->result.added += is_new;
@@ -189,16 +206,17 @@ static void page_moved(void *ctx, struct err err, const struct store_result *r)
 	l->counts.imported += rows;
 	if (failed(err)) /* memory and disk differ: the next owner, or the next start, goes on */
 		ledger_lose(l, "imported subscribers could not be taken over");
-	if (failed(err) || is_end)
-		finish(wait, err);
-	else
+	if (!failed(err) && ledger_move_next(r, wait->request.imsi))
 		move_page(wait);
+	else
+		finish(wait, err);
 }
 
 static void move_page(struct ledger_wait *wait)
 {
-	ledger_submit(
-		wait->ledger, ledger_move_batch(wait->ledger, wait->import_id), page_moved, wait);
+	ledger_submit(wait->ledger,
+		ledger_move_batch(wait->ledger, wait->import_id, wait->request.imsi), page_moved,
+		wait);
 }
 
 void ledger_move_on(struct ledger *l)

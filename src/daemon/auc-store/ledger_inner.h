@@ -76,10 +76,13 @@ void ledger_submit_one(struct ledger *l, enum ledger_statement statement,
 	const struct store_value *params, size_t count, store_done_fn *done, void *ctx);
 /* A row of LEDGER_SUBSCRIBERS or LEDGER_IMPORT_MOVE into memory; `last` is kept. */
 MUST_USE struct err ledger_row_keep(struct ledger *l, const struct store_row *row, bool *is_new);
-/* One page of a closed import: rows of enum ledger_column are the first result, the last says by its
- * changes whether that was the end. */
-enum { LEDGER_MOVE_ROWS, LEDGER_MOVE_ASIDE, LEDGER_MOVE_END };
-struct store_batch *ledger_move_batch(const struct ledger *l, uint64_t import_id);
+/* A page of a closed import: up to the IMSI `last`, "" for none at all, LEDGER_REST for all that are
+ * left. Rows of enum ledger_column are the result of LEDGER_MOVE_ROWS. ERR_STATE: another owner. */
+#define LEDGER_REST ":"
+enum { LEDGER_MOVE_FENCE, LEDGER_MOVE_ROWS, LEDGER_MOVE_ASIDE, LEDGER_MOVE_NEXT };
+struct store_batch *ledger_move_batch(const struct ledger *l, uint64_t import_id, const char *last);
+/* Up to where the next one goes; false where that was the rest. */
+bool ledger_move_next(const struct store_result *r, char last[static IMSI_TEXT]);
 /* What found no room in the store's queue, or on the disk, is tried again. */
 void ledger_move_on(struct ledger *l);
 /* A new DIF on its way to the disk; the subscriber is not moving yet. */

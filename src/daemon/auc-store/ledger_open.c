@@ -89,30 +89,27 @@ static void closed_read(void *ctx, struct err err, const struct store_result *r)
 }
 
 struct moved {
-	int64_t rows, ends;
+	char last[IMSI_TEXT];
+	bool is_end;
 };
 
-static void count_moved(void *ctx, struct err err, const struct store_result *r)
+static void on_moved(void *ctx, struct err err, const struct store_result *r)
 {
 	struct moved *moved = ctx;
 
-	moved->rows = failed(err) ? 0 : store_result_changes(r, LEDGER_MOVE_ASIDE);
-	moved->ends = failed(err) ? 0 : store_result_changes(r, LEDGER_MOVE_END);
+	if (!failed(err))
+		moved->is_end = !ledger_move_next(r, moved->last);
 }
 
 static struct err move_all(struct ledger *l, uint64_t import_id)
 {
 	struct moved moved = {0};
+	struct err e = OK;
 
-	while (moved.ends == 0) {
-		const struct err e =
-			store_run(l->store, ledger_move_batch(l, import_id), count_moved, &moved);
-		if (failed(e))
-			return e;
-		if (moved.rows == 0 && moved.ends == 0)
-			return ERR(STATE); /* another owner has come meanwhile */
-	}
-	return OK;
+	while (!failed(e) && !moved.is_end)
+		e = store_run(
+			l->store, ledger_move_batch(l, import_id, moved.last), on_moved, &moved);
+	return e;
 }
 
 /* What was not closed goes; what was closed has happened. */

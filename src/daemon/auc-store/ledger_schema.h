@@ -45,9 +45,11 @@ enum ledger_statement {
 	LEDGER_IMPORT_ROW, /* $2 import, $3 imsi, $4 sealed, $5 kek, $6 dif, $7 msisdn, $8 algorithm */
 	LEDGER_IMPORT_CLOSE,  /* $2 epoch, $3 import: from here on it has happened */
 	LEDGER_IMPORT_CLOSED, /* -> import */
-	LEDGER_IMPORT_MOVE, /* $2 epoch, $3 import, $4 now, $5 limit -> enum ledger_column: subscribers */
-	LEDGER_IMPORT_MOVED, /* $2 epoch, $3 import, $4 limit: no more aside */
-	LEDGER_IMPORT_END,   /* $2 epoch, $3 import; not where a row is still aside */
+	LEDGER_FENCE,         /* $2 epoch: breaks a batch of another owner's */
+	LEDGER_IMPORT_MOVE,   /* $2 epoch, $3 import, $4 now, $5 last imsi -> enum ledger_column */
+	LEDGER_IMPORT_MOVED,  /* $2 import, $3 last imsi: no more aside */
+	LEDGER_IMPORT_NEXT,   /* $2 import, $3 rows of a page less one -> imsi of the last */
+	LEDGER_IMPORT_END,    /* $2 import */
 	LEDGER_STATEMENTS
 };
 
