@@ -30,8 +30,14 @@ static void take_text(struct reader *r, char *text, size_t size, const char *fie
 
 static void take_imsi(struct reader *r, char imsi[static IMSI_TEXT])
 {
-	take_text(r, imsi, IMSI_TEXT, "imsi");
-	reader_require(r, imsi_is_valid(imsi), "imsi", "TS 23.003 §2.2");
+	const struct span s = reader_span(r, reader_u8(r, "imsi"), "imsi");
+	const size_t len = s.len < IMSI_TEXT ? s.len : 0;
+
+	memset(imsi, 0, IMSI_TEXT);
+	memcpy(imsi, s.at, len);
+	if (!reader_require(
+		    r, strlen(imsi) == s.len && imsi_is_valid(imsi), "imsi", "TS 23.003 §2.2"))
+		imsi[0] = '\0';
 }
 
 static void put_bytes(struct writer *w, struct span bytes)

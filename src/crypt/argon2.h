@@ -22,7 +22,8 @@ struct argon2_cost {
 
 /* The second of the two that [RFC 9106 §4] recommends: 64 MiB, three passes, four lanes. */
 #define ARGON2_COST_DEFAULT                                                                        \
-	((struct argon2_cost){.memory_kib = ARGON2_MEMORY_KIB_MIN, .passes = ARGON2_PASSES_MIN, .lanes = 4})
+	((struct argon2_cost){                                                                     \
+		.memory_kib = ARGON2_MEMORY_KIB_MIN, .passes = ARGON2_PASSES_MIN, .lanes = 4})
 
 bool argon2_cost_is_sane(const struct argon2_cost *cost);
 

@@ -191,7 +191,8 @@ static struct err measure(struct site_run *s, const struct bench_options *o, str
 	if (!failed(e))
 		e = bench_load(&wide, &s->server, "half", peak / 2, j, NULL, c);
 	if (!failed(e))
-		e = bench_load(&wide, &s->server, "overload", OVERLOAD * peak, j, &overloaded, c);
+		e = bench_load(
+			&wide, &s->server, "overload", (double)OVERLOAD * peak, j, &overloaded, c);
 	if (!failed(e))
 		json_f64(j, "overload_share_of_peak", peak > 0 ? overloaded / peak : 0);
 	return e;

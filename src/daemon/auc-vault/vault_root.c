@@ -140,8 +140,7 @@ static struct err open_under(
 
 	if (r->kind != form->root)
 		return ERR(ABSENT);
-	const bool is_trial =
-		r->kind == AUC_ROOT_PASSPHRASE && !is_stretched(r, form->salt, &cost);
+	const bool is_trial = r->kind == AUC_ROOT_PASSPHRASE && !is_stretched(r, form->salt, &cost);
 	struct vault_root *const with = is_trial ? &trial : r;
 	struct err e = is_trial ? stretch(&trial, form->salt, &cost) : OK;
 	if (failed(e))
