@@ -736,6 +736,12 @@ static void an_alarm_is_raised_however_full_the_log(void **state)
 	front_refuse(f, REFUSED_NAME, "10.0.0.1:1", "SGSN-1", "");
 	assert_int_equal(f->refusals_unlogged, unlogged + 1);
 	assert_int_equal(f->process->alarms.raised, raised + 1);
+	bool is_told = false;
+	for (size_t i = 0; i < ALARMS_MAX; i++)
+		is_told = is_told ||
+			  strcmp(f->process->alarms.standing[i].text,
+				  "SGSN-1 at 10.0.0.1:1: its name is not in auc.peers") == 0;
+	assert_true(is_told);
 }
 
 static void failure_reports_leave_the_log_to_refusals(void **state)

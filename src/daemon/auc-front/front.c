@@ -10,17 +10,20 @@ static const struct alarm_kind requests_shed = {"auc_requests_shed", ALARM_WARNI
 	"Requests for vectors were refused as congestion: more came than a peer's rate or this "
 	"machine allows. merlon_gsup_shed says why."};
 
-static const char *const refusal_words[REFUSALS] = {
-	[REFUSED_ADDRESS] = "address",
-	[REFUSED_NAME] = "name",
-	[REFUSED_RENAME] = "rename",
-	[REFUSED_PLMN] = "plmn",
-	[REFUSED_EARLY] = "before_identity",
-	[REFUSED_STREAM] = "stream",
-	[REFUSED_ROUTE] = "route",
-	[REFUSED_TYPE] = "type",
-	[REFUSED_SLOW] = "slow",
-	[REFUSED_UNREAD] = "unread",
+/* A word for the log and the metrics, a sentence for the alarm. */
+static const struct {
+	const char *word, *text;
+} refusals[REFUSALS] = {
+	[REFUSED_ADDRESS] = {"address", "auc.peers does not have it at this address"},
+	[REFUSED_NAME] = {"name", "its name is not in auc.peers"},
+	[REFUSED_RENAME] = {"rename", "it said another name than before"},
+	[REFUSED_PLMN] = {"plmn", "its row of auc.peers has not this subscriber's PLMN"},
+	[REFUSED_EARLY] = {"before_identity", "it asked before it said its name"},
+	[REFUSED_STREAM] = {"stream", "it speaks what is not GSUP"},
+	[REFUSED_ROUTE] = {"route", "it asked for another destination"},
+	[REFUSED_TYPE] = {"type", "it asked for a service that is not here"},
+	[REFUSED_SLOW] = {"slow", "it did not finish what it began"},
+	[REFUSED_UNREAD] = {"unread", "it does not read its answers"},
 };
 
 struct err front_open(struct auc_front *f, struct process *p)
@@ -64,8 +67,8 @@ void front_rules_commit(struct auc_front *f)
 	rows_bucket_set(f);
 	for (uint32_t i = 0; i < f->peers.limit; i++) {
 		struct peer *peer = peer_at(f, i);
-		if (peer != NULL && peer->name[0] != '\0' && !peer_admit(peer))
-			peer_drop(peer);
+		if (peer != NULL && !peer->is_closing && peer->name[0] != '\0' && !peer_admit(peer))
+			peer_drop(peer, "refused");
 	}
 }
 
@@ -81,8 +84,8 @@ void front_refuse(struct auc_front *f, enum refusal why, const char *address, co
 	f->refused_ms = now.mono_ms;
 	if (now.mono_ms - f->refused_told_ms >= TICK_MS) { /* whatever the log still takes */
 		f->refused_told_ms = now.mono_ms;
-		alarm_raise(&f->process->alarms, &peer_refused, "gsup", now, "%s from %s: %s", node,
-			address, refusal_words[why]);
+		alarm_raise(&f->process->alarms, &peer_refused, "gsup", now, "%s%s%s: %s", node,
+			node[0] != '\0' ? " at " : "", address, refusals[why].text);
 	}
 	if (!bucket_take(&f->refusals_logged, now.mono_ms)) {
 		f->refusals_unlogged++;
@@ -91,7 +94,7 @@ void front_refuse(struct auc_front *f, enum refusal why, const char *address, co
 	log_begin(&r, &f->process->log, LOG_WARN, "auc", "peer_refused");
 	log_text(&r, "address", address);
 	log_text(&r, "node", node);
-	log_text(&r, "why", refusal_words[why]);
+	log_text(&r, "why", refusals[why].word);
 	if (imsi[0] != '\0')
 		log_imsi(&r, "imsi", imsi);
 	log_u64(&r, "unlogged", f->refusals_unlogged);
@@ -152,7 +155,7 @@ void front_metrics_add(struct auc_front *f)
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
 		metrics_add(&f->process->metrics, all[i]);
 	for (size_t i = 0; i < REFUSALS; i++) {
-		snprintf(labels[i], sizeof labels[i], "reason=\"%s\"", refusal_words[i]);
+		snprintf(labels[i], sizeof labels[i], "reason=\"%s\"", refusals[i].word);
 		metrics_add(
 			&f->process->metrics, (struct metric){"merlon_gsup_peer_refused",
 						      "Peers and requests that were turned away",

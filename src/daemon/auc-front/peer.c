@@ -8,17 +8,19 @@ static const char *address_of(const struct peer *peer)
 	return stream_peer(peer->stream)->address;
 }
 
-void peer_drop(struct peer *peer)
+void peer_drop(struct peer *peer, const char *why)
 {
-	if (!peer->is_closing)
-		stream_abort(peer->stream);
+	if (peer->is_closing)
+		return;
 	peer->is_closing = true;
+	peer->why = why;
+	stream_abort(peer->stream);
 }
 
 static void refuse(struct peer *peer, enum refusal why)
 {
 	front_refuse(peer->front, why, address_of(peer), peer->name, "");
-	peer_drop(peer);
+	peer_drop(peer, "refused");
 }
 
 /* ---- sending ---- */
@@ -119,7 +121,7 @@ void peer_malformed(struct peer *peer, const struct wire_fault *fault)
 		f->refusals_unlogged++;
 	}
 	if (++peer->malformed >= MALFORMED_MAX)
-		peer_drop(peer);
+		peer_drop(peer, "malformed");
 }
 
 /* What is well formed, and nothing of ours. */
@@ -127,7 +129,7 @@ static void foreign(struct peer *peer, enum refusal why)
 {
 	front_refuse(peer->front, why, address_of(peer), peer->name, "");
 	if (++peer->malformed >= MALFORMED_MAX)
-		peer_drop(peer);
+		peer_drop(peer, "refused");
 }
 
 /* ---- identity ---- */
@@ -188,7 +190,7 @@ static void make_room_for_name(struct peer *newest)
 			quietest = peer;
 	}
 	if (count > PEERS_PER_NAME_MAX && quietest != NULL)
-		peer_drop(quietest);
+		peer_drop(quietest, "newer_of_its_name");
 }
 
 static void on_identity(struct peer *peer, struct span payload)
@@ -198,14 +200,14 @@ static void on_identity(struct peer *peer, struct span payload)
 
 	if (failed(ipa_id_resp_decode(payload, &id, &fault))) {
 		peer_malformed(peer, &fault);
-		peer_drop(peer);
+		peer_drop(peer, "malformed");
 		return;
 	}
 	const char *name = id.serial[0] != '\0' ? id.serial : id.unit_name;
 	if (name[0] == '\0') {
 		fault.field = "serial";
 		peer_malformed(peer, &fault);
-		peer_drop(peer); /* without a name there is no IND for it */
+		peer_drop(peer, "malformed"); /* without a name there is no IND for it */
 		return;
 	}
 	if (peer->name[0] != '\0') { /* again: it may say the same */
@@ -215,7 +217,7 @@ static void on_identity(struct peer *peer, struct span payload)
 	}
 	snprintf(peer->name, sizeof peer->name, "%s", name);
 	if (!peer_admit(peer)) {
-		peer_drop(peer);
+		peer_drop(peer, "refused");
 		return;
 	}
 	make_room_for_name(peer);
@@ -266,7 +268,7 @@ static void on_bytes(void *ctx, struct stream *s, struct span bytes)
 	peer->is_pinged = false;
 	if (failed(ipa_assemble(&peer->assembly, bytes, take_frame, peer))) {
 		peer_malformed(peer, &too_long);
-		peer_drop(peer); /* where the next frame begins is lost */
+		peer_drop(peer, "malformed"); /* where the next frame begins is lost */
 		return;
 	}
 	if (peer->assembly.len > 0 && peer->partial_ms == 0)
@@ -301,7 +303,10 @@ static void on_closed(void *ctx, struct stream *s, struct err why, const struct 
 	struct peer *peer = ctx;
 
 	(void)s, (void)c;
-	log_peer(peer, "peer_closed", err_word(why));
+	log_peer(peer, "peer_closed",
+		peer->why != NULL ? peer->why
+		: failed(why)     ? err_word(why)
+				  : "it_ended");
 	serve_forget(peer);
 	peer->front->paused -= peer->is_paused;
 	pool_give(&peer->front->peers, peer->handle);
@@ -368,7 +373,7 @@ static void peer_tick(struct peer *peer, uint64_t now_ms)
 	else if (is_over(peer->unread_ms, now_ms, UNREAD_MS_MAX))
 		refuse(peer, REFUSED_UNREAD);
 	else if (is_over(peer->heard_ms, now_ms, DEAD_MS_MAX))
-		peer_drop(peer);
+		peer_drop(peer, "silent");
 	else if (is_over(peer->heard_ms, now_ms, QUIET_MS_MAX) && !peer->is_pinged) {
 		peer->is_pinged = true;
 		send_ccm(peer, IPA_CCM_PING);

@@ -113,6 +113,7 @@ struct peer {
 	char sources[SOURCES_MAX][AUTH_NODE_MAX];           /* nodes behind it */
 	uint64_t since_ms, heard_ms, partial_ms, unread_ms; /* partial, unread: 0, not now */
 	bool is_pinged, is_closing, is_paused;
+	const char *why;           /* we closed it; NULL: we did not */
 	struct request *locations; /* its own, the newest first */
 	struct ipa_assembly assembly;
 };
@@ -153,7 +154,8 @@ void peers_close(struct auc_front *f);
 void peer_accept(struct auc_front *f, struct stream *s);
 struct peer *peer_at(const struct auc_front *f, uint32_t slot); /* NULL: nobody */
 void peer_send(struct peer *peer, const struct gsup *g);
-void peer_drop(struct peer *peer);
+/* `why`: a word for the log. */
+void peer_drop(struct peer *peer, const char *why);
 /* Its row of the roster and its bucket. False: no row is for that name from that address. */
 MUST_USE bool peer_admit(struct peer *peer);
 /* Counts and logs what could not be read; closes the peer when it is too much. */
