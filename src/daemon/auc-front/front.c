@@ -118,9 +118,10 @@ void front_shed(struct auc_front *f, enum shed why)
 
 void front_alarms_tick(struct auc_front *f, uint64_t now_ms)
 {
-	if (now_ms - f->refused_ms > ALARM_MS_QUIET)
+	/* What a tick itself refuses it refuses after it looked at the clock. */
+	if (now_ms > f->refused_ms + ALARM_MS_QUIET)
 		alarm_clear(&f->process->alarms, &peer_refused, "gsup");
-	if (now_ms - f->shed_ms > ALARM_MS_QUIET)
+	if (now_ms > f->shed_ms + ALARM_MS_QUIET)
 		alarm_clear(&f->process->alarms, &requests_shed, "gsup");
 }
 

@@ -18,6 +18,9 @@ bool bucket_take(struct bucket *b, uint64_t now_ms)
 
 	if (b->rate_per_s == 0)
 		return true;
+	if (now_ms <
+		b->filled_ms) /* two askers of one turn, of which one looked at the clock before */
+		now_ms = b->filled_ms;
 	/* After so long a rest it is full, however long: the product below stays small. */
 	const uint64_t rest_ms = now_ms - b->filled_ms;
 	const uint64_t gain = rest_ms > full ? full : rest_ms * b->rate_per_s;
