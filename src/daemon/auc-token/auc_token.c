@@ -162,18 +162,30 @@ static CK_ULONG key_find(const struct token *t, CK_OBJECT_HANDLE *key)
 	return count;
 }
 
-/* A key that can leave the token protects no better than a file. */
+/* A key that can leave the token protects no better than a file; one that is not private gives its HMAC
+ * without a PIN; a short one can be found by trying. */
 static void key_check(const struct token *t, CK_OBJECT_HANDLE key)
 {
-	CK_BBOOL is_extractable = CK_TRUE, is_sensitive = CK_FALSE;
+	CK_BBOOL is_extractable = CK_TRUE, is_sensitive = CK_FALSE, is_private = CK_FALSE;
+	CK_ULONG octets = 0;
 	CK_ATTRIBUTE is[] = {{CKA_EXTRACTABLE, &is_extractable, sizeof is_extractable},
-		{CKA_SENSITIVE, &is_sensitive, sizeof is_sensitive}};
+		{CKA_SENSITIVE, &is_sensitive, sizeof is_sensitive},
+		{CKA_PRIVATE, &is_private, sizeof is_private}};
+	CK_ATTRIBUTE size[] = {{CKA_VALUE_LEN, &octets, sizeof octets}};
 
 	must(t, t->p11->C_GetAttributeValue(t->session, key, is, ARRAY_LEN(is)),
 		"looking at the key");
 	if (is_extractable != CK_FALSE || is_sensitive != CK_TRUE)
 		refuse(EXIT_REFUSED, "token %s: key %s can be taken out of the token", t->token,
 			t->key);
+	if (is_private != CK_TRUE)
+		refuse(EXIT_REFUSED, "token %s: key %s may be used without the PIN", t->token,
+			t->key);
+	/* Not all tokens tell it of all types of keys. */
+	if (t->p11->C_GetAttributeValue(t->session, key, size, ARRAY_LEN(size)) == CKR_OK &&
+		octets < KEY_OCTETS)
+		refuse(EXIT_REFUSED, "token %s: key %s has %lu octets, %d are wanted", t->token,
+			t->key, (unsigned long)octets, KEY_OCTETS);
 }
 
 static void derive(struct token *t)
