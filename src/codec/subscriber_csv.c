@@ -56,6 +56,8 @@ struct err csv_header_decode(
 	uint32_t seen = 0;
 
 	*shape = (struct csv_shape){0};
+	if (line.len >= 3 && memcmp(line.at, "\xef\xbb\xbf", 3) == 0)
+		return refuse(fault, 1, "text without a byte order mark (UTF-8 BOM)");
 	while (next_field(&f)) {
 		const size_t field = subscriber_field_named(f.field);
 		if (field == SUBSCRIBER_FIELDS)

@@ -127,7 +127,8 @@ static void a_wrong_header_is_refused_at_its_column(void **state)
 	static const struct {
 		const char *line;
 		size_t column;
-	} rows[] = {{"", 1}, {"imsi", 1}, {"imsi,k,ki", 8}, {"imsi,k,op,k", 11}, {"imsi,,k", 6}};
+	} rows[] = {{"", 1}, {"imsi", 1}, {"imsi,k,ki", 8}, {"imsi,k,op,k", 11}, {"imsi,,k", 6},
+		{"\xef\xbb\xbfimsi,k", 1}};
 	struct csv_shape shape;
 
 	(void)state;
@@ -137,6 +138,18 @@ static void a_wrong_header_is_refused_at_its_column(void **state)
 			csv_header_decode(span_str(rows[i].line), &shape, &fault).kind, ERR_INPUT);
 		assert_int_equal(fault.column, rows[i].column);
 	}
+}
+
+/* What office programs put before a text: nobody sees it, so it is named. */
+static void a_byte_order_mark_is_named(void **state)
+{
+	struct subscriber_fault fault = {0};
+	struct csv_shape shape;
+
+	(void)state;
+	assert_int_equal(csv_header_decode(span_str("\xef\xbb\xbfimsi,k,opc"), &shape, &fault).kind,
+		ERR_INPUT);
+	assert_non_null(strstr(fault.expected, "byte order mark"));
 }
 
 static void a_wrong_row_is_refused_at_its_column(void **state)
@@ -261,6 +274,7 @@ int main(void)
 		cmocka_unit_test(each_algorithm_wants_its_own),
 		cmocka_unit_test(comp128v1_is_refused_with_its_reason),
 		cmocka_unit_test(a_wrong_header_is_refused_at_its_column),
+		cmocka_unit_test(a_byte_order_mark_is_named),
 		cmocka_unit_test(a_wrong_row_is_refused_at_its_column),
 		cmocka_unit_test(wrong_json_is_refused_at_its_column),
 		cmocka_unit_test(a_line_has_its_limit),
