@@ -735,7 +735,7 @@ static void site_config(struct site *s)
 		assert_true(kms_name_set(&s->config.local_saes[i], sae_names[s->side][i]));
 		assert_true(kms_name_set(&s->config.peer_saes[i], sae_names[!s->side][i]));
 	}
-	s->vault = (struct kms_vault){.kek = {1, SPAN_ARRAY(kek[s->side])},
+	s->vault = (struct kms_vault){.kek = {.id = 1, .key = SPAN_ARRAY(kek[s->side])},
 		.entropy = prop_entropy(sim_prop(s->sim)),
 		.site = s->config.site,
 		.peer_site = s->config.peer_site};

@@ -106,7 +106,7 @@ static int open_site(void **state)
 	(void)state;
 	prop = prop_seeded(1);
 	assert_true(kms_name_set(&config.site, "radio") && kms_name_set(&config.peer_site, "core"));
-	vault = (struct kms_vault){.kek = {1, SPAN_ARRAY(kek)},
+	vault = (struct kms_vault){.kek = {.id = 1, .key = SPAN_ARRAY(kek)},
 		.entropy = prop_entropy(&prop),
 		.site = config.site,
 		.peer_site = config.peer_site};

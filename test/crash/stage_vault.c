@@ -199,11 +199,11 @@ static void vault_resync(struct stage *s, const struct ipc_frame *frame)
 void stage_on_vault_frame(struct stage *s, const struct ipc_frame *frame)
 {
 	static void (*const of_type[])(struct stage *s, const struct ipc_frame *frame) = {
-		[AUC_VECTORS - IPC_BLOCK_AUC] = vault_vectors,
-		[AUC_RESYNC - IPC_BLOCK_AUC] = vault_resync,
-		[AUC_KEY_MAKE - IPC_BLOCK_AUC] = vault_make,
-		[AUC_KEYS_LOAD - IPC_BLOCK_AUC] = vault_load,
-		[AUC_RESEAL - IPC_BLOCK_AUC] = vault_reseal,
+		[(int)AUC_VECTORS - (int)IPC_BLOCK_AUC] = vault_vectors,
+		[(int)AUC_RESYNC - (int) IPC_BLOCK_AUC] = vault_resync,
+		[(int)AUC_KEY_MAKE - (int) IPC_BLOCK_AUC] = vault_make,
+		[(int)AUC_KEYS_LOAD - (int) IPC_BLOCK_AUC] = vault_load,
+		[(int)AUC_RESEAL - (int) IPC_BLOCK_AUC] = vault_reseal,
 	};
 	const size_t type = (size_t)frame->type - IPC_BLOCK_AUC;
 
