@@ -1,6 +1,7 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 /* merlon auc token-key: the root key of an authentication centre, made in its token. */
+#include "base/secret.h"
 #include "cmd/command.h"
 #include "cmd/site.h"
 #include "host/metrics.h"
@@ -44,6 +45,8 @@ int auc_token_key_command(const struct invocation *in)
 	struct site *site;
 	int code = EXIT_OK;
 
+	if (failed(secret_forbid_dumps()))
+		return fail(EXIT_FAILED, "cannot forbid core dumps");
 	if (failed(site_load(in->argv[0], false, &site, &c)))
 		return fail(EXIT_CONFIG, "%s", c.text);
 	if (site->auc == NULL || site->auc->token == NULL) {

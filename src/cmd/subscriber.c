@@ -119,6 +119,8 @@ int subscriber_import_command(const struct invocation *in)
 	struct subscriber_import import = {.site = &site, .fd = -1, .wants_json = wants_json(in)};
 	const char *from = option_value(in, "from"), *format = option_value(in, "format");
 
+	if (failed(secret_forbid_dumps()))
+		return fail(EXIT_FAILED, "cannot forbid core dumps");
 	import.options.format = format_of(format, in->argv[0]);
 	int code = read_options(in, in->argv[0], &import.options);
 	if (code == EXIT_OK && from != NULL && format != NULL)
@@ -258,6 +260,8 @@ int subscriber_add_command(const struct invocation *in)
 		.wants_json = wants_json(in)};
 	const char *transport = option_value(in, "transport");
 
+	if (failed(secret_forbid_dumps()))
+		return fail(EXIT_FAILED, "cannot forbid core dumps");
 	if (transport != NULL && !import_transport_is_valid(transport))
 		return fail(EXIT_USAGE, "--transport: no such name");
 	snprintf(import.options.transport, sizeof import.options.transport, "%s",

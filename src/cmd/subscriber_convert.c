@@ -66,6 +66,8 @@ int subscriber_convert_command(const struct invocation *in)
 		.out = STDOUT_FILENO,
 		.is_skipping = option_value(in, "skip") != NULL};
 
+	if (failed(secret_forbid_dumps()))
+		return fail(EXIT_FAILED, "cannot forbid core dumps");
 	if (m.read == NULL)
 		return fail(EXIT_USAGE, "subscriber convert: osmo-hlr or open5gs, not '%s'",
 			in->argv[0]);

@@ -149,11 +149,12 @@ static void show_progress(yyjson_val *said, double seconds)
 	const uint64_t of = number_of(said, "of"), octets = number_of(said, "octets");
 	const uint64_t rows = number_of(said, "rows");
 	const char *phase = yyjson_get_str(yyjson_obj_get(said, "phase"));
-	const double share = of > 0 ? (double)octets / (double)of : 0;
+	/* A file that grows while it is read has more than it had. */
+	const double share = of == 0 ? 0 : octets < of ? (double)octets / (double)of : 1;
 	char bar[BAR_COLUMNS + 1] = "";
 
 	memset(bar, '.', BAR_COLUMNS);
-	memset(bar, '#', (size_t)(share * BAR_COLUMNS));
+	memset(bar, '#', (size_t)(share * (double)BAR_COLUMNS));
 	fprintf(stderr, "\r\033[K");
 	if (of > 0)
 		fprintf(stderr, "[%s] %3.0f %%  ", bar, 100 * share);
@@ -187,7 +188,7 @@ static void watch(struct running *r)
 	unsigned rounds = 0;
 
 	while (!wait_answer(r, is_shown ? PROGRESS_MS : 0))
-		ask_progress(r->import, ++rounds * (PROGRESS_MS / 1000.0));
+		ask_progress(r->import, ++rounds * ((double)PROGRESS_MS / 1000.0));
 	if (rounds > 0)
 		fputs("\r\033[K", stderr);
 }
@@ -232,7 +233,12 @@ static int tell(const struct subscriber_import *import, const struct control_rep
 
 int subscriber_import_run(const struct subscriber_import *import)
 {
-	struct running r = {.import = import,
+	/* Both outlive this call where the feed does. */
+	static struct subscriber_import what;
+	static struct running r;
+
+	what = *import;
+	r = (struct running){.import = &what,
 		.fd = import->fd,
 		.out = -1,
 		.lock = PTHREAD_MUTEX_INITIALIZER,
