@@ -917,7 +917,7 @@ static void site_make(struct world *w, size_t node, uint64_t seed)
 		.key_bits = 256, .offer_ms_max = 300, .retry_ms = 30, .collect_ms_max = 5000};
 	assert_true(kms_name_set(&s->config.site, site_names[node]));
 	assert_true(kms_name_set(&s->config.peer_site, site_names[1 - node]));
-	s->vault = (struct kms_vault){.kek = {1, SPAN_ARRAY(kek[node])},
+	s->vault = (struct kms_vault){.kek = {.id = 1, .key = SPAN_ARRAY(kek[node])},
 		.entropy = prop_entropy(w->prop),
 		.site = s->config.site,
 		.peer_site = s->config.peer_site};

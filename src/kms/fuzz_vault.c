@@ -17,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const uint8_t kek[32] = {1};
 	static uint8_t out[KVAULT_MESSAGE_MAX];
-	struct kms_vault v = {.kek = {1, SPAN_ARRAY(kek)}, .entropy = {.fill = same}};
+	struct kms_vault v = {.kek = {.id = 1, .key = SPAN_ARRAY(kek)}, .entropy = {.fill = same}};
 	struct writer w = writer_of(SPAN_MUT_ARRAY(out));
 
 	if (size == 0 || !kms_name_set(&v.site, "core") || !kms_name_set(&v.peer_site, "radio"))
