@@ -30,9 +30,9 @@
  * that has passed.
  *
  * Not covered, both with a restored backup alone. One: it is from before a DIF was raised, and the
- * clock is wrong as well. Two: its lost owner had itself started above its calendar, and a
- * subscriber ran ahead of the clock by a burst less than `ahead` seconds after that start: his
- * numbers may come again until the clock has passed them.
+ * clock is wrong as well. Two: its lost owner had itself started above its calendar and gave numbers
+ * more than today's `ahead` above it: by a burst less than `ahead` seconds after that start, after many
+ * starts in a short time, or with a larger `ahead`. They may come again until the clock has passed them.
  */
 #include "auc/auc.h"
 #include "base/env.h"

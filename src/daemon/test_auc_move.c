@@ -291,6 +291,28 @@ static void an_owner_who_was_replaced_clears_nothing_of_the_next(void **state)
 	close_world(&w);
 }
 
+/* Not "there is no such subscriber". */
+static void an_owner_who_was_replaced_says_of_nobody_that_he_is_absent(void **state)
+{
+	(void)state;
+	for (int is_removal = 0; is_removal < 2; is_removal++) {
+		struct world w;
+		open_world(&w);
+		import_old(&w);
+		struct ledger *second = second_owner(&w);
+		if (is_removal)
+			ledger_remove(w.life.ledger, "001010000000000", note, &w);
+		else
+			ledger_disable(w.life.ledger, "001010000000000", true, note, &w);
+		life_settle(&w.life);
+		assert_true(w.life.is_lost);
+		assert_int_equal(w.err.kind, ERR_IO);
+		assert_false(ledger_find(second, "001010000000000")->is_disabled);
+		ledger_close(second);
+		close_world(&w);
+	}
+}
+
 /* ---- room, and what is left behind ---- */
 
 static void all_of_a_full_house_can_be_imported_again(void **state)
@@ -358,6 +380,7 @@ int main(void)
 		cmocka_unit_test(
 			an_owner_who_is_replaced_while_rows_move_moves_no_more_and_the_next_has_them),
 		cmocka_unit_test(an_owner_who_was_replaced_clears_nothing_of_the_next),
+		cmocka_unit_test(an_owner_who_was_replaced_says_of_nobody_that_he_is_absent),
 		cmocka_unit_test(all_of_a_full_house_can_be_imported_again),
 		cmocka_unit_test(what_a_broken_import_left_goes_with_the_importer),
 	};

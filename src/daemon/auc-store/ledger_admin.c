@@ -9,10 +9,17 @@ static void finish(struct ledger_wait *wait, struct err err)
 	ledger_wait_close(wait);
 }
 
-/* No row: he was removed while it waited. */
-static struct err changed(struct err err, const struct store_result *r)
+/* No row: he was removed while it waited, or, where memory has him, another owner has come. */
+static struct err changed(struct ledger_wait *wait, const struct subscriber *s, struct err err,
+	const struct store_result *r)
 {
-	return !failed(err) && store_result_changes(r, 0) != 1 ? ERR(ABSENT) : err;
+	if (failed(err) || store_result_changes(r, 0) == 1)
+		return err;
+	if (s == NULL)
+		return ERR(ABSENT);
+	ledger_lose(wait->ledger,
+		"a subscriber could not be changed: another process owns this shard now");
+	return ERR(IO);
 }
 
 /* ---- disabled, removed ---- */
@@ -22,7 +29,7 @@ static void flags_kept(void *ctx, struct err err, const struct store_result *r)
 	struct ledger_wait *wait = ctx;
 	struct subscriber *s = register_find(&wait->ledger->subscribers, wait->request.imsi);
 
-	err = changed(err, r);
+	err = changed(wait, s, err, r);
 	if (!failed(err) && s != NULL)
 		s->is_disabled = wait->is_disabled;
 	finish(wait, err);
@@ -53,7 +60,7 @@ static void removal_kept(void *ctx, struct err err, const struct store_result *r
 	struct ledger *l = wait->ledger;
 	struct subscriber *s = register_find(&l->subscribers, wait->request.imsi);
 
-	err = changed(err, r);
+	err = changed(wait, s, err, r);
 	if (!failed(err) && s != NULL) {
 		ledger_kek_count(l, register_sealed(&l->subscribers, s), -1);
 		register_remove(&l->subscribers, s);
