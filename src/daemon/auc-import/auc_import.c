@@ -16,6 +16,7 @@
  * Keys in clear are in this process and in its vault alone, in secrets, and in no message to the
  * store. The vault gets its key-encryption keys from the store, wrapped, through this process.
  */
+#include "auc/sqn.h"
 #include "auc/vector.h"
 #include "base/secret.h"
 #include "daemon/auc-import/mistakes.h"
@@ -231,6 +232,12 @@ static void not_sealed(const struct batch *b, struct err err)
 {
 	char what[160];
 
+	if (err.kind == ERR_ABSENT && the.options.transport[0] != '\0') {
+		snprintf(what, sizeof what, "auc.transport_keys has no key %s",
+			the.options.transport);
+		give_up(err, what);
+		return;
+	}
 	snprintf(what, sizeof what, "the vault did not seal lines %" PRIu32 " to %" PRIu32 "%s%s",
 		b->line_first, b->line_last,
 		the.options.transport[0] != '\0' ? " with transport key " : "",
@@ -315,6 +322,10 @@ static struct err row_judge(const struct subscriber_row *row)
 	uint32_t first;
 
 	keys_judge(row);
+	/* The store starts above it, with a lease ahead of that. */
+	if (row->has_sqn && sqn_seq(row->sqn) + 1 + SQN_AHEAD_MAX > SQN_SEQ_MAX)
+		mistakes_add(&the.mistakes, the.source.line, row->columns[SUBSCRIBER_SQN],
+			"an SQN of at most 0xfffffdffffdf, so that numbers are left,");
 	const struct err e = seen_add(&the.seen, row->clear.imsi, the.source.line, &first);
 	if (first != 0)
 		mistakes_add(&the.mistakes, the.source.line, row->columns[SUBSCRIBER_IMSI],
@@ -445,7 +456,11 @@ static void on_keys_loaded(void *ctx, struct err err, struct span body)
 	if (the.is_over)
 		return;
 	if (failed(err)) {
-		give_up(err, "the vault does not open the site's key-encryption keys");
+		give_up(err,
+			err.kind == ERR_CRYPTO
+				? "the vault does not open the site's key-encryption keys"
+				: "the import's vault does not answer; where it refused to start "
+				  "(a transport key?), the site's log has the cause");
 		return;
 	}
 	the.has_keys = true;
