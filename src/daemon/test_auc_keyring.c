@@ -477,6 +477,26 @@ static void a_row_that_cannot_be_opened_is_left_alone_and_keeps_its_key(void **s
 	close_world(w);
 }
 
+static void a_bad_row_holds_up_none_of_its_batch_nor_the_next(void **state)
+{
+	struct world *w = open_world();
+
+	(void)state;
+	vault_comes(w);
+	run(w);
+	import_now(w, 1, 0, AUC_ROWS_MAX, 1, 0xaa);
+	import_now(w, 2, AUC_ROWS_MAX, 44, 1, 0xaa);
+	w->bad[0] = 200;
+	w->bad_count = 1;
+	assert_false(failed(rotate(w)));
+	assert_int_equal(ledger_rows_under(w->life.ledger, 2), AUC_ROWS_MAX + 44 - 1);
+	assert_int_equal(keyring_rows_left(&w->k), 1);
+	/* A batch that failed, its rows one by one, and the next at once. */
+	assert_int_equal(w->reseals, 1 + AUC_ROWS_MAX + 1);
+	assert_int_equal(sealed_of(w, 200)[5], 1);
+	close_world(w);
+}
+
 static void there_are_at_most_so_many_keys(void **state)
 {
 	struct world *w = open_world();
@@ -577,6 +597,7 @@ int main(void)
 		cmocka_unit_test(what_an_import_put_there_meanwhile_stays),
 		cmocka_unit_test(an_import_under_the_old_key_keeps_it_and_its_rows_follow),
 		cmocka_unit_test(a_row_that_cannot_be_opened_is_left_alone_and_keeps_its_key),
+		cmocka_unit_test(a_bad_row_holds_up_none_of_its_batch_nor_the_next),
 		cmocka_unit_test(there_are_at_most_so_many_keys),
 		cmocka_unit_test(a_rotation_that_the_vault_refuses_changes_nothing),
 		cmocka_unit_test(whatever_happens_each_row_can_be_opened),

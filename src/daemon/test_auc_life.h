@@ -72,7 +72,7 @@ static inline void life_imsi(uint32_t card, char imsi[static IMSI_TEXT])
 static inline bool life_open(struct life *life, struct complaint *c)
 {
 	const struct ledger_settings settings = {.ahead = LIFE_AHEAD,
-		.subscribers_max = 2 * LIFE_SUBSCRIBERS,
+		.subscribers_max = 2 * LIFE_SUBSCRIBERS + AUC_ROWS_MAX,
 		.ind_idle_uses = life->ind_idle_uses,
 		.page = LIFE_PAGE};
 	const struct store_settings on_disk = {.path = "auc.db",
