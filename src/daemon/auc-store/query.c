@@ -43,7 +43,9 @@ static void answer(struct question *q, struct err err, struct span json)
 
 static void refuse(struct question *q, struct err err)
 {
-	const char *why = err.kind == ERR_ABSENT  ? "there is no such subscriber"
+	const char *why = err.kind == ERR_ABSENT ? "there is no such subscriber"
+			  : err.kind == ERR_INPUT
+				  ? "an SQN that leaves numbers above it is expected"
 			  : err.kind == ERR_LIMIT ? "too much waits, or a limit is reached"
 						  : err_word(err);
 
