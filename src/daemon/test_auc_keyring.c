@@ -207,6 +207,7 @@ static struct world *open_world(void)
 	assert_non_null(the);
 	the->life = (struct life){.disk = powerloss_open("auc-keyring", 3),
 		.vfs = "auc-keyring",
+		.subscribers_more = AUC_ROWS_MAX,
 		.now = {.mono_ms = 1000, .unix_ms = INT64_C(1000) * LIFE_BASE_S}};
 	powerloss_restart(the->life.disk);
 	assert_true(begin(the));

@@ -36,6 +36,7 @@ struct life_sealed {
 };
 
 struct life {
+	uint32_t subscribers_more; /* than twice LIFE_SUBSCRIBERS */
 	struct powerloss *disk;
 	struct store *store;
 	struct ledger *ledger;
@@ -72,7 +73,7 @@ static inline void life_imsi(uint32_t card, char imsi[static IMSI_TEXT])
 static inline bool life_open(struct life *life, struct complaint *c)
 {
 	const struct ledger_settings settings = {.ahead = LIFE_AHEAD,
-		.subscribers_max = 2 * LIFE_SUBSCRIBERS + AUC_ROWS_MAX,
+		.subscribers_max = 2 * LIFE_SUBSCRIBERS + life->subscribers_more,
 		.ind_idle_uses = life->ind_idle_uses,
 		.page = LIFE_PAGE};
 	const struct store_settings on_disk = {.path = "auc.db",
