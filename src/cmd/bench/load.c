@@ -36,9 +36,10 @@ struct load {
 	struct connection connections[LOAD_CONNECTIONS_MAX];
 	uint64_t *sent_ns; /* by subscriber; 0: none in flight */
 	uint8_t *via;      /* by subscriber: its connection */
-	uint32_t next;
+	uint32_t *idle;    /* a ring of subscribers, the one that has waited longest first */
+	uint32_t idle_at, idle_count;
 	unsigned next_connection;
-	uint64_t now_ns, begin_ns, scheduled, busy;
+	uint64_t now_ns, begin_ns, scheduled;
 	uint32_t sweep;
 	bool is_measuring, is_closed;
 	uint64_t buckets[BUCKETS];
@@ -113,13 +114,17 @@ static bool has_room(const struct connection *c)
 /* The next subscriber who waits for nothing; false where all of them do. */
 static bool next_idle(struct load *l, uint32_t *subscriber)
 {
-	if (l->busy == l->settings->subscribers)
+	if (l->idle_count == 0)
 		return false;
-	while (l->sent_ns[l->next] != 0)
-		l->next = (l->next + 1) % l->settings->subscribers;
-	*subscriber = l->next;
-	l->next = (l->next + 1) % l->settings->subscribers;
+	*subscriber = l->idle[l->idle_at];
+	l->idle_at = (l->idle_at + 1) % l->settings->subscribers;
+	l->idle_count--;
 	return true;
+}
+
+static void become_idle(struct load *l, uint32_t subscriber)
+{
+	l->idle[(l->idle_at + l->idle_count++) % l->settings->subscribers] = subscriber;
 }
 
 static bool issue(struct load *l, struct connection *c)
@@ -138,7 +143,6 @@ static bool issue(struct load *l, struct connection *c)
 	c->in_flight++;
 	l->sent_ns[subscriber] = l->now_ns;
 	l->via[subscriber] = (uint8_t)(c - l->connections);
-	l->busy++;
 	l->result->sent += l->is_measuring;
 	return true;
 }
@@ -156,12 +160,17 @@ static void fill_open(struct load *l)
 	const double elapsed_s = (double)(l->now_ns - l->begin_ns) / (double)SECOND_NS;
 	const uint64_t due = (uint64_t)(elapsed_s * l->settings->rate_per_s);
 
-	for (; l->scheduled < due; l->scheduled++) {
+	unsigned refused = 0; /* in a row */
+
+	for (; l->scheduled < due && refused < l->settings->connections; l->scheduled++) {
 		struct connection *c = &l->connections[l->next_connection];
 		l->next_connection = (l->next_connection + 1) % l->settings->connections;
-		if (!issue(l, c))
-			l->result->held_back += l->is_measuring;
+		refused = issue(l, c) ? 0 : refused + 1;
+		l->result->held_back += refused > 0 && l->is_measuring;
 	}
+	/* No connection takes more: to try each of the rest would only take the server's time. */
+	l->result->held_back += l->is_measuring ? due - l->scheduled : 0;
+	l->scheduled = due;
 }
 
 /* ---- receiving ---- */
@@ -170,7 +179,7 @@ static void release(struct load *l, uint32_t subscriber)
 {
 	l->connections[l->via[subscriber]].in_flight--;
 	l->sent_ns[subscriber] = 0;
-	l->busy--;
+	become_idle(l, subscriber);
 }
 
 static void count_answer(struct load *l, uint64_t latency_ns)
@@ -344,6 +353,7 @@ static void close_all(struct load *l)
 	}
 	free(l->sent_ns);
 	free(l->via);
+	free(l->idle);
 	free(l);
 }
 
@@ -363,8 +373,11 @@ struct err load_run(const struct load_settings *settings, void (*measured)(void 
 		.vectors_requested = settings->vectors};
 	l->sent_ns = calloc(settings->subscribers, sizeof *l->sent_ns);
 	l->via = calloc(settings->subscribers, sizeof *l->via);
-	if (l->sent_ns == NULL || l->via == NULL)
+	l->idle = calloc(settings->subscribers, sizeof *l->idle);
+	if (l->sent_ns == NULL || l->via == NULL || l->idle == NULL)
 		e = complain(c, ERR(LIMIT), "out of memory");
+	for (uint32_t i = 0; i < settings->subscribers && !failed(e); i++)
+		become_idle(l, i);
 	for (unsigned i = 0; i < settings->connections && !failed(e); i++)
 		e = open_one(l, &l->connections[i], c);
 	if (!failed(e))
