@@ -49,7 +49,8 @@ static const struct option_row remove_options[] = {
 };
 static const struct option_row reset_options[] = {
 	OUTPUT_AND_SITE,
-	{"sqn", 0, "SQN", "go on above this one, 48 bits, decimal or 0x… (default: begin at 1)"},
+	{"sqn", 0, "SQN",
+		"go on above this one, 48 bits, decimal or 0x and hex (default: begin at 1)"},
 	{"yes", 0, NULL, "it is meant"},
 };
 static const struct option_row list_options[] = {

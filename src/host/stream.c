@@ -429,6 +429,9 @@ void stream_pause(struct stream *s, bool is_paused)
 	if (s->is_paused == is_paused)
 		return;
 	s->is_paused = is_paused;
+	/* At once: libuv reads up to 32 times before this turn of the loop ends, if it may. */
+	if (is_paused)
+		reading_set(s);
 	if (s->state != STREAM_ENDED)
 		loop_flush_later(s->loop, &s->flush);
 }

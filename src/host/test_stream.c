@@ -17,7 +17,7 @@ struct side {
 	struct stream *s;
 	size_t opened, chunks, got, closed;
 	size_t stop_at; /* octets; 0: never */
-	bool echoes, closes_at_once;
+	bool echoes, closes_at_once, pauses_at_each;
 	uint32_t sum;
 	struct err why;
 	struct complaint complaint;
@@ -44,6 +44,8 @@ static void on_bytes(void *ctx, struct stream *s, struct span bytes)
 	side->got += bytes.len;
 	for (size_t i = 0; i < bytes.len; i++)
 		side->sum = side->sum * 31 + bytes.at[i];
+	if (side->pauses_at_each)
+		stream_pause(s, true);
 	if (side->echoes)
 		assert_false(failed(stream_send(s, bytes)));
 	if (side->stop_at > 0 && side->got >= side->stop_at)
@@ -227,6 +229,35 @@ static void test_pause_holds_octets_back(void **state)
 	assert_int_equal(w->b.got, 11);
 }
 
+/* libuv would read on, up to 32 times, before the turn of the loop ends. */
+static void test_a_pause_while_octets_come_holds_the_rest_back(void **state)
+{
+	struct world *w = *state;
+	const size_t len = 1 << 20;
+	uint8_t *bytes = calloc(1, len);
+
+	listen_tcp(w, 4);
+	connect_a(w);
+	assert_false(failed(stream_send(w->a.s, span_str("first"))));
+	w->b.stop_at = 5;
+	run(w);
+	stream_pause(w->b.s, true);
+	assert_false(failed(stream_send(w->a.s, span_of(bytes, len))));
+	run_for(w, 50); /* now the kernel holds more than one read takes */
+	w->b.pauses_at_each = true;
+	w->b.stop_at = 0;
+	w->b.chunks = 0;
+	stream_pause(w->b.s, false);
+	run_for(w, 50);
+	assert_int_equal(w->b.chunks, 1);
+	w->b.pauses_at_each = false;
+	w->b.stop_at = 5 + len;
+	stream_pause(w->b.s, false);
+	run(w);
+	assert_int_equal(w->b.got, 5 + len);
+	free(bytes);
+}
+
 static void test_abort_drops_what_waits(void **state)
 {
 	struct world *w = *state;
@@ -376,6 +407,7 @@ int main(void)
 		IN_WORLD(test_close_sends_what_waits_and_is_told_once),
 		IN_WORLD(test_queue_at_its_limit_refuses_and_stays_whole),
 		IN_WORLD(test_pause_holds_octets_back),
+		IN_WORLD(test_a_pause_while_octets_come_holds_the_rest_back),
 		IN_WORLD(test_abort_drops_what_waits),
 		IN_WORLD(test_streams_over_the_limit_are_closed_and_counted),
 		IN_WORLD(test_nobody_listens),
