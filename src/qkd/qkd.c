@@ -14,6 +14,13 @@ const struct alarm_kind qkd_alarm_link_down = {"qkd_link_down", ALARM_MAJOR,
 	"certificates."};
 const struct alarm_kind qkd_alarm_driver_silent = {"qkd_driver_silent", ALARM_MAJOR,
 	"The optical device sends nothing. Check the device, its driver and the socket."};
+const struct alarm_kind qkd_alarm_device = {"qkd_device_off", ALARM_MAJOR,
+	"The optical device's own monitors say that it does not keep what the proof assumes of it, "
+	"or "
+	"say nothing. No key leaves such a block. Calibrate or replace it."};
+const struct alarm_kind qkd_alarm_random = {"qkd_random_fault", ALARM_CRITICAL,
+	"A source of randomness failed its health test. Nothing is drawn from it until the process "
+	"is started again and the test passes."};
 const struct alarm_kind qkd_alarm_authentication = {"qkd_tag_wrong", ALARM_CRITICAL,
 	"A block's authentication tag does not verify: somebody changed the classical channel, or "
 	"the ends' pads differ."};
@@ -44,6 +51,11 @@ static const struct {
 	[QKD_PROTOCOL] = {"protocol", &qkd_alarm_block_aborted},
 	[QKD_PEER_SILENT] = {"peer_silent", &qkd_alarm_link_down},
 	[QKD_NO_ENTROPY] = {"no_entropy", &qkd_alarm_block_aborted},
+	[QKD_BLINDED] = {"detectors_blinded", &qkd_alarm_eavesdropping},
+	[QKD_DETECTORS_UNEQUAL] = {"detectors_unequal", &qkd_alarm_eavesdropping},
+	[QKD_INTENSITY_OFF] = {"intensity_off", &qkd_alarm_device},
+	[QKD_MONITOR_SILENT] = {"monitor_silent", &qkd_alarm_device},
+	[QKD_RANDOM_FAULT] = {"random_fault", &qkd_alarm_random},
 };
 
 const char *qkd_abort_word(enum qkd_abort reason)

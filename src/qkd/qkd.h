@@ -47,7 +47,15 @@
 
 enum { QKD_INTENSITIES = 3 };
 
+/* Which proof bounds the eavesdropper. Intensity 2 is not used by one decoy. */
+enum qkd_protocol {
+	QKD_TWO_DECOY = 1, /* [Lim] */
+	QKD_ONE_DECOY =
+		2, /* Rusca, Boaron, Grünenfelder, Martin, Zbinden, APL 112, 171104 (2018): [Rusca] */
+};
+
 struct qkd_parameters {
+	enum qkd_protocol protocol;
 	double intensity[QKD_INTENSITIES]; /* mean photon number: mu1 > mu2 + mu3, mu2 > mu3 >= 0 */
 	double probability[QKD_INTENSITIES]; /* sums to 1 */
 	double basis_x;                      /* probability of the key basis */
@@ -56,6 +64,11 @@ struct qkd_parameters {
 	uint32_t key_bits_min;  /* sifted X bits below which a block is not worth its pads */
 	uint32_t test_bits_min; /* sifted Z bits below which the estimate says nothing */
 	uint32_t final_bits_min;
+	/*
+	 * 0: the length of the final key follows from the counts (variable length). Else a block makes exactly so many bits, or none
+	 * where the bound has fewer (fixed length, an acceptance test).
+	 */
+	uint32_t final_bits_fixed;
 };
 
 /* ERR_INPUT, with the reason, where the formulae of [Lim] do not hold. */
@@ -64,6 +77,8 @@ MUST_USE struct err qkd_parameters_check(const struct qkd_parameters *p, struct 
 /* Detections after sifting, by intensity: n_{X,k}, n_{Z,k}, and errors m_{Z,k} [Lim §II]. */
 struct qkd_counts {
 	uint32_t key[QKD_INTENSITIES], test[QKD_INTENSITIES], test_errors[QKD_INTENSITIES];
+	uint32_t key_errors
+		[QKD_INTENSITIES]; /* m_{X,k}: corrected bits, known after reconciliation */
 };
 
 static inline uint32_t qkd_sum(const uint32_t n[QKD_INTENSITIES])
@@ -99,6 +114,11 @@ enum qkd_abort {
 	QKD_PROTOCOL,    /* the peer said what it may not say now */
 	QKD_PEER_SILENT,
 	QKD_NO_ENTROPY,
+	QKD_BLINDED, /* detectors behave as under bright light: eavesdropping suspected */
+	QKD_DETECTORS_UNEQUAL, /* efficiencies differ by more than the bound assumes: eavesdropping suspected */
+	QKD_INTENSITY_OFF, /* the source's own monitor says other intensities than the proof assumes */
+	QKD_MONITOR_SILENT, /* monitoring is required and did not come */
+	QKD_RANDOM_FAULT,   /* a random source failed its health test */
 	QKD_ABORTS
 };
 
@@ -106,7 +126,7 @@ const char *qkd_abort_word(enum qkd_abort reason);
 
 extern const struct alarm_kind qkd_alarm_eavesdropping, qkd_alarm_pads_low, qkd_alarm_link_down,
 	qkd_alarm_driver_silent, qkd_alarm_authentication, qkd_alarm_block_aborted, qkd_alarm_store,
-	qkd_alarm_desynchronised;
+	qkd_alarm_desynchronised, qkd_alarm_device, qkd_alarm_random;
 
 /* The alarm that a reason raises; NULL where it is part of ordinary life. */
 const struct alarm_kind *qkd_abort_alarm(enum qkd_abort reason);
