@@ -14,8 +14,10 @@ static const struct option_row site_and_output[] = {
 
 static const struct option_row bench_options[] = {
 	{"output", 'o', "table|json", "how to print (default: table)"},
-	{"part", 'p', "PART", "one part alone: vault, serve, peer"},
+	{"part", 'p', "PART", "one part alone: vault, serve, peer; reconcile, amplify, chain"},
+	{"stage", 0, "PART", "the same as --part"},
 	{"seconds", 't', "N", "length of each measurement (default: 5)"},
+	{"cores", 0, "N", "qkd: so many processes, each on a core of its own (default: 1)"},
 	{"subscribers", 'n', "N", "how many there are (default: 10000)"},
 	{"window", 'w', "N", "requests in flight on a connection (default: 64)"},
 	{"connections", 'c', "N", "connections (default: 1)"},
@@ -272,12 +274,15 @@ const struct command commands[] = {
 		.arguments_min = 1,
 		.arguments_max = 1,
 		.run = bench_command,
-		.help = "how fast a part is on this machine: auc",
+		.help = "how fast a part is on this machine: auc, qkd",
 		.text = "auc: the vault's work on one core; a whole site under load, with its "
 			"import, start, peak, latency at half of it and overload at five times; "
 			"and osmo-hlr under the same load where it is installed. A site and "
-			"osmo-hlr run in a network namespace of their own and need root. Nothing "
-			"is left behind.",
+			"osmo-hlr run in a network namespace of their own and need root. qkd: "
+			"error "
+			"correction, privacy amplification and the whole chain of a quantum link, "
+			"in megabits a second of processor time, on one core or on several at "
+			"once; needs no root. Nothing is left behind.",
 		OPTIONS(bench_options)},
 	{.name = "lab",
 		.syntax = "[--once]",

@@ -67,8 +67,7 @@ struct reconciler {
 	/* Bob: writes the next question. False: there is none now; answers are awaited, or all is done. */
 	bool (*ask)(struct reconcile *r, struct writer *question);
 	/* Alice. QKD_PROTOCOL: no question that an honest Bob asks; nothing was answered. */
-	enum qkd_abort (*answer)(
-		struct reconcile *r, struct span question, struct writer *answer);
+	enum qkd_abort (*answer)(struct reconcile *r, struct span question, struct writer *answer);
 	/* Bob: the answer to the oldest question on its way. QKD_PROTOCOL: it is none. */
 	enum qkd_abort (*learn)(struct reconcile *r, struct span answer);
 	/* Bob: nothing is left to ask or to await. Frames may have failed (see the account): verification will say so. */

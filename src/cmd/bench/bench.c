@@ -1,6 +1,6 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
-#include "cmd/bench/bench.h"
+#include "cmd/bench/rate.h"
 #include "cmd/command.h"
 #include <errno.h>
 #include <net/if.h>
@@ -13,9 +13,8 @@
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
-#include <yyjson.h>
 
-enum { RESULT_MAX = 32 << 10, SECONDS_DEFAULT = 5, SUBSCRIBERS_DEFAULT = 10000 };
+enum { RESULT_MAX = 256 << 10, SECONDS_DEFAULT = 5, SUBSCRIBERS_DEFAULT = 10000 };
 
 typedef struct err bench_part_fn(
 	const struct bench_options *o, struct json_writer *j, struct complaint *c);
@@ -105,22 +104,33 @@ static bool number(const struct invocation *in, const char *name, unsigned long 
 	return false;
 }
 
+static unsigned long cores_here(void)
+{
+	cpu_set_t allowed;
+	const int count =
+		sched_getaffinity(0, sizeof allowed, &allowed) == 0 ? CPU_COUNT(&allowed) : 1;
+
+	return count > BENCH_CORES_MAX ? BENCH_CORES_MAX : (unsigned long)count;
+}
+
 static bool read_options(const struct invocation *in, struct bench_options *o)
 {
 	unsigned long seconds = SECONDS_DEFAULT, subscribers = SUBSCRIBERS_DEFAULT, window = 64,
-		      connections = 1, vectors = 1;
+		      connections = 1, vectors = 1, cores = 1;
 
 	if (!number(in, "seconds", 1, 600, &seconds) ||
 		!number(in, "subscribers", 100, 10000000, &subscribers) ||
 		!number(in, "window", 1, 4096, &window) ||
 		!number(in, "connections", 1, LOAD_CONNECTIONS_MAX, &connections) ||
-		!number(in, "vectors", 1, 5, &vectors))
+		!number(in, "vectors", 1, 5, &vectors) ||
+		!number(in, "cores", 1, cores_here(), &cores))
 		return false;
 	*o = (struct bench_options){.seconds = (unsigned)seconds,
 		.subscribers = (uint32_t)subscribers,
 		.window = (unsigned)window,
 		.connections = (unsigned)connections,
 		.vectors = (uint8_t)vectors,
+		.cores = (unsigned)cores,
 		.folder = option_value(in, "folder") != NULL ? option_value(in, "folder")
 							     : "/var/tmp"};
 	return true;
@@ -180,42 +190,24 @@ static struct err run_parts(const char *bench, const char *only, const struct be
 	return OK;
 }
 
-static void print_members(yyjson_val *object, int indent)
+static int fail_absent(const char *bench, const char *only)
 {
-	yyjson_obj_iter iter = yyjson_obj_iter_with(object);
+	char list[256] = "";
+	size_t len = 0;
 
-	for (yyjson_val *key = yyjson_obj_iter_next(&iter); key != NULL;
-		key = yyjson_obj_iter_next(&iter)) {
-		yyjson_val *value = yyjson_obj_iter_get_val(key);
-		printf("%*s%-*s", indent, "", 30 - indent, yyjson_get_str(key));
-		if (yyjson_is_obj(value)) {
-			putchar('\n');
-			print_members(value, indent + 2);
-		} else if (yyjson_is_str(value)) {
-			printf(" %s\n", yyjson_get_str(value));
-		} else {
-			printf(" %.6g\n", yyjson_get_num(value));
-		}
-	}
-}
-
-static int print_result(const struct invocation *in, struct span json)
-{
-	yyjson_doc *doc = yyjson_read((const char *)json.at, json.len, 0);
-
-	if (wants_json(in))
-		printf("%.*s\n", (int)json.len, (const char *)json.at);
-	else
-		print_members(yyjson_doc_get_root(doc), 0);
-	yyjson_doc_free(doc);
-	return EXIT_OK;
+	for (size_t i = 0; i < ARRAY_LEN(parts) && len < sizeof list; i++)
+		len += (size_t)snprintf(list + len, sizeof list - len, "%s%s %s", i > 0 ? ", " : "",
+			parts[i].bench, parts[i].part);
+	return fail(EXIT_USAGE, "bench: there is no '%s%s%s'; there is: %s", bench,
+		only != NULL ? " --part " : "", only != NULL ? only : "", list);
 }
 
 int bench_command(const struct invocation *in)
 {
 	static char text[RESULT_MAX];
 	struct json_writer j = json_writer_of(SPAN_MUT_ARRAY(text));
-	const char *only = option_value(in, "part");
+	const char *part = option_value(in, "part");
+	const char *only = part != NULL ? part : option_value(in, "stage");
 	struct complaint c = {0};
 	struct bench_options o;
 	size_t wanted = 0;
@@ -223,9 +215,7 @@ int bench_command(const struct invocation *in)
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
 		wanted += is_wanted(i, in->argv[0], only);
 	if (wanted == 0)
-		return fail(EXIT_USAGE,
-			"bench: there is no '%s%s%s': auc with the parts vault, serve, peer",
-			in->argv[0], only != NULL ? " --part " : "", only != NULL ? only : "");
+		return fail_absent(in->argv[0], only);
 	if (!read_options(in, &o))
 		return EXIT_USAGE;
 	catch_signals();
@@ -237,5 +227,11 @@ int bench_command(const struct invocation *in)
 	json_close(&j, '}');
 	if (failed(e))
 		return fail(e.kind == ERR_AUTH ? EXIT_PRIVILEGE : EXIT_FAILED, "bench: %s", c.text);
-	return print_result(in, json_done(&j));
+	if (j.is_full)
+		return fail(EXIT_FAILED, "bench: the result is longer than %d octets", RESULT_MAX);
+	if (wants_json(in))
+		printf("%.*s\n", (int)json_done(&j).len, (const char *)json_done(&j).at);
+	else
+		bench_print(json_done(&j));
+	return EXIT_OK;
 }

@@ -14,6 +14,11 @@
  *             connections of 256 ("peak"); latency at half of the peak; five times the peak
  *   peer      osmo-hlr under the same load, its database on the same disk, and in memory
  *
+ * The quantum link ("qkd"), each a list of rows, by the rules of cmd/bench/rate.h:
+ *   reconcile  error correction, both sides' work
+ *   amplify    privacy amplification
+ *   chain      from detections to final key, each end's own cost
+ *
  * The load's own work shares the machine with what it measures; so besides answers a second there
  * are answers to each second of processor time that the servers took.
  */
@@ -31,6 +36,7 @@ struct bench_options {
 	uint32_t subscribers;
 	unsigned window, connections;
 	uint8_t vectors;
+	unsigned cores;     /* rows of bench_rate() run in so many processes */
 	const char *folder; /* on the disk to be measured */
 	const volatile sig_atomic_t *is_over;
 };
@@ -43,6 +49,9 @@ MUST_USE struct err bench_serve(
 /* ERR_ABSENT where osmo-hlr is not installed. */
 MUST_USE struct err bench_peer(
 	const struct bench_options *o, struct json_writer *j, struct complaint *c);
+
+/* Shows a result to a person. */
+void bench_print(struct span json);
 
 /* ---- for both kinds of servers ---- */
 
