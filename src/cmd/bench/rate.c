@@ -33,8 +33,8 @@ static double seconds_of(clockid_t clock)
 
 struct bench_clocks bench_clocks(void)
 {
-	return (struct bench_clocks){
-		.cpu_s = seconds_of(CLOCK_PROCESS_CPUTIME_ID), .wall_s = seconds_of(CLOCK_MONOTONIC)};
+	return (struct bench_clocks){.cpu_s = seconds_of(CLOCK_PROCESS_CPUTIME_ID),
+		.wall_s = seconds_of(CLOCK_MONOTONIC)};
 }
 
 static struct bench_clocks since(struct bench_clocks from)
@@ -71,9 +71,9 @@ static void one_turn(struct worker *w, unsigned number, bench_turn_fn *turn, voi
 	w->took.cpu_s += took.cpu_s;
 	w->took.wall_s += took.wall_s;
 	if (w->turns < BENCH_TURNS_KEPT)
-		w->rates[w->turns] = took.cpu_s > 0 ? (double)(w->account.bits - before.bits) * 1e-6 /
-							     took.cpu_s
-						    : 0;
+		w->rates[w->turns] =
+			took.cpu_s > 0 ? (double)(w->account.bits - before.bits) * 1e-6 / took.cpu_s
+				       : 0;
 	w->turns++;
 }
 
@@ -84,8 +84,9 @@ static void work(const struct bench_options *o, uint64_t turns_min, bench_turn_f
 	struct rusage usage;
 
 	while (!failed(w->err) && !*o->is_over) {
-		const bool is_long = w->took.cpu_s >= o->seconds ||
-				     bench_clocks().wall_s - from >= (double)o->seconds * WALL_FACTOR;
+		const bool is_long =
+			w->took.cpu_s >= o->seconds ||
+			bench_clocks().wall_s - from >= (double)o->seconds * WALL_FACTOR;
 		if (is_long && w->turns >= turns_min)
 			break;
 		one_turn(w, number, turn, ctx);
