@@ -22,7 +22,7 @@ struct secret {
 };
 
 /* Limit of all open secrets of one process, in octets. At it secret_open() answers ERR_LIMIT. */
-#define SECRET_OCTETS_MAX ((size_t)64 << 20)
+#define SECRET_OCTETS_MAX ((size_t)1 << 30)
 
 /* How the arena is protected; `doctor` shows it. */
 enum secret_protection { SECRET_UNPROTECTED, SECRET_MLOCK, SECRET_MEMFD };

@@ -27,6 +27,7 @@ static const struct {
 	{"auc", "vault", false, bench_vault},
 	{"auc", "serve", true, bench_serve},
 	{"auc", "peer", true, bench_peer},
+	{"qkd", "reconcile", false, bench_qkd_reconcile},
 };
 
 /* ---- the machine ---- */

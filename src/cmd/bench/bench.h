@@ -50,6 +50,9 @@ MUST_USE struct err bench_serve(
 MUST_USE struct err bench_peer(
 	const struct bench_options *o, struct json_writer *j, struct complaint *c);
 
+MUST_USE struct err bench_qkd_reconcile(
+	const struct bench_options *o, struct json_writer *j, struct complaint *c);
+
 /* Shows a result to a person. */
 void bench_print(struct span json);
 

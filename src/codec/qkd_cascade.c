@@ -1,0 +1,129 @@
+// Copyright (c) the Merlon authors
+// SPDX-License-Identifier: Apache-2.0
+#include "qkd_cascade.h"
+
+struct reader cascade_question_reader(
+	struct span question, uint32_t *batch, struct wire_fault *fault)
+{
+	struct reader r = reader_of(question, fault);
+
+	*batch = reader_u32(&r, "batch");
+	return r;
+}
+
+struct reader cascade_answer_reader(struct span answer, struct wire_fault *fault)
+{
+	return reader_of(answer, fault);
+}
+
+static void take_search(struct reader *r, struct cascade_part *part)
+{
+	part->pass = reader_u8(r, "pass");
+	part->node_count = reader_u16(r, "node_count");
+	part->group_count = reader_u16(r, "group_count");
+	reader_require(r, part->node_count <= CASCADE_NODES_MAX, "node_count", NULL);
+	reader_require(r, part->group_count <= CASCADE_GROUPS_MAX, "group_count", NULL);
+	reader_require(r, part->node_count + part->group_count > 0, "node_count", NULL);
+	part->nodes = reader_span(r, (size_t)part->node_count * CASCADE_NODE_OCTETS, "nodes");
+	part->groups = reader_span(r, (size_t)part->group_count * CASCADE_GROUP_OCTETS, "groups");
+}
+
+static void take_range(struct reader *r, struct cascade_part *part)
+{
+	part->subset = reader_u8(r, "subset");
+	part->first = reader_u16(r, "first");
+	part->end = reader_u16(r, "end");
+	reader_require(r, part->first < part->end, "end", NULL);
+}
+
+static void take_word(struct reader *r, struct cascade_part *part)
+{
+	part->word = reader_u16(r, "word");
+	part->mask = reader_u64(r, "mask");
+	reader_require(r, part->mask != 0, "mask", NULL);
+}
+
+static void take_done(struct reader *r, struct cascade_part *part)
+{
+	const uint8_t v = reader_u8(r, "failed");
+
+	reader_require(r, v <= 1, "failed", NULL);
+	part->has_failed = v == 1;
+}
+
+bool cascade_part_decode(struct reader *r, struct cascade_part *part)
+{
+	*part = (struct cascade_part){0};
+	if (!reader_more(r))
+		return false;
+	part->kind = (enum cascade_kind)reader_u8(r, "kind");
+	switch (part->kind) {
+	case CASCADE_PASS:
+		part->pass = reader_u8(r, "pass");
+		break;
+	case CASCADE_SEARCH:
+		take_search(r, part);
+		break;
+	case CASCADE_SUBSETS:
+		break;
+	case CASCADE_RANGE:
+		take_range(r, part);
+		break;
+	case CASCADE_WORD:
+		take_word(r, part);
+		break;
+	case CASCADE_DONE:
+		take_done(r, part);
+		break;
+	default:
+		reader_refuse(r, ERR(INPUT), "kind", NULL);
+	}
+	return !reader_failed(r);
+}
+
+void cascade_part_encode(struct writer *w, const struct cascade_part *part)
+{
+	writer_u8(w, (uint8_t)part->kind);
+	switch (part->kind) {
+	case CASCADE_PASS:
+		writer_u8(w, part->pass);
+		break;
+	case CASCADE_SEARCH:
+		writer_u8(w, part->pass);
+		writer_u16(w, part->node_count);
+		writer_u16(w, part->group_count);
+		break;
+	case CASCADE_SUBSETS:
+		break;
+	case CASCADE_RANGE:
+		writer_u8(w, part->subset);
+		writer_u16(w, part->first);
+		writer_u16(w, part->end);
+		break;
+	case CASCADE_WORD:
+		writer_u16(w, part->word);
+		writer_u64(w, part->mask);
+		break;
+	case CASCADE_DONE:
+		writer_u8(w, part->has_failed);
+		break;
+	}
+}
+
+struct span cascade_bits_decode(struct reader *r, size_t count)
+{
+	const struct span bits = reader_span(r, (count + 7) / 8, "bits");
+
+	if (bits.len > 0 && count % 8 != 0)
+		reader_require(r, bits.at[bits.len - 1] >> count % 8 == 0, "bits", NULL);
+	return bits;
+}
+
+uint8_t *cascade_bits_room(struct writer *w, size_t count)
+{
+	uint8_t *at = writer_grow(w, (count + 7) / 8);
+
+	if (at != NULL)
+		memset(at, 0, (count + 7) / 8);
+	return at;
+}
