@@ -324,6 +324,11 @@ static void qkd_settings(struct pen *pen, const struct site *s)
 	put_count(pen, "block_bits", s->qkd->block_bits);
 	if (s->qkd->protocol != NULL)
 		protocol_settings(pen, s->qkd->protocol);
+	if (s->qkd->random != NULL) {
+		put(pen, "random.device", "%s", s->qkd->random->device);
+		put_count(pen, "random.sample_bits", s->qkd->random->sample_bits);
+		put_real(pen, "random.min_entropy", s->qkd->random->min_entropy);
+	}
 }
 
 static void gateway_settings(struct pen *pen, const struct site *s)

@@ -159,6 +159,12 @@ static const cyaml_schema_field_t protocol_fields[] = {
 	COUNT_OPTIONAL(eps_cor_exponent, site_qkd_protocol),
 	CYAML_FIELD_END,
 };
+static const cyaml_schema_field_t random_fields[] = {
+	TEXT(device, site_qkd_random, PATH_LENGTH_MAX),
+	COUNT_OPTIONAL(sample_bits, site_qkd_random),
+	REAL_OPTIONAL(min_entropy, site_qkd_random),
+	CYAML_FIELD_END,
+};
 static const cyaml_schema_field_t qkd_fields[] = {
 	TEXT(link, site_qkd, NAME_LENGTH_MAX),
 	CHOICE(role, site_qkd, qkd_roles),
@@ -167,6 +173,7 @@ static const cyaml_schema_field_t qkd_fields[] = {
 	SECTION(channel, site_qkd, channel_fields),
 	COUNT_OPTIONAL(block_bits, site_qkd),
 	SECTION_OPTIONAL(protocol, site_qkd, protocol_fields),
+	SECTION_OPTIONAL(random, site_qkd, random_fields),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_field_t api_fields[] = {
@@ -433,6 +440,25 @@ static struct err check_protocol(const struct sense *s, const struct site_qkd_pr
 	return OK;
 }
 
+static struct err check_random(const struct sense *s, const struct site_qkd_random *r)
+{
+	const uint64_t bits = r->sample_bits != NULL ? *r->sample_bits : 8;
+
+	if (bits != 1 && bits != 8)
+		return complain(s->c, ERR(INPUT),
+			"%s: qkd.random.sample_bits: 1 or 8 is expected: '%" PRIu64 "'", s->path,
+			bits);
+	if (bits == 1 && r->min_entropy == NULL)
+		return complain(s->c, ERR(INPUT),
+			"%s: qkd.random.min_entropy: is needed with sample_bits: 1", s->path);
+	if (r->min_entropy != NULL && !(*r->min_entropy > 0 && *r->min_entropy <= (double)bits))
+		return complain(s->c, ERR(INPUT),
+			"%s: qkd.random.min_entropy: a number above 0, up to %" PRIu64
+			" is expected: '%g'",
+			s->path, bits, *r->min_entropy);
+	return OK;
+}
+
 static struct err check_list(
 	const struct sense *s, const char *key, char *const *list, size_t count)
 {
@@ -530,6 +556,8 @@ static struct err check_numbers(const struct sense *s, const struct site *site)
 
 	if (!failed(e) && site->qkd != NULL && site->qkd->protocol != NULL)
 		e = check_protocol(s, site->qkd->protocol);
+	if (!failed(e) && site->qkd != NULL && site->qkd->random != NULL)
+		e = check_random(s, site->qkd->random);
 	if (!failed(e) && site->auc != NULL)
 		e = check_auc_peers(s, site->auc);
 	if (!failed(e))

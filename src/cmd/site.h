@@ -97,6 +97,12 @@ struct site_qkd_protocol {
 	uint64_t *eps_sec_exponent, *eps_cor_exponent;
 };
 
+struct site_qkd_random {
+	char *device;
+	uint64_t *sample_bits;
+	double *min_entropy;
+};
+
 struct site_qkd {
 	char *link;
 	enum site_qkd_role role;
@@ -104,6 +110,7 @@ struct site_qkd {
 	struct site_channel *channel;
 	uint64_t *block_bits;
 	struct site_qkd_protocol *protocol;
+	struct site_qkd_random *random;
 };
 
 struct site_kms_api {

@@ -142,6 +142,15 @@ static const struct {
 					  "ten to minus this. Default 10."},
 	{"qkd.protocol.eps_cor_exponent", "Correctness: the ends differ unnoticed with at most ten "
 					  "to minus this. Default 15."},
+	{"qkd.random",
+		"A hardware source of randomness, watched by health tests and mixed with the "
+		"system's. Without it the system's generator is used alone."},
+	{"qkd.random.device", "The device or FIFO that gives raw samples, such as /dev/hwrng."},
+	{"qkd.random.sample_bits", "Bits of a sample: 8, or 1 with eight samples an octet. "
+				   "Default 8."},
+	{"qkd.random.min_entropy",
+		"Bits of min-entropy of a sample, as its maker claims; health is "
+		"tested against it. Default 4, for samples of 8 bits."},
 	{"kms", "The key store: keys of QKD, ML-KEM and X25519 combined. Needs tls and peer."},
 	{"kms.kme_id", "Name of this key management entity, as clients see it."},
 	{"kms.peering", "The link to the other site's key store, TLS."},

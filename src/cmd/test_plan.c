@@ -28,7 +28,8 @@ static const struct {
 	{"  bootstrap_file:",
 		"  block_bits: 90000\n  protocol: { mu1: 0.5, mu2: 0.2, mu3: 0.001, p1: 0.3, p2: "
 		"0.5, p3: 0.2, "
-		"basis_x: 0.8, qber_max: 0.06, eps_sec_exponent: 9, eps_cor_exponent: 12 }\n"},
+		"basis_x: 0.8, qber_max: 0.06, eps_sec_exponent: 9, eps_cor_exponent: 12 }\n"
+		"  random: { device: /dev/hwrng, sample_bits: 1, min_entropy: 0.5 }\n"},
 	{"  kme_id:", "  saes: [ sae-1, sae-2 ]\n  peer_saes: [ sae-3 ]\n  key_bits: 128\n  "
 		      "low_keys: 7\n"},
 	{"    sae_identity:", "    rate_per_s: 33\n"},
@@ -116,6 +117,9 @@ static const struct {
 	{"qkd", "protocol.qber_max", "0.059999999999999998"},
 	{"qkd", "protocol.eps_sec_exponent", "9"},
 	{"qkd", "protocol.eps_cor_exponent", "12"},
+	{"qkd", "random.device", "/dev/hwrng"},
+	{"qkd", "random.sample_bits", "1"},
+	{"qkd", "random.min_entropy", "0.5"},
 };
 
 static void test_each_configured_value_arrives(void **state)

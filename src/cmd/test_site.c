@@ -175,6 +175,17 @@ static void test_numbers_and_lists_have_limits(void **state)
 		{"link: radio-core", "link: radio-core\n  protocol: { mu1: 0 }",
 			"link: radio-core\n  protocol: { mu1: nan }",
 			": qkd.protocol.mu1: a number from 0 to 2 is expected: 'nan'"},
+		{"link: radio-core", "link: radio-core\n  random: { device: /dev/hwrng }",
+			"link: radio-core\n  random: { device: /dev/hwrng, sample_bits: 2 }",
+			": qkd.random.sample_bits: 1 or 8 is expected: '2'"},
+		{"link: radio-core",
+			"link: radio-core\n  random: { device: a, sample_bits: 1, min_entropy: 1 }",
+			"link: radio-core\n  random: { device: a, sample_bits: 1, min_entropy: 1.1 "
+			"}",
+			": qkd.random.min_entropy: a number above 0, up to 1 is expected: '1.1'"},
+		{"link: radio-core", "link: radio-core\n  random: { device: a, min_entropy: 8 }",
+			"link: radio-core\n  random: { device: a, sample_bits: 1 }",
+			": qkd.random.min_entropy: is needed with sample_bits: 1"},
 	};
 	struct complaint c;
 	struct site *site;

@@ -152,7 +152,7 @@ static bool draw(struct qkd_link *l, void *at, size_t octets)
 {
 	if (!failed(entropy_fill(&l->entropy, span_mut_of(at, octets))))
 		return true;
-	fail(l, QKD_NO_ENTROPY);
+	fail(l, QKD_RANDOM_FAULT);
 	return false;
 }
 
@@ -557,7 +557,8 @@ static void pending_done(struct qkd_link *l, struct span unused)
 static void block_final(struct qkd_link *l, struct span unused)
 {
 	static const struct alarm_kind *const over[] = {&qkd_alarm_eavesdropping,
-		&qkd_alarm_block_aborted, &qkd_alarm_authentication, &qkd_alarm_store};
+		&qkd_alarm_block_aborted, &qkd_alarm_authentication, &qkd_alarm_store,
+		&qkd_alarm_random};
 	const struct link_block *b = &l->block;
 	const uint64_t secret_bits = b->ledger.final_bits - b->ledger.refill_bits;
 	struct link_message m = {0};

@@ -42,7 +42,7 @@ struct end {
 	uint16_t request_type;
 	size_t request_len;
 	uint32_t crash_in; /* effects until the crash; 0: none planned */
-	bool is_crashing, has_driver, wants_disconnect;
+	bool is_crashing, has_driver, wants_disconnect, is_random_faulty;
 	char report[1024];
 	uint64_t finals, aborts;
 	uint64_t pads_sent;
@@ -229,6 +229,17 @@ static void on_timer(void *ctx, struct sim *s, uint64_t tag)
 	settle_effects(e->world);
 }
 
+/* What an end draws from: the world's generator, until the end's source fails. */
+static struct err draw(void *ctx, struct span_mut out)
+{
+	struct end *e = ctx;
+
+	if (e->is_random_faulty)
+		return ERR(CRYPTO);
+	prop_fill(e->world->prop, out);
+	return OK;
+}
+
 static void end_start(struct end *e)
 {
 	struct world *w = e->world;
@@ -239,7 +250,7 @@ static void end_start(struct end *e)
 	e->crash_in = 0;
 	if (w->crash_spread > 0 && w->crashes < w->crashes_wanted)
 		e->crash_in = 1 + (uint32_t)prop_below(w->prop, w->crash_spread);
-	assert_false(failed(qkd_link_open(&e->link, &settings, port, prop_entropy(w->prop),
+	assert_false(failed(qkd_link_open(&e->link, &settings, port, (struct entropy){e, draw},
 		&e->alarms, SPAN_ARRAY(bootstrap), NULL)));
 	sim_node_set(w->sim, e->node, (struct sim_node){e, on_message, on_timer});
 	sim_timer(w->sim, e->node, 500, TIMER_TICK);
@@ -311,7 +322,10 @@ static void device_says(struct end *e, const struct writer *w)
 	struct wire_fault fault = {0};
 
 	assert_false(failed(driver_decode(writer_span_done(w), &record, &fault)));
-	assert_false(failed(qkd_link_driver_record(e->link, sim_now(e->world->sim), &record)));
+	const struct err e_record =
+		qkd_link_driver_record(e->link, sim_now(e->world->sim), &record);
+	/* The bit of a double click is drawn: without a source the device's stream is refused. */
+	assert_true(!failed(e_record) || e->is_random_faulty);
 }
 
 static void device_greet(struct end *e)
@@ -502,6 +516,27 @@ static void test_intercept_resend_gives_no_bit_and_the_alarm(void **state)
 	world_close(w);
 }
 
+static void test_a_failed_random_source_gives_no_bit_and_the_alarm(void **state)
+{
+	(void)state;
+	for (size_t bad = 0; bad < 2; bad++) {
+		struct world *w = world_open(11, true, 0, 0);
+		w->ends[bad].is_random_faulty = true;
+		run_for(w, 1500);
+		for (size_t i = 0; i < 2; i++) {
+			const struct qkd_link_status s = qkd_link_status(w->ends[i].link);
+			assert_int_equal(s.blocks_final, 0);
+			assert_int_equal(w->ends[i].kept->count, 0);
+		}
+		/* Bob's first draw is for a double click: his blocks do not even begin. */
+		const struct qkd_link_status s = qkd_link_status(w->ends[bad].link);
+		assert_int_equal(s.last_abort, bad == ALICE ? QKD_RANDOM_FAULT : QKD_GOES_ON);
+		assert_int_equal(
+			alarm_stands(&w->ends[bad].alarms, &qkd_alarm_random, "test"), bad == ALICE);
+		world_close(w);
+	}
+}
+
 static void test_a_changed_message_is_caught_by_the_tag(void **state)
 {
 	struct world *w = world_open(3, true, 0, 0);
@@ -643,6 +678,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_both_ends_get_the_same_keys_and_account_for_every_bit),
 		cmocka_unit_test(test_intercept_resend_gives_no_bit_and_the_alarm),
+		cmocka_unit_test(test_a_failed_random_source_gives_no_bit_and_the_alarm),
 		cmocka_unit_test(test_a_changed_message_is_caught_by_the_tag),
 		cmocka_unit_test(test_a_forged_hello_is_caught_by_the_tag),
 		cmocka_unit_test(test_other_bootstrap_secrets_or_parameters_never_make_key),

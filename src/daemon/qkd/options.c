@@ -25,6 +25,9 @@ static const struct setting_row rows[] = {
 	SETTING_ROW("tls.certificate", SETTING_TEXT, false, struct options, certificate),
 	SETTING_ROW("tls.key", SETTING_TEXT, false, struct options, key),
 	SETTING_ROW("tls.ca", SETTING_TEXT, false, struct options, ca),
+	SETTING_ROW("random.device", SETTING_TEXT, true, struct options, random_device),
+	SETTING_ROW("random.sample_bits", SETTING_U64, true, struct options, random_sample_bits),
+	SETTING_ROW("random.min_entropy", SETTING_F64, true, struct options, random_min_entropy),
 	SETTING_ROW("block_bits", SETTING_U64, true, struct options, block_bits),
 	SETTING_ROW("protocol.mu1", SETTING_F64, true, struct options, mu[0]),
 	SETTING_ROW("protocol.mu2", SETTING_F64, true, struct options, mu[1]),
@@ -128,7 +131,9 @@ static struct err options_check(const struct options *o, struct complaint *c)
 
 struct err options_read(const struct settings *settings, struct options *o, struct complaint *c)
 {
-	*o = (struct options){.block_bits = BLOCK_BITS,
+	*o = (struct options){.random_sample_bits = 8,
+		.random_min_entropy = 4,
+		.block_bits = BLOCK_BITS,
 		.mu = {0.6, 0.22, 2e-4},
 		.p = {0.2, 0.55, 0.25},
 		.basis_x = 0.75,

@@ -11,6 +11,9 @@ struct options {
 	char channel_role[8], channel_address[64], peer_name[IDENTITY_NAME_MAX];
 	char certificate[512], key[512], ca[512];
 	uint64_t channel_port, block_bits, eps_sec_exponent, eps_cor_exponent;
+	char random_device[512];
+	uint64_t random_sample_bits;
+	double random_min_entropy; /* of a sample, as its maker claims */
 	double mu[3], p[3], basis_x, qber_max;
 };
 

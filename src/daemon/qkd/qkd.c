@@ -8,6 +8,7 @@
 #include "base/secret.h"
 #include "daemon/qkd/options.h"
 #include "host/process.h"
+#include "host/random.h"
 #include "qkd/link.h"
 #include "codec/qkd_pads.h"
 #include <unistd.h>
@@ -33,6 +34,7 @@ struct retry {
 struct qkd {
 	struct process *p;
 	struct options options;
+	struct random_source random; /* what the link draws from */
 	struct qkd_link *link;
 	struct qkd_link_status status; /* as of the last tick: what metrics read */
 	struct loop_timer tick, alive;
@@ -412,6 +414,41 @@ static void on_channel(struct process *p, const char *peer, int fd)
 	qkd_link_store_up(the.link, now());
 }
 
+/* ---- Randomness ---- */
+
+enum { RANDOM_ALPHA_EXPONENT = 40 };
+
+static struct err random_begin(struct qkd *q, struct complaint *c)
+{
+	const struct options *o = &q->options;
+	const struct health_claim claim = {.sample_bits = (unsigned)o->random_sample_bits,
+		.min_entropy = o->random_min_entropy,
+		.alpha_exponent = RANDOM_ALPHA_EXPONENT};
+
+	return random_open(&q->random, o->random_device, &claim, q->p->entropy, c);
+}
+
+static void random_watch(struct qkd *q)
+{
+	if (q->random.fault != NULL &&
+		!alarm_stands(&q->p->alarms, &qkd_alarm_random, q->options.link))
+		alarm_raise(&q->p->alarms, &qkd_alarm_random, q->options.link, now(), "%s: %s",
+			q->random.fd < 0 ? "the system's generator" : q->options.random_device,
+			q->random.fault);
+}
+
+static void random_status(const struct qkd *q, struct json_writer *j)
+{
+	const struct random_source *r = &q->random;
+
+	json_open(j, "random", '{');
+	json_text(j, "device", r->fd < 0 ? NULL : q->options.random_device);
+	json_text(j, "fault", r->fault);
+	json_u64(j, "samples", r->health.samples);
+	json_u64(j, "octets", r->octets);
+	json_close(j, '}');
+}
+
 /* ---- Start ---- */
 
 static void on_tick(void *ctx)
@@ -421,6 +458,7 @@ static void on_tick(void *ctx)
 
 	qkd_link_tick(q->link, t);
 	driver_watch(q);
+	random_watch(q);
 	q->status = qkd_link_status(q->link);
 	if (q->peer == NULL && t.mono_ms - q->peer_retry.gone_since_ms > ALONE_MS_MAX &&
 		!alarm_stands(&q->p->alarms, &qkd_alarm_link_down, q->options.link))
@@ -493,13 +531,15 @@ static struct err on_start(struct process *p, struct complaint *c)
 		e = options_bootstrap(q->options.bootstrap_file, &bootstrap, c);
 	if (!failed(e))
 		e = secret_open(&driver, DRIVER_BUFFER);
+	if (!failed(e))
+		e = random_begin(q, c);
 	if (failed(e))
 		return e;
 	q->driver_bytes = driver.bytes; /* as long as the process lives */
 	const struct qkd_link_settings settings = options_link(&q->options);
 	const struct qkd_link_port port = {q, send_to_peer, ask_store, disconnect, block_done};
-	e = qkd_link_open(
-		&q->link, &settings, port, p->entropy, &p->alarms, secret_span(&bootstrap), c);
+	e = qkd_link_open(&q->link, &settings, port, random_entropy(&q->random), &p->alarms,
+		secret_span(&bootstrap), c);
 	secret_close(&bootstrap);
 	if (!failed(e))
 		e = network_open(q, c);
@@ -568,6 +608,7 @@ static void on_status(struct process *p, struct json_writer *j)
 	json_u64(j, "pads_send", s.pads_send);
 	json_u64(j, "pads_accept", s.pads_accept);
 	json_u64(j, "pads_burnt", s.pads_burnt);
+	random_status(&the, j);
 	ledger_status(j, &s.ledger);
 }
 
