@@ -77,8 +77,8 @@ static struct parts parts_of(const struct reconcile_settings *settings)
 	p.slot_count = (frames + p.batch_frames - 1) / p.batch_frames;
 	p.scratch_at = aligned(sizeof(struct cascade));
 	p.subsets_at = p.scratch_at + sizeof(struct cascade_scratch);
-	p.frames_at = aligned(
-		p.subsets_at + (size_t)CASCADE_SUBSETS_COUNT * CASCADE_FRAME_BITS_MAX / 8);
+	p.frames_at =
+		aligned(p.subsets_at + (size_t)CASCADE_SUBSETS_COUNT * CASCADE_FRAME_BITS_MAX / 8);
 	p.octets = p.frames_at + one_frame * p.slot_count * p.batch_frames;
 	return p;
 }
@@ -343,18 +343,19 @@ static bool answer_search(const struct cascade *c, const struct alice_frame *f,
 		is_fair = at.node >= 1 && at.node < NODES_MAX && at.column < s->columns;
 		if (is_fair)
 			bits[i / 8] |= (uint8_t)((f->columns[part->pass][at.column].at[left / 64] >>
-							 left % 64 & 1)
+								 left % 64 &
+							 1)
 						 << i % 8);
 	}
 	for (uint32_t i = 0; is_fair && i < part->group_count; i++) {
 		const struct cascade_group at = cascade_group_at(part, i);
 		const uint32_t k = part->node_count + i;
-		is_fair = at.depth < pass->log_columns &&
-			  at.index < (uint32_t)pass->blocks << at.depth;
+		is_fair = at.depth < pass->log_columns && at.index < (uint32_t)pass->blocks
+									     << at.depth;
 		if (is_fair)
-			bits[k / 8] |=
-				(uint8_t)(cascade_bit(f->rows[part->pass].at[at.depth + 1], at.index)
-					<< k % 8);
+			bits[k / 8] |= (uint8_t)(cascade_bit(f->rows[part->pass].at[at.depth + 1],
+							 at.index)
+						 << k % 8);
 	}
 	return is_fair;
 }
@@ -424,8 +425,8 @@ static bool answer_part(struct cascade *c, const struct slot *slot, struct alice
 		answer_subsets(c, f, w);
 		return true;
 	case CASCADE_RANGE:
-		answer_bit(w, cascade_subset_parity(&c->common, f->bits, part->subset, part->first,
-				      part->end));
+		answer_bit(w, cascade_subset_parity(
+				      &c->common, f->bits, part->subset, part->first, part->end));
 		return true;
 	case CASCADE_WORD:
 		answer_bit(w, __builtin_parityll(f->bits[part->word] & part->mask));
@@ -464,8 +465,7 @@ static enum qkd_abort answer(struct reconcile *r, struct span question, struct w
 	bool is_fair = slot != NULL, are_done = true;
 
 	for (uint32_t i = 0; is_fair && i < slot->frame_count; i++) {
-		struct alice_frame *f =
-			c->alice + (size_t)(slot - c->slots) * c->batch_frames + i;
+		struct alice_frame *f = c->alice + (size_t)(slot - c->slots) * c->batch_frames + i;
 		struct cascade_part part;
 		if (!f->is_done)
 			is_fair = cascade_part_decode(&reader, &part) &&

@@ -84,8 +84,8 @@ static void mark(struct cascade_pass_state *pass, uint32_t column)
 }
 
 /* In a pass that was not being searched: known nodes above the bit become odd, or even again. */
-static inline void turn_elsewhere(struct cascade_frame *f, const struct cascade_common *c, uint32_t i,
-	uint32_t column, uint32_t leaf)
+static inline void turn_elsewhere(struct cascade_frame *f, const struct cascade_common *c,
+	uint32_t i, uint32_t column, uint32_t leaf)
 {
 	const struct cascade_pass_shape *shape = &c->shape.pass[i];
 	struct cascade_pass_state *pass = &f->passes[i];
@@ -176,7 +176,8 @@ static void found(struct cascade_frame *f, const struct cascade_common *c,
 	const struct cascade_permutation *p, uint32_t column, uint32_t leaf)
 {
 	const struct cascade_place at = cascade_place_of(&c->shape, p, f->pass, column, leaf);
-	const struct cascade_place other = cascade_place_of(&c->shape, p, f->pass, column, leaf ^ 1);
+	const struct cascade_place other =
+		cascade_place_of(&c->shape, p, f->pass, column, leaf ^ 1);
 
 	f->disclosed[at.column] |= one << at.plane;
 	f->disclosed[other.column] |= one << other.plane;
@@ -356,8 +357,8 @@ static void pass_learn(struct cascade_frame *f, const struct cascade_common *c,
 
 	if (reader_failed(answer))
 		return;
-	cascade_table_build(c->path, &c->shape, p, i, f->bits, c->scratch,
-		&pass->columns[0].parity, sizeof pass->columns[0], &pass->rows, f->top);
+	cascade_table_build(c->path, &c->shape, p, i, f->bits, c->scratch, &pass->columns[0].parity,
+		sizeof pass->columns[0], &pass->rows, f->top);
 	memset(pass->candidates, 0, sizeof pass->candidates);
 	for (uint32_t v = 0; v < c->shape.columns; v++) {
 		pass->columns[v].odd = 0;
@@ -542,8 +543,8 @@ static void halves_learn(struct cascade_frame *f, const struct cascade_common *c
 			f->range_first = (uint16_t)middle;
 	} else {
 		const bool mine = __builtin_parityll(f->bits[f->range_first] & f->word_asked);
-		f->word_mask = mine != (bits.at[0] & 1) ? f->word_asked
-							: f->word_mask & ~f->word_asked;
+		f->word_mask =
+			mine != (bits.at[0] & 1) ? f->word_asked : f->word_mask & ~f->word_asked;
 	}
 	halves_end(f, c, p);
 }

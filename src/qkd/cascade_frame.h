@@ -16,7 +16,8 @@
 enum { CASCADE_ROUNDS_MAX = 1 << 14 }; /* of one frame; then it has failed */
 
 struct cascade_column {
-	struct cascade_column_parities parity; /* of nodes as when the pass began; of leaves as they are */
+	struct cascade_column_parities
+		parity; /* of nodes as when the pass began; of leaves as they are */
 	/* A known node: whether the ends differ. Another: whether an odd number of bits below was turned since the pass began. */
 	uint64_t odd;
 	uint64_t known;
@@ -30,7 +31,8 @@ struct cascade_group_state { /* of the trees of groups; bit (1 << depth) + numbe
 struct cascade_common {
 	struct cascade_shape shape;
 	enum cascade_path path;
-	uint64_t path_of[CASCADE_PLANES], around[CASCADE_PLANES]; /* nodes above a leaf; and their siblings */
+	uint64_t path_of[CASCADE_PLANES],
+		around[CASCADE_PLANES]; /* nodes above a leaf; and their siblings */
 	/* The same of a column in the tree of its group, by pass and number of the column in the group. */
 	uint64_t group_path[CASCADE_PASSES][1 << CASCADE_LOG_COLUMNS_MAX];
 	uint64_t group_around[CASCADE_PASSES][1 << CASCADE_LOG_COLUMNS_MAX];
@@ -40,13 +42,20 @@ struct cascade_common {
 
 void cascade_common_begin(struct cascade_common *c, uint64_t subset_seed);
 
-enum cascade_stage { CASCADE_BEGINS, CASCADE_SEARCHES, CASCADE_COMPARES, CASCADE_HALVES, CASCADE_IS_DONE };
+enum cascade_stage {
+	CASCADE_BEGINS,
+	CASCADE_SEARCHES,
+	CASCADE_COMPARES,
+	CASCADE_HALVES,
+	CASCADE_IS_DONE
+};
 
 struct cascade_pass_state {
 	struct cascade_column columns[CASCADE_COLUMNS_MAX];
 	struct cascade_group_state groups[CASCADE_COLUMNS_MAX / 2];
 	struct cascade_rows rows;
-	uint64_t candidates[CASCADE_WORDS_MAX]; /* columns in which, or above which, an odd node may be known */
+	uint64_t candidates
+		[CASCADE_WORDS_MAX]; /* columns in which, or above which, an odd node may be known */
 };
 
 struct cascade_frame {
@@ -60,7 +69,8 @@ struct cascade_frame {
 	uint64_t word_mask, word_asked;
 	uint64_t parities;
 	uint64_t bits[CASCADE_PLANES * CASCADE_WORDS_MAX];
-	uint64_t disclosed[CASCADE_COLUMNS_MAX]; /* bits whose leaf was compared, by column: equal for certain */
+	uint64_t disclosed
+		[CASCADE_COLUMNS_MAX]; /* bits whose leaf was compared, by column: equal for certain */
 	uint64_t top[CASCADE_TOP_WORDS_MAX];
 	uint64_t busy[CASCADE_TOP_WORDS_MAX];
 	struct cascade_pass_state passes[CASCADE_PASSES];

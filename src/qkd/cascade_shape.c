@@ -125,8 +125,7 @@ void cascade_permutation_draw(
 		for (uint32_t g = 0; g < s->segments; g++) {
 			const uint32_t size = s->segment_start[g + 1] - s->segment_start[g];
 			for (size_t b = 0; b < CASCADE_PLANES; b++)
-				p->shift[pass][g][b] =
-					pass == 0 ? 0 : (uint16_t)below(&r, size);
+				p->shift[pass][g][b] = pass == 0 ? 0 : (uint16_t)below(&r, size);
 		}
 	}
 }

@@ -40,8 +40,8 @@ struct cascade_pass_shape {
 struct cascade_shape {
 	uint32_t words, columns, frame_bits, frames;
 	uint32_t segments;
-	uint8_t segment_of[CASCADE_WORDS_MAX];          /* of a word of a plane */
-	uint16_t segment_start[CASCADE_SEGMENTS + 1];   /* columns */
+	uint8_t segment_of[CASCADE_WORDS_MAX];        /* of a word of a plane */
+	uint16_t segment_start[CASCADE_SEGMENTS + 1]; /* columns */
 	struct cascade_pass_shape pass[CASCADE_PASSES];
 };
 

@@ -19,7 +19,8 @@ enum cascade_path cascade_best(void)
 }
 
 /* One segment of a plane, turned up by `shift` columns. */
-INLINE void turn(uint64_t *restrict to, const uint64_t *restrict from, uint32_t words, uint32_t shift)
+INLINE void turn(
+	uint64_t *restrict to, const uint64_t *restrict from, uint32_t words, uint32_t shift)
 {
 	const uint32_t skip = shift / 64, bits = shift % 64;
 
@@ -60,8 +61,7 @@ INLINE void trees_sum(struct cascade_scratch *scratch)
 INLINE void transpose(lanes x[64])
 {
 	static const uint64_t masks[6] = {0x00000000ffffffffu, 0x0000ffff0000ffffu,
-		0x00ff00ff00ff00ffu, 0x0f0f0f0f0f0f0f0fu, 0x3333333333333333u,
-		0x5555555555555555u};
+		0x00ff00ff00ff00ffu, 0x0f0f0f0f0f0f0f0fu, 0x3333333333333333u, 0x5555555555555555u};
 
 	for (unsigned level = 0; level < 6; level++) {
 		const unsigned j = 32u >> level;

@@ -50,7 +50,8 @@ static void flip(struct key_words key, uint64_t i)
 }
 
 /* Alice's bits random; Bob's differ with probability qber, in bursts of `burst` neighbouring bits. */
-static void keys_draw(struct pair *p, struct prop *random, uint32_t bits, double qber, uint32_t burst)
+static void keys_draw(
+	struct pair *p, struct prop *random, uint32_t bits, double qber, uint32_t burst)
 {
 	const size_t words = (bits + 63) / 64;
 
@@ -134,7 +135,8 @@ static void keys_of_any_length_become_equal(void **state)
 			keys_draw(&p, &random, sizes[i], qbers[k], 1);
 			const enum qkd_abort reason = talk(&p, qbers[k], &random);
 			if (reason != QKD_GOES_ON)
-				fail_msg("%u bits at %g: %s", sizes[i], qbers[k], qkd_abort_word(reason));
+				fail_msg("%u bits at %g: %s", sizes[i], qbers[k],
+					qkd_abort_word(reason));
 			if (!keys_equal(&p) || p.bob_account.corrected != p.errors)
 				fail_msg("%u bits at %g: not equal", sizes[i], qbers[k]);
 			assert_int_equal(p.bob_account.frames_failed, 0);
@@ -148,7 +150,8 @@ static void a_wrong_expectation_costs_parities_not_the_key(void **state)
 {
 	static const struct {
 		double expected, real;
-	} cases[] = {{0.01, 0.02}, {0.02, 0.01}, {0.02, 0.05}, {0.06, 0.03}, {0.0, 0.02}, {0.1, 0.001}};
+	} cases[] = {
+		{0.01, 0.02}, {0.02, 0.01}, {0.02, 0.05}, {0.06, 0.03}, {0.0, 0.02}, {0.1, 0.001}};
 	struct prop random = prop_from_environment(12);
 	struct pair p;
 
@@ -262,7 +265,8 @@ static void every_parity_of_a_table_is_what_its_node_says(void **state)
 	static const uint32_t words[] = {1, 2, 3, 4, 5, 7, 8, 15, 16};
 	static const double qbers[] = {0.0005, 0.02, 0.11};
 	static struct cascade_scratch scratch, other;
-	static struct cascade_column_parities columns[CASCADE_COLUMNS_MAX], again[CASCADE_COLUMNS_MAX];
+	static struct cascade_column_parities columns[CASCADE_COLUMNS_MAX],
+		again[CASCADE_COLUMNS_MAX];
 	static struct cascade_rows rows, rows_again;
 	static uint64_t planes[CASCADE_PLANES * CASCADE_WORDS_MAX], top[CASCADE_TOP_WORDS_MAX];
 	struct prop random = prop_from_environment(16);
@@ -271,8 +275,9 @@ static void every_parity_of_a_table_is_what_its_node_says(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(words) * ARRAY_LEN(qbers) * CASCADE_PASSES; i++) {
 		const uint32_t pass = (uint32_t)(i % CASCADE_PASSES);
-		const struct cascade_shape s = shape_with(words[i / CASCADE_PASSES / ARRAY_LEN(qbers)],
-			qbers[i / CASCADE_PASSES % ARRAY_LEN(qbers)]);
+		const struct cascade_shape s =
+			shape_with(words[i / CASCADE_PASSES / ARRAY_LEN(qbers)],
+				qbers[i / CASCADE_PASSES % ARRAY_LEN(qbers)]);
 		memset(&scratch, 0, sizeof scratch);
 		memset(&other, 0, sizeof other);
 		prop_fill(&random, span_mut_of((uint8_t *)planes, s.frame_bits / 8));
@@ -292,7 +297,8 @@ static void every_parity_of_a_table_is_what_its_node_says(void **state)
 		for (uint32_t d = 0; d <= shape->log_columns; d++)
 			for (uint32_t x = 0; x < (uint32_t)shape->blocks << d; x++) {
 				bool sum = false;
-				for (uint32_t v = x; v < s.columns; v += (uint32_t)shape->blocks << d)
+				for (uint32_t v = x; v < s.columns;
+					v += (uint32_t)shape->blocks << d)
 					sum ^= columns[v].at[0] >> 1 & 1;
 				assert_int_equal(cascade_bit(rows.at[d], x), sum);
 				assert_int_equal(cascade_bit(rows_again.at[d], x), sum);
@@ -319,9 +325,9 @@ static void two_bits_seldom_share_a_block_in_every_pass(void **state)
 			bool is_shared = true;
 			for (uint32_t pass = 1; pass < CASCADE_PASSES; pass++)
 				is_shared &= cascade_column_in(&s, &p, pass, a, column) %
-							     s.pass[pass].blocks ==
+						     s.pass[pass].blocks ==
 					     cascade_column_in(&s, &p, pass, b, column) %
-							     s.pass[pass].blocks;
+						     s.pass[pass].blocks;
 			shared += is_shared;
 		}
 	}
@@ -393,7 +399,8 @@ static void answers_at_random_end(void **state)
 			break; /* Bob is led where Alice does not follow */
 		for (size_t i = 0; i + 1 < a.len; i++)
 			reply[i] = (uint8_t)prop_u64(&random);
-		assert_int_not_equal(reconciler_cascade.learn(p.bob, writer_span_done(&a)), QKD_BLINDED);
+		assert_int_not_equal(
+			reconciler_cascade.learn(p.bob, writer_span_done(&a)), QKD_BLINDED);
 		assert_true(++messages < 4 * CASCADE_ROUNDS_MAX);
 	}
 	assert_false(keys_equal(&p));

@@ -531,8 +531,8 @@ static void test_a_failed_random_source_gives_no_bit_and_the_alarm(void **state)
 		/* Bob's first draw is for a double click: his blocks do not even begin. */
 		const struct qkd_link_status s = qkd_link_status(w->ends[bad].link);
 		assert_int_equal(s.last_abort, bad == ALICE ? QKD_RANDOM_FAULT : QKD_GOES_ON);
-		assert_int_equal(
-			alarm_stands(&w->ends[bad].alarms, &qkd_alarm_random, "test"), bad == ALICE);
+		assert_int_equal(alarm_stands(&w->ends[bad].alarms, &qkd_alarm_random, "test"),
+			bad == ALICE);
 		world_close(w);
 	}
 }

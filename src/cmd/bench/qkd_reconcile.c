@@ -57,8 +57,7 @@ static double unit(uint64_t *state)
 /* Opened by the process that uses it: memory for secrets is not inherited. */
 static struct err work_open(struct work *w, unsigned worker)
 {
-	struct reconcile_settings settings = {
-		.key_bits_max = w->row->frame_bits * w->row->frames,
+	struct reconcile_settings settings = {.key_bits_max = w->row->frame_bits * w->row->frames,
 		.frames_in_flight = w->row->frames_in_flight};
 	const size_t octets = ((size_t)settings.key_bits_max + 63) / 64 * 8;
 
