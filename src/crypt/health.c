@@ -65,7 +65,7 @@ struct err health_open(struct health *h, const struct health_claim *claim, struc
 
 size_t health_octets_for(const struct health_claim *claim, double bits)
 {
-	const double each = claim->min_entropy * OCTET_BITS / claim->sample_bits;
+	const double each = claim->min_entropy * (double)OCTET_BITS / claim->sample_bits;
 
 	return (size_t)ceil(bits / each);
 }

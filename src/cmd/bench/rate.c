@@ -86,7 +86,7 @@ static void work(const struct bench_options *o, uint64_t turns_min, bench_turn_f
 	while (!failed(w->err) && !*o->is_over) {
 		const bool is_long =
 			w->took.cpu_s >= o->seconds ||
-			bench_clocks().wall_s - from >= (double)o->seconds * WALL_FACTOR;
+			bench_clocks().wall_s - from >= (double)(o->seconds * WALL_FACTOR);
 		if (is_long && w->turns >= turns_min)
 			break;
 		one_turn(w, number, turn, ctx);
