@@ -96,3 +96,4 @@ int subscriber_show_command(const struct invocation *in);
 int auc_token_key_command(const struct invocation *in);
 int audit_verify_command(const struct invocation *in);
 int bench_command(const struct invocation *in);
+int qkd_blocks_command(const struct invocation *in);

@@ -24,6 +24,12 @@ static const struct option_row bench_options[] = {
 	{"vectors", 'v', "N", "vectors asked for at once (default: 1)"},
 	{"folder", 'f', "FOLDER", "on the disk that is measured (default: /var/tmp)"},
 };
+static const struct option_row qkd_blocks_options[] = {
+	{"output", 'o', "table|json", "how to print (default: table); json: an object a line"},
+	{"site", 's', "NAME", "one site of this machine (default: every site in /run/merlon)"},
+	{"link", 'l', "NAME", "one link alone"},
+	{"last", 'n', "N", "so many of the newest blocks (default: 20, at most 256)"},
+};
 #define OUTPUT_AND_SITE                                                                            \
 	{"output", 'o', "table|json", "how to print (default: table)"},                            \
 		{"site", 's', "NAME", "the site, where several run on this machine"}
@@ -284,6 +290,20 @@ const struct command commands[] = {
 			"in megabits a second of processor time, on one core or on several at "
 			"once; needs no root. Nothing is left behind.",
 		OPTIONS(bench_options)},
+	{.name = "qkd blocks",
+		.syntax = "",
+		.run = qkd_blocks_command,
+		.help = "the newest blocks of the quantum link, each with its leak ledger",
+		.text = "One line a block, the newest last: what was sifted, revealed and "
+			"corrected, "
+			"the error rate, every bit that left an end (parities of Alice, answers "
+			"of "
+			"Bob, the tag of the verification), the public seed, and the key that is "
+			"left; f is the parities over the least that could do. Final blocks come "
+			"from "
+			"the key store, aborted ones from the link's process, which keeps the "
+			"newest 256 until it ends.",
+		OPTIONS(qkd_blocks_options)},
 	{.name = "lab",
 		.syntax = "[--once]",
 		.run_raw = lab_command,

@@ -55,6 +55,15 @@ static struct control_reply ask_one(const struct site_found *site, const struct 
 	return control_ask(site->socket, q->type, writer_span_done(&w), -1, ASK_MS_MAX);
 }
 
+struct control_reply site_query(
+	const struct site_found *site, const char *process, const char *verb, const char *argument)
+{
+	return ask_one(site, &(struct site_question){.type = PROC_QUERY,
+				     .process = process,
+				     .verb = verb,
+				     .argument = argument});
+}
+
 enum exit_code exit_code_of_reply(const struct control_reply *reply)
 {
 	return reply->is_forbidden     ? EXIT_PRIVILEGE

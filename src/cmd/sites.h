@@ -19,6 +19,10 @@ struct site_found {
 /* Sites in the order of their names; `only` NULL: all. */
 size_t sites_find(struct site_found found[static SITES_MAX], const char *only);
 
+/* A question to one process of one site; the reply is to be freed. */
+struct control_reply site_query(
+	const struct site_found *site, const char *process, const char *verb, const char *argument);
+
 /* Of a reply that failed. */
 enum exit_code exit_code_of_reply(const struct control_reply *reply);
 

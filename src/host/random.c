@@ -16,6 +16,9 @@ static struct err fault(struct random_source *r, const char *why)
 {
 	if (r->fault == NULL)
 		r->fault = why;
+	r->stock_len = 0;
+	if (r->stock.len > 0)
+		secret_wipe(r->stock.bytes, r->stock.len);
 	return ERR(CRYPTO);
 }
 
@@ -76,6 +79,33 @@ static struct err mix(struct random_source *r, struct span_mut out)
 	return e;
 }
 
+/* A bit for a double click is not worth samples of its own. */
+static struct err stock_take(struct random_source *r, struct span_mut out)
+{
+	struct err e = OK;
+
+	if (r->stock_len < out.len) {
+		e = mix(r, secret_span_mut(&r->stock));
+		r->stock_len = failed(e) ? 0 : r->stock.len;
+	}
+	if (failed(e))
+		return e;
+	r->stock_len -= out.len;
+	memcpy(out.at, r->stock.bytes + r->stock_len, out.len);
+	secret_wipe(r->stock.bytes + r->stock_len, out.len);
+	return OK;
+}
+
+static struct err pieces_take(struct random_source *r, struct span_mut out)
+{
+	struct err e = OK;
+
+	for (size_t at = 0; at < out.len && !failed(e); at += RANDOM_PIECE)
+		e = mix(r, span_mut_of(out.at + at,
+				   out.len - at < RANDOM_PIECE ? out.len - at : RANDOM_PIECE));
+	return e;
+}
+
 static struct err fill(void *ctx, struct span_mut out)
 {
 	struct random_source *r = ctx;
@@ -86,9 +116,8 @@ static struct err fill(void *ctx, struct span_mut out)
 		if (failed(e))
 			e = fault(r, "the system's generator refuses");
 	}
-	for (size_t at = 0; r->fd >= 0 && at < out.len && !failed(e); at += RANDOM_PIECE)
-		e = mix(r, span_mut_of(out.at + at,
-				   out.len - at < RANDOM_PIECE ? out.len - at : RANDOM_PIECE));
+	if (!failed(e) && r->fd >= 0 && out.len > 0)
+		e = out.len <= RANDOM_SMALL ? stock_take(r, out) : pieces_take(r, out);
 	if (failed(e) && out.len > 0)
 		secret_wipe(out.at, out.len);
 	r->octets += failed(e) ? 0 : out.len;
@@ -153,6 +182,8 @@ struct err random_open(struct random_source *r, const char *device,
 		e = secret_open(&r->raw, raw);
 	if (!failed(e))
 		e = secret_open(&r->piece, RANDOM_PIECE);
+	if (!failed(e))
+		e = secret_open(&r->stock, RANDOM_STOCK);
 	if (failed(e)) {
 		random_close(r);
 		return complain(c, e, "random.device: no memory for secrets");
@@ -167,6 +198,7 @@ void random_close(struct random_source *r)
 		close(r->fd);
 	secret_close(&r->raw);
 	secret_close(&r->piece);
+	secret_close(&r->stock);
 	secret_wipe(&r->health, sizeof r->health);
 	*r = (struct random_source){.fd = -1, .fault = "it is closed"};
 }

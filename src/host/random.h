@@ -22,6 +22,8 @@
 enum {
 	RANDOM_PIECE = 255 * 32,   /* as much as HKDF gives at once [RFC 5869 §2.3] */
 	RANDOM_CLAIMED_BITS = 512, /* of samples, for each piece: twice what its key can hold */
+	RANDOM_SMALL = 64,         /* draws up to this come out of a stock of RANDOM_STOCK octets */
+	RANDOM_STOCK = 1024,
 	RANDOM_WAIT_MS = 2000,
 };
 
@@ -29,7 +31,8 @@ struct random_source {
 	int fd; /* -1: none */
 	struct entropy system;
 	struct health health;
-	struct secret raw, piece;
+	struct secret raw, piece, stock;
+	size_t stock_len;  /* not given out yet; what was is wiped */
 	const char *fault; /* NULL: none */
 	uint64_t octets;   /* given out */
 };

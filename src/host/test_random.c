@@ -123,6 +123,34 @@ static void test_each_piece_takes_fresh_samples(void **state)
 	device_remove();
 }
 
+/* Small draws share samples, never octets; a fault leaves none of them. */
+static void test_small_draws_come_out_of_a_stock_once(void **state)
+{
+	struct prop p = prop_seeded(8);
+	uint8_t next = 0, got[RANDOM_STOCK / 32][32], late[1];
+	const struct entropy system = {.ctx = &next, .fill = numbered};
+	struct random_source r;
+
+	(void)state;
+	opened(&r, &p, system);
+	give_good(&p, 2 * 128);
+	const struct entropy e = random_entropy(&r);
+	for (size_t i = 0; i < RANDOM_STOCK / 32; i++) {
+		assert_false(failed(entropy_fill(&e, SPAN_MUT_ARRAY(got[i]))));
+		for (size_t k = 0; k < i; k++)
+			assert_memory_not_equal(got[i], got[k], 32);
+	}
+	assert_int_equal(r.health.samples, HEALTH_START_SAMPLES + 128);
+	assert_false(failed(entropy_fill(&e, SPAN_MUT_ARRAY(late))));
+	assert_int_equal(r.health.samples, HEALTH_START_SAMPLES + 2 * 128);
+	assert_refuses(&r, "it says nothing");
+	assert_int_equal(entropy_fill(&e, SPAN_MUT_ARRAY(late)).kind, ERR_CRYPTO);
+	for (size_t i = 0; i < RANDOM_STOCK; i++)
+		assert_int_equal(r.stock.bytes[i], 0);
+	random_close(&r);
+	device_remove();
+}
+
 /* [SP 800-90B §4.3] */
 static void test_a_failed_start_up_gives_nothing_and_stays(void **state)
 {
@@ -255,6 +283,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_output_is_the_systems_octets_and_the_samples),
 		cmocka_unit_test(test_each_piece_takes_fresh_samples),
+		cmocka_unit_test(test_small_draws_come_out_of_a_stock_once),
 		cmocka_unit_test(test_a_failed_start_up_gives_nothing_and_stays),
 		cmocka_unit_test(test_a_source_that_fails_later_gives_nothing_from_then_on),
 		cmocka_unit_test(test_an_ended_or_silent_source_is_a_fault),

@@ -2,12 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The operator's questions: ("trace", KEY_ID) leads from a key to its quantum block and its exchange, ("list", "")
- * shows the stock and the newest keys. Identifiers and reports alone: nothing secret is in these rows.
+ * shows the stock and the newest keys, ("blocks", "COUNT LINK") the newest blocks with their links' reports. Identifiers and reports alone: nothing secret is in these rows.
  */
 #include "kms_store.h"
 #include "codec/qkd014.h"
+#include <stdlib.h>
 
-enum { ANSWER_MAX = 48 << 10 };
+enum { ANSWER_MAX = 48 << 10, BLOCKS_MAX = 256, BLOCK_JSON_MAX = 2 << 10 };
 
 void store_summary_write(struct json_writer *json, const struct kms_summary *s)
 {
@@ -169,6 +170,56 @@ static struct listing *listing_new(struct kms_store *s, struct process_query *q)
 	return NULL;
 }
 
+/* ---- blocks ---- */
+
+static void block_write(struct json_writer *json, const struct rows_block *block)
+{
+	const struct span members = report_members(block->report);
+
+	json_open(json, NULL, '{');
+	json_i64(json, "unix_ms", block->unix_ms);
+	json_text(json, "state", block_state_word(block->state));
+	if (members.len > 0) {
+		json_raw(json, members);
+	} else { /* a link that reports nothing */
+		json_text(json, "link", block->link);
+		json_hex(json, "block_id", SPAN_ARRAY(block->id));
+	}
+	json_close(json, '}');
+}
+
+static void blocks_listed(void *ctx, struct err e, const struct store_result *result)
+{
+	static uint8_t out[BLOCKS_MAX * BLOCK_JSON_MAX];
+	struct json_writer json = json_writer_of(SPAN_MUT_ARRAY(out));
+
+	if (failed(e)) {
+		query_fail(ctx, e, "the database does not answer");
+		return;
+	}
+	json_open(&json, NULL, '[');
+	for (size_t i = 0; i < store_result_rows(result, 0); i++) {
+		struct rows_block block;
+		rows_block_read(store_result_row(result, 0, i), &block);
+		block_write(&json, &block);
+	}
+	json_close(&json, ']');
+	process_query_answer(ctx, json.is_full ? ERR(LIMIT) : OK, json_done(&json));
+}
+
+static void blocks_query(struct kms_store *s, const char *argument, struct process_query *q)
+{
+	char *link;
+	const unsigned long count = strtoul(argument, &link, 10);
+	struct err e = ERR(INPUT);
+
+	if (count == 0 || count > BLOCKS_MAX || *link != ' ')
+		query_fail(q, e, "blocks: COUNT LINK, at most 256");
+	else if (failed(e = store_submit(s->store, rows_blocks_query(link + 1, (uint32_t)count),
+				blocks_listed, q)))
+		query_fail(q, e, "the database is busy");
+}
+
 void store_query(
 	struct kms_store *s, const char *verb, const char *argument, struct process_query *q)
 {
@@ -184,8 +235,12 @@ void store_query(
 			query_fail(q, e, "the database is busy");
 		return;
 	}
+	if (strcmp(verb, "blocks") == 0) {
+		blocks_query(s, argument, q);
+		return;
+	}
 	if (strcmp(verb, "list") != 0) {
-		query_fail(q, e, "kms-store answers trace and list");
+		query_fail(q, e, "kms-store answers trace, list and blocks");
 		return;
 	}
 	l = listing_new(s, q);

@@ -16,6 +16,7 @@ enum statement {
 	LOAD_KEYS,
 	TRACE,
 	RECENT,
+	BLOCKS,
 	STATEMENTS
 };
 
@@ -80,6 +81,8 @@ static const struct store_statement statements[STATEMENTS] = {
 		"FROM issued i JOIN block b ON b.id = i.block_id WHERE b.state <= 3"},
 	[TRACE] = {"trace", "SELECT " KEY_COLUMNS "WHERE i.id = $1"},
 	[RECENT] = {"recent", "SELECT " KEY_COLUMNS "ORDER BY i.unix_ms DESC LIMIT 64"},
+	[BLOCKS] = {"blocks", "SELECT id, link, state, report, unix_ms FROM block WHERE $1 = '' OR "
+			      "link = $1 ORDER BY seq DESC LIMIT $2"},
 };
 
 const struct store_schema rows_schema = {.name = "kms",
@@ -335,4 +338,24 @@ void rows_key_read(const struct store_row *row, struct rows_key *key)
 	fixed(key->block_id, PEER_ID, &v[1]);
 	fixed(key->exchange_id, PEER_ID, &v[2]);
 	fixed(key->transcript, PEER_DIGEST, &v[3]);
+}
+
+struct store_batch *rows_blocks_query(const char *link, uint32_t count)
+{
+	const struct store_value values[] = {STORE_TEXT_VALUE(link), STORE_I64_VALUE(count)};
+	struct store_batch *b = store_batch_open();
+
+	store_batch_add(b, BLOCKS, values, ARRAY_LEN(values));
+	return b;
+}
+
+void rows_block_read(const struct store_row *row, struct rows_block *block)
+{
+	const struct store_value *v = row->columns;
+
+	*block = (struct rows_block){.link = text(&v[1]),
+		.state = (enum block_state)v[2].i64,
+		.report = text(&v[3]),
+		.unix_ms = v[4].i64};
+	fixed(block->id, PEER_ID, &v[0]);
 }

@@ -31,3 +31,13 @@ struct rows_key {
 };
 struct store_batch *rows_query(enum rows_query query, const struct kms_key_id *id);
 void rows_key_read(const struct store_row *row, struct rows_key *key);
+
+/* The newest blocks of a link ("": of all), at most `count`, the newest first. */
+struct rows_block {
+	uint8_t id[PEER_ID];
+	enum block_state state;
+	int64_t unix_ms;
+	const char *link, *report; /* live during the completion */
+};
+struct store_batch *rows_blocks_query(const char *link, uint32_t count);
+void rows_block_read(const struct store_row *row, struct rows_block *block);

@@ -7,6 +7,7 @@
  */
 #include "base/secret.h"
 #include "daemon/qkd/options.h"
+#include "daemon/qkd/reports.h"
 #include "host/process.h"
 #include "host/random.h"
 #include "qkd/link.h"
@@ -50,6 +51,7 @@ struct qkd {
 };
 
 static struct qkd the;
+static struct reports reports;
 
 static struct moment now(void)
 {
@@ -362,7 +364,8 @@ static void block_done(void *ctx, enum qkd_abort reason, const char *report)
 	const struct qkd_link_status s = qkd_link_status(q->link);
 	struct log_record r;
 
-	(void)report; /* it goes with the block to the store */
+	if (reason != QKD_GOES_ON) /* else it went with the block to the store */
+		reports_add(&reports, now().unix_ms, report);
 	log_begin(&r, &q->p->log, reason == QKD_GOES_ON ? LOG_INFO : LOG_WARN, "qkd",
 		reason == QKD_GOES_ON ? "block_final" : "block_aborted");
 	log_text(&r, "optics", s.is_simulated ? "simulated" : "device");
@@ -612,6 +615,13 @@ static void on_status(struct process *p, struct json_writer *j)
 	ledger_status(j, &s.ledger);
 }
 
+static void on_query(
+	struct process *p, const char *verb, const char *argument, struct process_query *q)
+{
+	(void)p;
+	reports_query(&reports, the.options.link, verb, argument, q);
+}
+
 static const struct process_kind kind = {
 	.name = "qkd",
 	.sandbox = SANDBOX_LINK,
@@ -619,6 +629,7 @@ static const struct process_kind kind = {
 	.begin = on_begin,
 	.channel = on_channel,
 	.status = on_status,
+	.query = on_query,
 };
 
 int main(int argc, char **argv)
