@@ -97,3 +97,4 @@ int auc_token_key_command(const struct invocation *in);
 int audit_verify_command(const struct invocation *in);
 int bench_command(const struct invocation *in);
 int qkd_blocks_command(const struct invocation *in);
+int qkd_randomness_check_command(const struct invocation *in);

@@ -304,6 +304,19 @@ const struct command commands[] = {
 			"the key store, aborted ones from the link's process, which keeps the "
 			"newest 256 until it ends.",
 		OPTIONS(qkd_blocks_options)},
+	{.name = "qkd randomness-check",
+		.syntax = "FILE|-",
+		.arguments_min = 1,
+		.arguments_max = 1,
+		.run = qkd_randomness_check_command,
+		.help = "whether bits look random (NIST SP 800-22): a sanity check, not a proof",
+		.text = "Nine tests on each million bits, or on all there are, at least 128 "
+			"octets: how often ones come, in all and in blocks, their runs, the "
+			"walk of their sums, and how often each pattern comes. Fails where good "
+			"bits would once in ten thousand times. Bits that an eavesdropper knows "
+			"pass as well as secret ones: it finds what is broken, and shows "
+			"no secrecy.",
+		OPTIONS(output)},
 	{.name = "lab",
 		.syntax = "[--once]",
 		.run_raw = lab_command,
