@@ -285,7 +285,7 @@ void randomness_add(struct randomness_tally *t, const double p[static RANDOMNESS
 {
 	for (size_t i = 0; i < RANDOMNESS_TESTS; i++) {
 		const unsigned bin =
-			at_most((unsigned)(p[i] * RANDOMNESS_BINS), RANDOMNESS_BINS - 1);
+			at_most((unsigned)(p[i] * (double)RANDOMNESS_BINS), RANDOMNESS_BINS - 1);
 		t->tests[i].below += p[i] < 0.01;
 		t->tests[i].bins[bin]++;
 		if (t->sequences == 0 || p[i] < t->tests[i].least)
@@ -307,7 +307,7 @@ double randomness_proportion(const struct randomness_tally *t, enum randomness_t
 
 double randomness_uniformity(const struct randomness_tally *t, enum randomness_test test)
 {
-	const double expected = (double)t->sequences / RANDOMNESS_BINS;
+	const double expected = (double)t->sequences / (double)RANDOMNESS_BINS;
 	double sum = 0;
 
 	if (t->sequences < 55) /* [SP 800-22 §4.2.2] */
