@@ -298,6 +298,8 @@ static void kms_peer_settings(struct pen *pen, const struct site *s)
 
 static void protocol_settings(struct pen *pen, const struct site_qkd_protocol *p)
 {
+	if (p->kind != NULL)
+		put(pen, "protocol.kind", "%s", p->kind);
 	put_real(pen, "protocol.mu1", p->mu1);
 	put_real(pen, "protocol.mu2", p->mu2);
 	put_real(pen, "protocol.mu3", p->mu3);
@@ -308,6 +310,7 @@ static void protocol_settings(struct pen *pen, const struct site_qkd_protocol *p
 	put_real(pen, "protocol.qber_max", p->qber_max);
 	put_count(pen, "protocol.eps_sec_exponent", p->eps_sec_exponent);
 	put_count(pen, "protocol.eps_cor_exponent", p->eps_cor_exponent);
+	put_count(pen, "protocol.final_bits_fixed", p->final_bits_fixed);
 }
 
 static void qkd_settings(struct pen *pen, const struct site *s)
@@ -322,6 +325,10 @@ static void qkd_settings(struct pen *pen, const struct site *s)
 	put(pen, "peer.name", "%s", s->peer->certificate_name);
 	put_tls(pen, s->tls);
 	put_count(pen, "block_bits", s->qkd->block_bits);
+	put_count(pen, "ring_slots", s->qkd->ring_slots);
+	put_count(pen, "frames_in_flight", s->qkd->frames_in_flight);
+	if (s->qkd->error_correction != NULL)
+		put(pen, "error_correction", "%s", s->qkd->error_correction);
 	if (s->qkd->protocol != NULL)
 		protocol_settings(pen, s->qkd->protocol);
 	if (s->qkd->random != NULL) {

@@ -147,6 +147,7 @@ static const cyaml_schema_field_t auc_fields[] = {
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_field_t protocol_fields[] = {
+	TEXT_OPTIONAL(kind, site_qkd_protocol, NAME_LENGTH_MAX),
 	REAL_OPTIONAL(mu1, site_qkd_protocol),
 	REAL_OPTIONAL(mu2, site_qkd_protocol),
 	REAL_OPTIONAL(mu3, site_qkd_protocol),
@@ -157,6 +158,7 @@ static const cyaml_schema_field_t protocol_fields[] = {
 	REAL_OPTIONAL(qber_max, site_qkd_protocol),
 	COUNT_OPTIONAL(eps_sec_exponent, site_qkd_protocol),
 	COUNT_OPTIONAL(eps_cor_exponent, site_qkd_protocol),
+	COUNT_OPTIONAL(final_bits_fixed, site_qkd_protocol),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_field_t random_fields[] = {
@@ -172,6 +174,9 @@ static const cyaml_schema_field_t qkd_fields[] = {
 	TEXT(bootstrap_file, site_qkd, PATH_LENGTH_MAX),
 	SECTION(channel, site_qkd, channel_fields),
 	COUNT_OPTIONAL(block_bits, site_qkd),
+	COUNT_OPTIONAL(ring_slots, site_qkd),
+	COUNT_OPTIONAL(frames_in_flight, site_qkd),
+	TEXT_OPTIONAL(error_correction, site_qkd, NAME_LENGTH_MAX),
 	SECTION_OPTIONAL(protocol, site_qkd, protocol_fields),
 	SECTION_OPTIONAL(random, site_qkd, random_fields),
 	CYAML_FIELD_END,
@@ -396,7 +401,10 @@ static struct err check_counts(const struct sense *s, const struct site *site)
 		{"auc.vault.subscriber_per_hour", v ? v->subscriber_per_hour : NULL, 0, 1 << 24},
 		{"auc.vault.auts_burst", v ? v->auts_burst : NULL, 0, 1 << 24},
 		{"auc.vault.auts_per_hour", v ? v->auts_per_hour : NULL, 0, 1 << 24},
-		{"qkd.block_bits", site->qkd ? site->qkd->block_bits : NULL, 10000, 167772},
+		{"qkd.block_bits", site->qkd ? site->qkd->block_bits : NULL, 4000, 4000000},
+		{"qkd.ring_slots", site->qkd ? site->qkd->ring_slots : NULL, 1 << 16, 1 << 30},
+		{"qkd.frames_in_flight", site->qkd ? site->qkd->frames_in_flight : NULL, 1, 1024},
+		{"qkd.protocol.final_bits_fixed", p ? p->final_bits_fixed : NULL, 0, 2097152},
 		{"qkd.protocol.eps_sec_exponent", p ? p->eps_sec_exponent : NULL, 1, 30},
 		{"qkd.protocol.eps_cor_exponent", p ? p->eps_cor_exponent : NULL, 1, 16},
 		{"kms.key_bits", kms ? kms->key_bits : NULL, 64, 256},
@@ -417,45 +425,6 @@ static struct err check_counts(const struct sense *s, const struct site *site)
 		return complain(s->c, ERR(INPUT),
 			"%s: kms.key_bits: a multiple of 8 is expected: '%" PRIu64 "'", s->path,
 			*kms->key_bits);
-	return OK;
-}
-
-static struct err check_protocol(const struct sense *s, const struct site_qkd_protocol *p)
-{
-	const struct {
-		const char *key;
-		const double *value;
-		double most;
-	} rows[] = {{"mu1", p->mu1, 2}, {"mu2", p->mu2, 2}, {"mu3", p->mu3, 2}, {"p1", p->p1, 1},
-		{"p2", p->p2, 1}, {"p3", p->p3, 1}, {"basis_x", p->basis_x, 1},
-		{"qber_max", p->qber_max, 0.5}};
-
-	/* What the values must be to each other the process says at its start. */
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		if (rows[i].value != NULL &&
-			!(*rows[i].value >= 0 && *rows[i].value <= rows[i].most))
-			return complain(s->c, ERR(INPUT),
-				"%s: qkd.protocol.%s: a number from 0 to %g is expected: '%g'",
-				s->path, rows[i].key, rows[i].most, *rows[i].value);
-	return OK;
-}
-
-static struct err check_random(const struct sense *s, const struct site_qkd_random *r)
-{
-	const uint64_t bits = r->sample_bits != NULL ? *r->sample_bits : 8;
-
-	if (bits != 1 && bits != 8)
-		return complain(s->c, ERR(INPUT),
-			"%s: qkd.random.sample_bits: 1 or 8 is expected: '%" PRIu64 "'", s->path,
-			bits);
-	if (bits == 1 && r->min_entropy == NULL)
-		return complain(s->c, ERR(INPUT),
-			"%s: qkd.random.min_entropy: is needed with sample_bits: 1", s->path);
-	if (r->min_entropy != NULL && !(*r->min_entropy > 0 && *r->min_entropy <= (double)bits))
-		return complain(s->c, ERR(INPUT),
-			"%s: qkd.random.min_entropy: a number above 0, up to %" PRIu64
-			" is expected: '%g'",
-			s->path, bits, *r->min_entropy);
 	return OK;
 }
 
@@ -554,10 +523,8 @@ static struct err check_numbers(const struct sense *s, const struct site *site)
 {
 	struct err e = check_counts(s, site);
 
-	if (!failed(e) && site->qkd != NULL && site->qkd->protocol != NULL)
-		e = check_protocol(s, site->qkd->protocol);
-	if (!failed(e) && site->qkd != NULL && site->qkd->random != NULL)
-		e = check_random(s, site->qkd->random);
+	if (!failed(e) && site->qkd != NULL)
+		e = site_qkd_check(site->qkd, s->path, s->c);
 	if (!failed(e) && site->auc != NULL)
 		e = check_auc_peers(s, site->auc);
 	if (!failed(e))

@@ -93,8 +93,9 @@ struct site_auc {
 };
 
 struct site_qkd_protocol {
+	char *kind;
 	double *mu1, *mu2, *mu3, *p1, *p2, *p3, *basis_x, *qber_max;
-	uint64_t *eps_sec_exponent, *eps_cor_exponent;
+	uint64_t *eps_sec_exponent, *eps_cor_exponent, *final_bits_fixed;
 };
 
 struct site_qkd_random {
@@ -108,7 +109,8 @@ struct site_qkd {
 	enum site_qkd_role role;
 	char *driver, *bootstrap_file;
 	struct site_channel *channel;
-	uint64_t *block_bits;
+	uint64_t *block_bits, *ring_slots, *frames_in_flight;
+	char *error_correction;
 	struct site_qkd_protocol *protocol;
 	struct site_qkd_random *random;
 };
@@ -156,6 +158,9 @@ struct site {
 	struct site_kms *kms;
 	struct site_gateway *gateway;
 };
+
+/* site_qkd.c: words and numbers of the quantum link. */
+MUST_USE struct err site_qkd_check(const struct site_qkd *q, const char *path, struct complaint *c);
 
 /* site_auc.c: what the sections of the authentication centre's keys must be to each other. */
 MUST_USE struct err site_auc_check(

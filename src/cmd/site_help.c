@@ -127,8 +127,16 @@ static const struct {
 	{"qkd.channel.port", "Port to listen on, or to connect to."},
 	{"qkd.block_bits", "Sifted key bits of a block. Larger blocks give more key a photon and "
 			   "later. Default 120000."},
+	{"qkd.ring_slots",
+		"Alice: newest slots of the device that are kept until Bob says where he "
+		"detected. A power of two. Default 16777216."},
+	{"qkd.frames_in_flight", "Frames of error correction that are worked on at once: more of "
+				 "them on a long line. Alike at both ends. Default 64."},
+	{"qkd.error_correction", "auto or cascade. Default auto."},
 	{"qkd.protocol",
 		"Parameters of decoy-state BB84. All but qber_max must be alike at both ends."},
+	{"qkd.protocol.kind", "two-decoy (Lim 2014) or one-decoy (Rusca 2018: no mu3, no p3). "
+			      "Default two-decoy."},
 	{"qkd.protocol.mu1", "Mean photon number of the signal intensity. Default 0.6."},
 	{"qkd.protocol.mu2", "Of the first decoy intensity. Default 0.22."},
 	{"qkd.protocol.mu3", "Of the second, near the vacuum. Default 0.0002."},
@@ -142,6 +150,8 @@ static const struct {
 					  "ten to minus this. Default 10."},
 	{"qkd.protocol.eps_cor_exponent", "Correctness: the ends differ unnoticed with at most ten "
 					  "to minus this. Default 15."},
+	{"qkd.protocol.final_bits_fixed", "Every block makes exactly so many bits, or none. 0: as "
+					  "many as its counts allow. Default 0."},
 	{"qkd.random",
 		"A hardware source of randomness, watched by health tests and mixed with the "
 		"system's. Without it the system's generator is used alone."},

@@ -26,7 +26,10 @@ static const struct {
 		"[ 00101, 310260 ], rate_per_s: 100, burst: 200, vectors_max: 3 }\n"
 		"    - { name: MSC-2 }\n"},
 	{"  bootstrap_file:",
-		"  block_bits: 90000\n  protocol: { mu1: 0.5, mu2: 0.2, mu3: 0.001, p1: 0.3, p2: "
+		"  block_bits: 90000\n  ring_slots: 65536\n  frames_in_flight: 8\n  "
+		"error_correction: cascade\n"
+		"  protocol: { kind: two-decoy, final_bits_fixed: 8192, mu1: 0.5, mu2: 0.2, mu3: "
+		"0.001, p1: 0.3, p2: "
 		"0.5, p3: 0.2, "
 		"basis_x: 0.8, qber_max: 0.06, eps_sec_exponent: 9, eps_cor_exponent: 12 }\n"
 		"  random: { device: /dev/hwrng, sample_bits: 1, min_entropy: 0.5 }\n"},
@@ -107,6 +110,11 @@ static const struct {
 	{"kms-front", "rate_per_s", "33"},
 	{"gateway", "lifetime_s", "700"},
 	{"qkd", "block_bits", "90000"},
+	{"qkd", "ring_slots", "65536"},
+	{"qkd", "frames_in_flight", "8"},
+	{"qkd", "error_correction", "cascade"},
+	{"qkd", "protocol.kind", "two-decoy"},
+	{"qkd", "protocol.final_bits_fixed", "8192"},
 	{"qkd", "protocol.mu1", "0.5"},
 	{"qkd", "protocol.mu2", "0.20000000000000001"},
 	{"qkd", "protocol.mu3", "0.001"},

@@ -2,10 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "qkd_link.h"
 
-/* Which members a message carries, in this order on the wire, and the size of an item in bits. */
+/* Which members a message carries, in this order on the wire, and what its items are. */
 enum member {
 	SLOTS = 1,
-	PASS = 2,
+	MODE = 2,
 	ERRORS = 4,
 	HASH = 8,
 	LENGTH = 16,
@@ -15,24 +15,29 @@ enum member {
 	NO_BLOCK = 256,
 };
 
+enum items { NO_ITEMS, GAPS, PACKED, OCTETS };
+
 static const struct shape {
 	uint16_t type;
 	unsigned members;
-	uint32_t item_bits, items_max;
+	enum items items;
+	uint32_t item_bits; /* PACKED */
 } shapes[] = {
-	{LINK_READY, NO_BLOCK | ENDS, 0, 0},
-	{LINK_DETECTIONS, SLOTS, 24, LINK_DETECTIONS_MAX},
-	{LINK_SIFTED, 0, 8, LINK_DETECTIONS_MAX},
-	{LINK_PASS, PASS, 0, 0},
-	{LINK_RANGES, 0, 56, LINK_RANGES_MAX},
-	{LINK_PARITIES, 0, 1, LINK_BITS_MAX},
-	{LINK_CORRECTED, ERRORS, 0, 0},
-	{LINK_VERIFY, HASH, 0, 0},
-	{LINK_VERIFIED, 0, 0, 0},
-	{LINK_AMPLIFY, LENGTH, 1, LINK_BITS_MAX},
-	{LINK_TAG, TAG, 0, 0},
-	{LINK_FINAL, 0, 0, 0},
-	{LINK_ABORT, REASON, 0, 0},
+	{LINK_READY, NO_BLOCK | ENDS, NO_ITEMS, 0},
+	{LINK_DETECTED, SLOTS, GAPS, 0},
+	{LINK_MEASURED, 0, PACKED, 2},
+	{LINK_SIFTED, 0, PACKED, 4},
+	{LINK_RECONCILE, MODE, NO_ITEMS, 0},
+	{LINK_QUESTION, 0, OCTETS, 0},
+	{LINK_ANSWER, 0, OCTETS, 0},
+	{LINK_CORRECTED, ERRORS, NO_ITEMS, 0},
+	{LINK_VERIFY, HASH, NO_ITEMS, 0},
+	{LINK_VERIFIED, 0, NO_ITEMS, 0},
+	{LINK_AMPLIFY, LENGTH, NO_ITEMS, 0},
+	{LINK_SEED, 0, OCTETS, 0},
+	{LINK_TAG, TAG, NO_ITEMS, 0},
+	{LINK_FINAL, 0, NO_ITEMS, 0},
+	{LINK_ABORT, REASON, NO_ITEMS, 0},
 };
 
 static const struct shape *shape_of(uint16_t type)
@@ -43,21 +48,51 @@ static const struct shape *shape_of(uint16_t type)
 	return NULL;
 }
 
-static size_t octets_of(const struct shape *shape, uint32_t count)
+static size_t packed_octets(const struct shape *shape, uint32_t count)
 {
-	return (size_t)(((uint64_t)count * shape->item_bits + 7) / 8);
+	return ((size_t)count * shape->item_bits + 7) / 8;
+}
+
+/* Exactly `count` gaps of 32 bits, each in its shortest form. */
+static bool are_gaps(struct span items, uint32_t count)
+{
+	uint32_t gaps = 0, octets = 0;
+
+	for (size_t i = 0; i < items.len; i++) {
+		const uint8_t octet = items.at[i];
+		octets++;
+		if (octets == LINK_GAP_OCTETS_MAX && octet > 0x0f)
+			return false;
+		if (octet >= 0x80)
+			continue;
+		if (octet == 0 && octets > 1)
+			return false;
+		gaps++;
+		octets = 0;
+	}
+	return octets == 0 && gaps == count;
 }
 
 static void take_items(struct reader *r, const struct shape *shape, struct link_message *m)
 {
-	m->count = reader_u32(r, "count");
-	if (!reader_require(r, m->count <= shape->items_max, "count", NULL))
+	if (shape->items == OCTETS) {
+		m->items = reader_rest(r);
+		m->count = (uint32_t)m->items.len;
 		return;
-	m->items = reader_span(r, octets_of(shape, m->count), "items");
+	}
+	m->count = reader_u32(r, "count");
+	if (!reader_require(r, m->count >= 1 && m->count <= LINK_PART_MAX, "count", NULL))
+		return;
+	if (shape->items == GAPS) {
+		m->items = reader_rest(r);
+		reader_require(r, are_gaps(m->items, m->count), "gaps", NULL);
+		return;
+	}
+	m->items = reader_span(r, packed_octets(shape, m->count), "items");
 	/* Spare bits of the last octet are zero: one message, one form. */
-	if (!reader_failed(r) && shape->item_bits == 1 && m->count % 8 != 0)
-		reader_require(
-			r, m->items.at[m->items.len - 1] >> m->count % 8 == 0, "items", NULL);
+	const uint32_t used = m->count * shape->item_bits % 8;
+	if (!reader_failed(r) && used != 0)
+		reader_require(r, m->items.at[m->items.len - 1] >> used == 0, "items", NULL);
 }
 
 static struct qkd_marks take_marks(struct reader *r)
@@ -78,22 +113,22 @@ static void take_members(struct reader *r, unsigned members, struct link_message
 	if (members & SLOTS) {
 		reader_copy(r, SPAN_MUT_ARRAY(m->session), "session");
 		m->first_slot = reader_u64(r, "first_slot");
-		m->slot_count = reader_u32(r, "slot_count");
-		reader_require(r, m->slot_count <= LINK_SLOTS_MAX, "slot_count", NULL);
 	}
-	if (members & PASS) {
-		m->pass = reader_u8(r, "pass");
-		m->pass_block_bits = reader_u32(r, "pass_block_bits");
-		m->permutation = reader_u64(r, "permutation");
+	if (members & MODE) {
+		m->mode = reader_u8(r, "mode");
+		reader_copy(r, SPAN_MUT_ARRAY(m->seed), "seed");
+		m->qber_ppm = reader_u32(r, "qber");
+		reader_require(r, m->qber_ppm <= 500000, "qber", NULL);
 	}
-	if (members & ERRORS)
-		m->errors = reader_u32(r, "errors");
+	for (size_t k = 0; (members & ERRORS) && k < 3; k++)
+		m->errors[k] = reader_u32(r, "errors");
 	if (members & HASH) {
 		reader_copy(r, SPAN_MUT_ARRAY(m->hash_key), "hash_key");
 		reader_copy(r, SPAN_MUT_ARRAY(m->verify_tag), "verify_tag");
 	}
 	if (members & LENGTH) {
 		m->final_bits = reader_u32(r, "final_bits");
+		m->seed_bits = reader_u32(r, "seed_bits");
 		m->refill = reader_u16(r, "refill");
 		reader_require(r, m->refill <= LINK_REFILL_MAX, "refill", NULL);
 	}
@@ -112,21 +147,21 @@ static void put_members(struct writer *w, unsigned members, const struct link_me
 	if (members & SLOTS) {
 		writer_span(w, SPAN_ARRAY(m->session));
 		writer_u64(w, m->first_slot);
-		writer_u32(w, m->slot_count);
 	}
-	if (members & PASS) {
-		writer_u8(w, m->pass);
-		writer_u32(w, m->pass_block_bits);
-		writer_u64(w, m->permutation);
+	if (members & MODE) {
+		writer_u8(w, m->mode);
+		writer_span(w, SPAN_ARRAY(m->seed));
+		writer_u32(w, m->qber_ppm);
 	}
-	if (members & ERRORS)
-		writer_u32(w, m->errors);
+	for (size_t k = 0; (members & ERRORS) && k < 3; k++)
+		writer_u32(w, m->errors[k]);
 	if (members & HASH) {
 		writer_span(w, SPAN_ARRAY(m->hash_key));
 		writer_span(w, SPAN_ARRAY(m->verify_tag));
 	}
 	if (members & LENGTH) {
 		writer_u32(w, m->final_bits);
+		writer_u32(w, m->seed_bits);
 		writer_u16(w, m->refill);
 	}
 	if (members & TAG) {
@@ -151,7 +186,7 @@ struct err link_decode(
 	if (!(shape->members & NO_BLOCK))
 		reader_copy(&r, SPAN_MUT_ARRAY(m->block_id), "block_id");
 	take_members(&r, shape->members, m);
-	if (shape->item_bits > 0)
+	if (shape->items != NO_ITEMS)
 		take_items(&r, shape, m);
 	reader_end(&r, "message");
 	return wire_result(fault);
@@ -164,90 +199,27 @@ void link_encode(struct writer *w, uint16_t type, const struct link_message *m)
 	if (!(shape->members & NO_BLOCK))
 		writer_span(w, SPAN_ARRAY(m->block_id));
 	put_members(w, shape->members, m);
-	if (shape->item_bits > 0) {
+	if (shape->items == GAPS || shape->items == PACKED)
 		writer_u32(w, m->count);
-		writer_span(w, span_of(m->items.at, octets_of(shape, m->count)));
-	}
+	if (shape->items != NO_ITEMS)
+		writer_span(w, m->items);
 }
 
-static struct reader item_at(
-	const struct link_message *m, size_t octets, uint32_t i, struct wire_fault *fault)
+void link_gap_put(struct writer *w, uint32_t gap)
 {
-	struct reader r = reader_of(m->items, fault);
-
-	reader_cut(&r, octets * i, "items");
-	return reader_cut(&r, octets, "item");
-}
-
-struct link_detection link_detection_at(const struct link_message *m, uint32_t i)
-{
-	struct wire_fault fault = {0};
-	struct reader r = item_at(m, 3, i, &fault);
-	const uint32_t v = reader_u24(&r, "detection");
-	const bool is_test = v & 1;
-
-	/* LINK_SLOTS_MAX is such that a gap fits beside the bits of the test basis. */
-	return (struct link_detection){.gap = is_test ? v >> 2 : v >> 1,
-		.is_test_basis = is_test,
-		.test_bit = is_test ? v >> 1 & 1 : 0};
-}
-
-void link_detection_put(struct writer *w, struct link_detection d)
-{
-	const uint32_t gap =
-		d.is_test_basis ? d.gap << 2 | (uint32_t)d.test_bit << 1 | 1 : d.gap << 1;
-
-	if (gap >> 24 != 0)
-		w->is_full = true;
-	writer_u24(w, gap);
-}
-
-struct link_range link_range_at(const struct link_message *m, uint32_t i)
-{
-	struct wire_fault fault = {0};
-	struct reader r = item_at(m, 7, i, &fault);
-	const uint8_t pass = reader_u8(&r, "pass");
-	const uint32_t start = reader_u24(&r, "start");
-
-	return (struct link_range){.pass = pass, .start = start, .len = reader_u24(&r, "len")};
-}
-
-void link_range_put(struct writer *w, struct link_range range)
-{
-	writer_u8(w, range.pass);
-	writer_u24(w, range.start);
-	writer_u24(w, range.len);
-}
-
-struct link_sifted link_sifted_at(const struct link_message *m, uint32_t i)
-{
-	struct wire_fault fault = {0};
-	struct reader r = item_at(m, 1, i, &fault);
-	const uint8_t v = reader_u8(&r, "sifted");
-
-	return (struct link_sifted){.is_kept = (v & 3) != 0,
-		.intensity = (uint8_t)((v & 3) - ((v & 3) != 0)),
-		.test_bit = v >> 2 & 1};
-}
-
-void link_sifted_put(struct writer *w, struct link_sifted s)
-{
-	writer_u8(w, s.is_kept ? (uint8_t)((s.intensity + 1) | s.test_bit << 2) : 0);
-}
-
-bool link_bit_at(const struct link_message *m, uint32_t i)
-{
-	struct wire_fault fault = {0};
-	struct reader r = item_at(m, 1, i / 8, &fault);
-
-	return reader_u8(&r, "bit") >> i % 8 & 1;
+	for (; gap >= 0x80; gap >>= 7)
+		writer_u8(w, (uint8_t)(gap | 0x80));
+	writer_u8(w, (uint8_t)gap);
 }
 
 static void take_parameters(struct reader *r, struct link_parameters *p)
 {
-	p->slots_per_block = reader_u32(r, "slots_per_block");
-	reader_require(r, p->slots_per_block >= 1 && p->slots_per_block <= LINK_SLOTS_MAX,
-		"slots_per_block", NULL);
+	p->protocol = reader_u8(r, "protocol");
+	p->detections_per_block = reader_u32(r, "detections_per_block");
+	reader_require(r,
+		p->detections_per_block >= 1 && p->detections_per_block <= LINK_DETECTIONS_MAX,
+		"detections_per_block", NULL);
+	p->final_bits_fixed = reader_u32(r, "final_bits_fixed");
 	for (size_t i = 0; i < 3; i++)
 		p->intensity_micro[i] = reader_u32(r, "intensity");
 	for (size_t i = 0; i < 3; i++)
@@ -259,7 +231,9 @@ static void take_parameters(struct reader *r, struct link_parameters *p)
 
 static void put_parameters(struct writer *w, const struct link_parameters *p)
 {
-	writer_u32(w, p->slots_per_block);
+	writer_u8(w, p->protocol);
+	writer_u32(w, p->detections_per_block);
+	writer_u32(w, p->final_bits_fixed);
 	for (size_t i = 0; i < 3; i++)
 		writer_u32(w, p->intensity_micro[i]);
 	for (size_t i = 0; i < 3; i++)
@@ -271,7 +245,8 @@ static void put_parameters(struct writer *w, const struct link_parameters *p)
 
 bool link_parameters_equal(const struct link_parameters *a, const struct link_parameters *b)
 {
-	return a->slots_per_block == b->slots_per_block &&
+	return a->protocol == b->protocol && a->detections_per_block == b->detections_per_block &&
+	       a->final_bits_fixed == b->final_bits_fixed &&
 	       memcmp(a->intensity_micro, b->intensity_micro, sizeof a->intensity_micro) == 0 &&
 	       memcmp(a->probability_micro, b->probability_micro, sizeof a->probability_micro) ==
 		       0 &&

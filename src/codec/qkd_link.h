@@ -7,15 +7,17 @@
  *
  *   LINK_HELLO       both    who I am, my parameters, marks, pool ends and blocks; first message
  *   LINK_READY       both    the blocks are reconciled; pool ends now
- *   LINK_DETECTIONS  B -> A  after the last slot of the block: where and in which basis Bob detected; his test bits
- *   LINK_SIFTED      A -> B  for each detection: dropped, or its intensity; her test bits
- *   LINK_PASS        B -> A  Cascade: a permutation and a block size; answered by all block parities
- *   LINK_RANGES      B -> A  Cascade: many ranges of many passes; answered by their parities
- *   LINK_PARITIES    A -> B  the answer, one bit an item
- *   LINK_CORRECTED   B -> A  how many bits Bob turned over
+ *   LINK_DETECTED    B -> A  while light comes in: where Bob detected, and no more; many, also during the block before
+ *   LINK_MEASURED    B -> A  after the block's last detection: his bases, and his bits in the test basis; in parts
+ *   LINK_SIFTED      A -> B  for each detection: dropped, or its intensity; her bit in the test basis; in parts
+ *   LINK_RECONCILE   B -> A  how errors will be corrected, the seed of it, the error rate to expect
+ *   LINK_QUESTION    B -> A  the mode's own (codec/qkd_cascade.h); several may be on their way
+ *   LINK_ANSWER      A -> B  the mode's own; in the order of questions
+ *   LINK_CORRECTED   B -> A  how many bits Bob turned over, by intensity
  *   LINK_VERIFY      A -> B  fresh hash key and the tag of her key
  *   LINK_VERIFIED    B -> A  the tags agree
- *   LINK_AMPLIFY     A -> B  length, how much of it refills the pads, and the whole Toeplitz seed
+ *   LINK_AMPLIFY     A -> B  length, how much of it refills the pads, and how long the seed is
+ *   LINK_SEED        A -> B  the whole Toeplitz seed, in parts
  *   LINK_TAG         A -> B, then B -> A   the Wegman-Carter tag of everything above in this block
  *   LINK_FINAL       A -> B  the block is final at Alice
  *   LINK_ABORT       both    the block is dropped, and why
@@ -30,35 +32,41 @@ enum { LINK_ALIVE = IPC_BLOCK_LINK };
 enum link_type {
 	LINK_HELLO = IPC_BLOCK_LINK + 1,
 	LINK_READY,
-	LINK_DETECTIONS,
+	LINK_DETECTED,
+	LINK_MEASURED,
 	LINK_SIFTED,
-	LINK_PASS,
-	LINK_RANGES,
-	LINK_PARITIES,
+	LINK_RECONCILE,
+	LINK_QUESTION,
+	LINK_ANSWER,
 	LINK_CORRECTED,
 	LINK_VERIFY,
 	LINK_VERIFIED,
 	LINK_AMPLIFY,
+	LINK_SEED,
 	LINK_TAG,
 	LINK_FINAL,
 	LINK_ABORT,
 };
 
 enum {
-	LINK_SLOTS_MAX = 1 << 22,      /* of one block: a gap fits an entry of LINK_DETECTIONS */
-	LINK_DETECTIONS_MAX = 1 << 19, /* of one block */
-	LINK_RANGES_MAX = 1 << 17,     /* of one message */
-	LINK_BITS_MAX = 1 << 23,       /* parities of one message; seed bits */
-	LINK_BODY_MAX = 3 * LINK_DETECTIONS_MAX + 1024,
+	LINK_DETECTIONS_MAX = 1 << 28, /* of one block */
+	LINK_PART_MAX = 1 << 18,       /* detections in one message */
+	LINK_SEED_PART_MAX = 1 << 19,  /* octets in one message */
+	LINK_BODY_MAX = (1 << 20) + (1 << 19),
+	LINK_GAP_OCTETS_MAX = 5,
 	LINK_TAG_OCTETS = 16,
-	LINK_REFILL_MAX = 64, /* pads for each direction, from one block */
+	LINK_VERIFY_OCTETS = 16,
+	LINK_SEED_OCTETS = 16, /* of a mode of error correction */
+	LINK_REFILL_MAX = 64,  /* pads for each direction, from one block */
 };
 
 enum link_role { LINK_ALICE = 1, LINK_BOB = 2 };
 
 /* What both ends must have set alike, in units that compare exactly. */
 struct link_parameters {
-	uint32_t slots_per_block;
+	uint8_t protocol; /* enum qkd_protocol */
+	uint32_t detections_per_block;
+	uint32_t final_bits_fixed;     /* 0: the length follows from the counts */
 	uint32_t intensity_micro[3];   /* mean photon numbers, highest first, in millionths */
 	uint32_t probability_micro[3]; /* of each intensity */
 	uint32_t basis_x_micro;        /* probability of the key basis, at each end */
@@ -80,38 +88,30 @@ struct link_hello {
 struct link_message {
 	uint8_t block_id[QKD_BLOCK_ID];
 	uint8_t session[16]; /* of the driver: slot numbers mean nothing across sessions */
-	uint64_t first_slot;
-	uint32_t slot_count;
-	uint8_t pass;
-	uint32_t pass_block_bits;
-	uint64_t permutation;
-	uint32_t errors;
+	uint64_t first_slot; /* from which the first gap counts */
+	uint8_t mode;
+	uint8_t seed[LINK_SEED_OCTETS];
+	uint32_t qber_ppm;
+	uint32_t errors[3];
 	uint8_t hash_key[16];
-	uint8_t verify_tag[8];
-	uint32_t final_bits;
+	uint8_t verify_tag[LINK_VERIFY_OCTETS];
+	uint32_t final_bits, seed_bits;
 	uint16_t refill;
 	uint64_t pad_index;
 	uint8_t tag[LINK_TAG_OCTETS];
 	uint8_t reason;
 	struct qkd_marks ends;
 	uint32_t count;    /* of items */
-	struct span items; /* of the type's size; read with the functions below */
+	struct span items; /* see the functions below; QUESTION, ANSWER and SEED: octets */
 };
 
-/* An item of LINK_DETECTIONS. `gap`: slots since the detection before (since the block's first slot). */
-struct link_detection {
-	uint32_t gap;
-	bool is_test_basis;
-	uint8_t test_bit; /* Bob's, in the test basis; zero in the key basis, where it is nobody's business */
+/* An item of LINK_MEASURED: two bits. In the key basis Bob's bit is nobody's business, and zero. */
+struct link_measured {
+	uint8_t is_test_basis, test_bit;
 };
-struct link_range {
-	uint8_t pass;
-	uint32_t start, len;
-};
-/* An item of LINK_SIFTED: dropped, or kept with intensity 0 to 2 and, in the test basis, Alice's bit. */
+/* An item of LINK_SIFTED, four bits: dropped, or kept with intensity 0 to 2 and, in the test basis, Alice's bit. */
 struct link_sifted {
-	bool is_kept;
-	uint8_t intensity, test_bit;
+	uint8_t is_kept, intensity, test_bit;
 };
 
 MUST_USE struct err link_hello_decode(
@@ -122,15 +122,48 @@ MUST_USE struct err link_decode(
 	uint16_t type, struct span body, struct link_message *m, struct wire_fault *fault);
 void link_encode(struct writer *w, uint16_t type, const struct link_message *m);
 
-/* Items of a decoded message, 0 <= i < count. */
-struct link_detection link_detection_at(const struct link_message *m, uint32_t i);
-struct link_range link_range_at(const struct link_message *m, uint32_t i);
-struct link_sifted link_sifted_at(const struct link_message *m, uint32_t i);
-bool link_bit_at(const struct link_message *m, uint32_t i);
+/*
+ * Items of a decoded message, 0 <= i < count. Items of LINK_DETECTED are gaps: slots since the detection before, in groups of seven
+ * bits, lowest first, the top bit of an octet says that another follows; read one after another, *at from zero.
+ */
+static inline uint32_t link_gap_next(const struct link_message *m, size_t *at)
+{
+	uint32_t gap = 0;
 
-/* The same, written one after another into the buffer that becomes `items`. */
-void link_detection_put(struct writer *w, struct link_detection d);
-void link_range_put(struct writer *w, struct link_range range);
-void link_sifted_put(struct writer *w, struct link_sifted s);
+	for (unsigned shift = 0; *at < m->items.len; shift += 7) {
+		const uint8_t octet = m->items.at[(*at)++];
+		gap |= (uint32_t)(octet & 0x7f) << shift;
+		if (octet < 0x80)
+			break;
+	}
+	return gap;
+}
+
+static inline struct link_measured link_measured_at(const struct link_message *m, uint32_t i)
+{
+	const uint8_t v = m->items.at[i / 4] >> i % 4 * 2 & 3;
+
+	return (struct link_measured){v & 1, v >> 1};
+}
+
+static inline struct link_sifted link_sifted_at(const struct link_message *m, uint32_t i)
+{
+	const uint8_t v = m->items.at[i / 2] >> i % 2 * 4 & 15, kept = v & 3;
+
+	return (struct link_sifted){kept != 0, (uint8_t)(kept - (kept != 0)), v >> 2 & 1};
+}
+
+/* The same, as numbers to be packed: item i of two or four bits. */
+static inline uint8_t link_measured_code(struct link_measured d)
+{
+	return (uint8_t)(d.is_test_basis | (d.is_test_basis & d.test_bit) << 1);
+}
+
+static inline uint8_t link_sifted_code(struct link_sifted s)
+{
+	return s.is_kept ? (uint8_t)((s.intensity + 1) | s.test_bit << 2) : 0;
+}
+
+void link_gap_put(struct writer *w, uint32_t gap);
 
 bool link_parameters_equal(const struct link_parameters *a, const struct link_parameters *b);

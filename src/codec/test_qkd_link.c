@@ -15,12 +15,11 @@ static uint8_t buffer[1 << 20], items[1 << 16];
 static struct link_message example(struct prop *p, uint16_t type)
 {
 	struct link_message m = {.first_slot = prop_u64(p),
-		.slot_count = 1 << 20,
-		.pass = 3,
-		.pass_block_bits = 77,
-		.permutation = prop_u64(p),
-		.errors = 9,
+		.mode = 1,
+		.qber_ppm = 20000,
+		.errors = {9, 8, 7},
 		.final_bits = 1234,
+		.seed_bits = 99999,
 		.refill = 4,
 		.pad_index = prop_u64(p),
 		.reason = 2,
@@ -28,22 +27,28 @@ static struct link_message example(struct prop *p, uint16_t type)
 	struct writer w = writer_of(SPAN_MUT_ARRAY(items));
 
 	prop_fill(p, SPAN_MUT_ARRAY(m.block_id));
+	prop_fill(p, SPAN_MUT_ARRAY(m.seed));
 	prop_fill(p, SPAN_MUT_ARRAY(m.tag));
 	prop_fill(p, SPAN_MUT_ARRAY(m.hash_key));
-	m.count = (uint32_t)prop_below(p, 50);
+	m.count = 1 + (uint32_t)prop_below(p, 50);
+	memset(items, 0, sizeof items);
 	for (uint32_t i = 0; i < m.count; i++) {
-		const bool is_test = i % 3 == 0;
-		if (type == LINK_DETECTIONS)
-			link_detection_put(&w, (struct link_detection){i * 1000, is_test, is_test});
-		if (type == LINK_RANGES)
-			link_range_put(&w, (struct link_range){(uint8_t)i, i * 70000, i + 1});
+		if (type == LINK_DETECTED)
+			link_gap_put(&w, i * i * 12345);
+		if (type == LINK_MEASURED)
+			items[i / 4] |= (uint8_t)(link_measured_code((struct link_measured){
+							  i % 3 == 0, i % 6 == 0})
+						  << i % 4 * 2);
 		if (type == LINK_SIFTED)
-			link_sifted_put(&w, (struct link_sifted){i % 4 > 0,
-						    i % 4 > 0 ? (uint8_t)(i % 3) : 0, i % 4 == 1});
-		if ((type == LINK_PARITIES || type == LINK_AMPLIFY) && i % 8 == 0)
-			writer_u8(&w, m.count - i >= 8 ? 0xa5 : 1);
+			items[i / 2] |=
+				(uint8_t)(link_sifted_code((struct link_sifted){i % 4 > 0,
+						  i % 4 > 0 ? (uint8_t)(i % 3) : 0, i % 4 == 1})
+					  << i % 2 * 4);
 	}
-	m.items = writer_span_done(&w);
+	m.items = type == LINK_DETECTED ? writer_span_done(&w)
+		  : type == LINK_MEASURED
+			  ? span_of(items, (m.count + 3) / 4)
+			  : span_of(items, type == LINK_SIFTED ? (m.count + 1) / 2 : m.count);
 	return m;
 }
 
@@ -59,16 +64,14 @@ static struct span encode(uint16_t type, const struct link_message *m)
 
 static void assert_items(uint16_t type, const struct link_message *m)
 {
+	size_t at = 0;
+
 	for (uint32_t i = 0; i < m->count; i++) {
-		const bool is_test = i % 3 == 0;
-		if (type == LINK_DETECTIONS) {
-			assert_int_equal(link_detection_at(m, i).gap, i * 1000);
-			assert_int_equal(link_detection_at(m, i).is_test_basis, is_test);
-			assert_int_equal(link_detection_at(m, i).test_bit, is_test);
-		}
-		if (type == LINK_RANGES) {
-			assert_int_equal(link_range_at(m, i).start, i * 70000);
-			assert_int_equal(link_range_at(m, i).len, i + 1);
+		if (type == LINK_DETECTED)
+			assert_int_equal(link_gap_next(m, &at), i * i * 12345);
+		if (type == LINK_MEASURED) {
+			assert_int_equal(link_measured_at(m, i).is_test_basis, i % 3 == 0);
+			assert_int_equal(link_measured_at(m, i).test_bit, i % 6 == 0);
 		}
 		if (type == LINK_SIFTED) {
 			assert_int_equal(link_sifted_at(m, i).is_kept, i % 4 > 0);
@@ -76,6 +79,12 @@ static void assert_items(uint16_t type, const struct link_message *m)
 			assert_int_equal(link_sifted_at(m, i).intensity, i % 4 > 0 ? i % 3 : 0);
 		}
 	}
+}
+
+/* Octets that are somebody else's to read: any length of them is a message. */
+static bool is_open_ended(uint16_t type)
+{
+	return type == LINK_QUESTION || type == LINK_ANSWER || type == LINK_SEED;
 }
 
 static void test_each_message_reads_as_it_was_written_and_not_when_cut(void **state)
@@ -89,59 +98,91 @@ static void test_each_message_reads_as_it_was_written_and_not_when_cut(void **st
 			struct link_message in;
 			struct wire_fault fault = {0};
 			const struct span body = encode(type, &out);
+			const size_t least = is_open_ended(type) ? 16 : body.len;
 			assert_false(failed(link_decode(type, body, &in, &fault)));
 			if (type != LINK_READY)
 				assert_memory_equal(in.block_id, out.block_id, 16);
 			assert_items(type, &in);
-			for (size_t len = 0; len < body.len; len++) {
+			for (size_t len = 0; len < least; len++) {
 				struct wire_fault cut = {0};
 				assert_true(failed(
 					link_decode(type, span_of(body.at, len), &in, &cut)));
 			}
 			struct wire_fault more = {0};
-			assert_true(failed(
-				link_decode(type, span_of(body.at, body.len + 1), &in, &more)));
+			assert_int_equal(failed(link_decode(
+						 type, span_of(body.at, body.len + 1), &in, &more)),
+				!is_open_ended(type));
 		}
+}
+
+static void assert_refused(uint16_t type, struct link_message m, const char *field)
+{
+	struct link_message in;
+	struct wire_fault fault = {0};
+
+	assert_true(failed(link_decode(type, encode(type, &m), &in, &fault)));
+	assert_string_equal(fault.field, field);
 }
 
 static void test_limits_of_messages_are_checked(void **state)
 {
-	struct link_message m = {.count = LINK_RANGES_MAX + 1}, in;
+	struct link_message in;
 	struct wire_fault fault = {0};
+	uint8_t *many = calloc(LINK_PART_MAX + 1, 1);
 
 	(void)state;
-	uint8_t *many = calloc(LINK_RANGES_MAX + 1, 7);
-	m.items = span_of(many, 7 * (LINK_RANGES_MAX + 1));
-	assert_true(failed(link_decode(LINK_RANGES, encode(LINK_RANGES, &m), &in, &fault)));
-	assert_string_equal(fault.field, "count");
-	free(many);
-	fault = (struct wire_fault){0};
-	m = (struct link_message){.slot_count = LINK_SLOTS_MAX + 1};
-	assert_true(failed(link_decode(LINK_DETECTIONS, encode(LINK_DETECTIONS, &m), &in, &fault)));
-	fault = (struct wire_fault){0};
-	m = (struct link_message){.count = 4, .items = span_of("\x1f", 1)}; /* a spare bit is set */
-	assert_true(failed(link_decode(LINK_PARITIES, encode(LINK_PARITIES, &m), &in, &fault)));
-	fault = (struct wire_fault){0};
+	const struct span part = span_of(many, (LINK_PART_MAX + 1 + 3) / 4);
+	assert_refused(LINK_MEASURED,
+		(struct link_message){.count = LINK_PART_MAX + 1, .items = part}, "count");
+	assert_refused(LINK_MEASURED, (struct link_message){0}, "count");
+	/* A spare bit is set. */
+	assert_refused(LINK_SIFTED, (struct link_message){.count = 1, .items = span_of("\x11", 1)},
+		"items");
+	assert_refused(LINK_RECONCILE, (struct link_message){.qber_ppm = 500001}, "qber");
 	assert_true(failed(link_decode(0x0899, span_of("", 0), &in, &fault)));
+	free(many);
 }
 
-static void test_largest_gap_fits_an_entry(void **state)
+static void test_gaps_have_one_form(void **state)
 {
-	uint8_t entry[3];
-	struct writer w = writer_of(SPAN_MUT_ARRAY(entry));
+	static const struct {
+		const char *octets;
+		size_t len;
+		uint32_t count;
+		bool is_good;
+	} cases[] = {{"\x00", 1, 1, true}, {"\x7f", 1, 1, true}, {"\x80\x01", 2, 1, true},
+		{"\x80\x00", 2, 1, false}, {"\xff\xff\xff\xff\x0f", 5, 1, true},
+		{"\xff\xff\xff\xff\x10", 5, 1, false}, {"\x80", 1, 1, false},
+		{"\x01\x02", 2, 1, false}, {"\x01", 1, 2, false},
+		{"\xff\xff\xff\xff\x8f\x01", 6, 1, false}};
 
 	(void)state;
-	link_detection_put(&w, (struct link_detection){LINK_SLOTS_MAX - 1, true, 1});
-	const struct link_message m = {.count = 1, .items = writer_span_done(&w)};
-	assert_int_equal(link_detection_at(&m, 0).gap, LINK_SLOTS_MAX - 1);
-	assert_int_equal(link_detection_at(&m, 0).test_bit, 1);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const struct link_message m = {
+			.count = cases[i].count, .items = span_of(cases[i].octets, cases[i].len)};
+		struct link_message in;
+		struct wire_fault fault = {0};
+		assert_int_equal(
+			failed(link_decode(LINK_DETECTED, encode(LINK_DETECTED, &m), &in, &fault)),
+			!cases[i].is_good);
+	}
+	for (uint64_t gap = 0; gap <= UINT32_MAX; gap = gap * 3 + 1) {
+		uint8_t entry[LINK_GAP_OCTETS_MAX];
+		struct writer w = writer_of(SPAN_MUT_ARRAY(entry));
+		size_t at = 0;
+		link_gap_put(&w, (uint32_t)gap);
+		const struct link_message m = {.count = 1, .items = writer_span_done(&w)};
+		assert_int_equal(link_gap_next(&m, &at), gap);
+		assert_int_equal(at, m.items.len);
+	}
 }
 
 static void test_hello_reads_as_it_was_written(void **state)
 {
 	struct link_hello out = {.role = LINK_BOB,
 				  .link = "radio-core",
-				  .parameters = {.slots_per_block = 3000000,
+				  .parameters = {.protocol = 1,
+					  .detections_per_block = 3000000,
 					  .intensity_micro = {1, 2, 3},
 					  .eps_sec_exponent = 10},
 				  .marks = {1, 2},
@@ -311,7 +352,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_message_reads_as_it_was_written_and_not_when_cut),
 		cmocka_unit_test(test_limits_of_messages_are_checked),
-		cmocka_unit_test(test_largest_gap_fits_an_entry),
+		cmocka_unit_test(test_gaps_have_one_form),
 		cmocka_unit_test(test_hello_reads_as_it_was_written),
 		cmocka_unit_test(test_driver_records_read_as_they_were_written),
 		cmocka_unit_test(test_driver_events_that_cannot_be_are_refused),

@@ -105,18 +105,57 @@ void polyhash_add(struct polyhash *h, struct span bytes)
 	memcpy(h->part, bytes.at + whole * GF128_OCTETS, bytes.len % GF128_OCTETS);
 }
 
+/* Fills up the last block. */
+static void fill_up(struct polyhash *h)
+{
+	const size_t used = h->octets % GF128_OCTETS;
+
+	if (used == 0)
+		return;
+	memset(h->part + used, 0, GF128_OCTETS - used);
+	absorb(h, h->part, 1);
+}
+
 void polyhash_value(const struct polyhash *h, uint8_t out[static GF128_OCTETS])
 {
 	struct polyhash last = *h;
-	const size_t used = h->octets % GF128_OCTETS;
 	uint8_t length[GF128_OCTETS];
 
-	if (used > 0) {
-		memset(last.part + used, 0, GF128_OCTETS - used);
-		absorb(&last, last.part, 1);
-	}
+	fill_up(&last);
 	gf128_write(length, (struct gf128){.lo = h->octets});
 	absorb(&last, length, 1);
 	gf128_write(out, last.sum);
 	secret_wipe(&last, sizeof last);
+}
+
+static struct gf128 power(enum clmul_path path, struct gf128 base, uint64_t exponent)
+{
+	struct gf128 product = {.lo = 1};
+
+	for (; exponent > 0; exponent >>= 1) {
+		if (exponent & 1)
+			product = gf128_multiply(path, product, base);
+		base = gf128_multiply(path, base, base);
+	}
+	return product;
+}
+
+void polyhash_join(
+	const struct polyhash *a, const struct polyhash *b, uint8_t out[static GF128_OCTETS])
+{
+	struct polyhash first = *a, second = *b;
+	uint8_t lengths[GF128_OCTETS];
+
+	fill_up(&first);
+	fill_up(&second);
+	const struct gf128 shift =
+		power(a->path, a->key, (b->octets + GF128_OCTETS - 1) / GF128_OCTETS);
+	first.sum = gf128_multiply(a->path, first.sum, shift);
+	second.sum.lo ^= first.sum.lo;
+	second.sum.hi ^= first.sum.hi;
+	gf128_write(lengths, (struct gf128){.lo = a->octets, .hi = b->octets});
+	absorb(&second, lengths, 1);
+	gf128_write(out, second.sum);
+	secret_wipe(&first, sizeof first);
+	secret_wipe(&second, sizeof second);
 }

@@ -34,6 +34,14 @@ void polyhash_add(struct polyhash *h, struct span bytes);
 /* The hash of what was added; `h` itself goes on unchanged. */
 void polyhash_value(const struct polyhash *h, uint8_t out[static GF128_OCTETS]);
 
+/*
+ * Two streams under one key, as if `b` followed `a`: each is filled up to whole blocks, and one last block holds both lengths. So
+ * different pairs (a, b) are different polynomials, of degree polyhash_blocks(a) + polyhash_blocks(b) - 1 at most, and the bound above holds.
+ * For messages of two directions, whose order in time is not the same at both ends. Both are left as they are.
+ */
+void polyhash_join(
+	const struct polyhash *a, const struct polyhash *b, uint8_t out[static GF128_OCTETS]);
+
 /* Blocks, the length included, of a message of so many octets: the L of the bound above. */
 static inline uint64_t polyhash_blocks(uint64_t octets)
 {

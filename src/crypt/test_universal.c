@@ -109,39 +109,92 @@ static void test_messages_that_differ_in_padding_alone_hash_differently(void **s
 	}
 }
 
+static void hash_of(const uint8_t key[static 16], struct span message, uint8_t hash[static 16])
+{
+	struct polyhash h;
+
+	polyhash_begin(&h, key);
+	polyhash_add(&h, message);
+	polyhash_value(&h, hash);
+}
+
 static void test_one_bit_wrong_in_tag_message_key_or_pad_is_refused(void **state)
 {
 	struct prop p = prop_from_environment(24);
-	uint8_t key[16], pad[16], tag[16], message[100];
-	struct polyhash h;
+	uint8_t key[16], pad[16], tag[16], message[100], hash[16];
 
 	(void)state;
 	prop_fill(&p, SPAN_MUT_ARRAY(key));
 	prop_fill(&p, SPAN_MUT_ARRAY(pad));
 	prop_fill(&p, SPAN_MUT_ARRAY(message));
-	polyhash_begin(&h, key);
-	polyhash_add(&h, SPAN_ARRAY(message));
-	wc_tag(tag, &h, pad);
-	assert_true(wc_verify(tag, &h, pad));
+	hash_of(key, SPAN_ARRAY(message), hash);
+	wc_tag(tag, hash, pad);
+	assert_true(wc_verify(tag, hash, pad));
 	for (unsigned bit = 0; bit < 128; bit++) {
 		tag[bit / 8] ^= (uint8_t)(1 << bit % 8);
-		assert_false(wc_verify(tag, &h, pad));
+		assert_false(wc_verify(tag, hash, pad));
 		tag[bit / 8] ^= (uint8_t)(1 << bit % 8);
 		pad[bit / 8] ^= (uint8_t)(1 << bit % 8);
-		assert_false(wc_verify(tag, &h, pad));
+		assert_false(wc_verify(tag, hash, pad));
 		pad[bit / 8] ^= (uint8_t)(1 << bit % 8);
 	}
 	for (unsigned bit = 0; bit < 800; bit++) {
 		message[bit / 8] ^= (uint8_t)(1 << bit % 8);
-		polyhash_begin(&h, key);
-		polyhash_add(&h, SPAN_ARRAY(message));
-		assert_false(wc_verify(tag, &h, pad));
+		hash_of(key, SPAN_ARRAY(message), hash);
+		assert_false(wc_verify(tag, hash, pad));
 		message[bit / 8] ^= (uint8_t)(1 << bit % 8);
 	}
 	key[0] ^= 1;
-	polyhash_begin(&h, key);
-	polyhash_add(&h, SPAN_ARRAY(message));
-	assert_false(wc_verify(tag, &h, pad));
+	hash_of(key, SPAN_ARRAY(message), hash);
+	assert_false(wc_verify(tag, hash, pad));
+}
+
+static void join(const uint8_t key[static 16], struct span a, struct span b, uint8_t out[static 16])
+{
+	struct polyhash first, second;
+
+	polyhash_begin(&first, key);
+	polyhash_begin(&second, key);
+	polyhash_add(&first, a);
+	polyhash_add(&second, b);
+	polyhash_join(&first, &second, out);
+}
+
+/* By the definition: the blocks of a, those of b, one block of both lengths; Horner's rule over all. */
+static void test_two_streams_joined_are_one_polynomial(void **state)
+{
+	struct prop p = prop_from_environment(26);
+	uint8_t key[16], text[300], out[16], other[16];
+
+	(void)state;
+	for (size_t i = 0; i < 400; i++) {
+		const size_t a = (size_t)prop_below(&p, 150), b = (size_t)prop_below(&p, 150);
+		struct gf128 sum = {0};
+		prop_fill(&p, SPAN_MUT_ARRAY(key));
+		prop_fill(&p, SPAN_MUT_ARRAY(text));
+		for (size_t part = 0; part < 3; part++) {
+			uint8_t padded[160] = {0};
+			const size_t len = part == 0 ? a : part == 1 ? b : 16;
+			memcpy(padded, text + (part == 1 ? a : 0), part == 2 ? 0 : len);
+			if (part == 2)
+				gf128_write(padded, (struct gf128){.lo = a, .hi = b});
+			for (size_t at = 0; at < len; at += 16) {
+				const struct gf128 block = gf128_read(padded + at);
+				sum.lo ^= block.lo;
+				sum.hi ^= block.hi;
+				sum = gf128_multiply(clmul_best(), sum, gf128_read(key));
+			}
+		}
+		uint8_t expected[16];
+		gf128_write(expected, sum);
+		join(key, span_of(text, a), span_of(text + a, b), out);
+		assert_memory_equal(out, expected, 16);
+		/* The same octets, divided elsewhere: another pair. */
+		if (a > 0) {
+			join(key, span_of(text, a - 1), span_of(text + a - 1, b + 1), other);
+			assert_memory_not_equal(out, other, 16);
+		}
+	}
 }
 
 static unsigned bit(const uint8_t *bytes, size_t i)
@@ -232,6 +285,7 @@ int main(void)
 		cmocka_unit_test(test_hash_is_the_polynomial_of_the_header),
 		cmocka_unit_test(test_messages_that_differ_in_padding_alone_hash_differently),
 		cmocka_unit_test(test_one_bit_wrong_in_tag_message_key_or_pad_is_refused),
+		cmocka_unit_test(test_two_streams_joined_are_one_polynomial),
 		cmocka_unit_test(test_toeplitz_is_bit_exact_by_both_paths),
 		cmocka_unit_test(test_toeplitz_refuses_short_seeds_and_bad_lengths),
 		cmocka_unit_test(test_toeplitz_of_a_million_bits_takes_less_than_seconds),

@@ -13,8 +13,9 @@
 
 enum { WC_KEY = 16, WC_PAD = 16, WC_TAG = 16 };
 
-void wc_tag(uint8_t tag[static WC_TAG], const struct polyhash *message,
+/* `hash`: polyhash_value() or polyhash_join() of the message; a secret until it is padded. */
+void wc_tag(uint8_t tag[static WC_TAG], const uint8_t hash[static WC_TAG],
 	const uint8_t pad[static WC_PAD]);
 /* Constant time; the answer is public. */
-bool wc_verify(const uint8_t tag[static WC_TAG], const struct polyhash *message,
+bool wc_verify(const uint8_t tag[static WC_TAG], const uint8_t hash[static WC_TAG],
 	const uint8_t pad[static WC_PAD]);

@@ -44,7 +44,7 @@ enum {
 	LOSSES_EACH_UNSAFE = 6
 };
 enum { CALLS_UNTIL_LOSS = 80, CALLS_UNTIL_LOSS_UNSAFE = 120 }; /* at most, of one life */
-enum { LIGHT_MS = 4, CHUNK = 8192, SLOTS = 73728, CHUNKS = 2 * SLOTS / CHUNK };
+enum { LIGHT_MS = 4, CHUNK = 8192, SLOTS = 73728, CHUNKS = 2 * SLOTS / CHUNK, DETECTIONS = 15000 };
 enum { PADS_SEEN = 4096, BLOCKS_SEEN = 1024, KEYS_SEEN = 4096, TICK_MS = 100 };
 enum { TIMER_LIGHT = 1, TIMER_CONNECT, TIMER_RESTART_ALICE, TIMER_RESTART_BOB }; /* of the world */
 enum { TIMER_STORE = 1, TIMER_LATER, TIMER_LINK_ASKS, TIMER_TICK, TIMER_SAE };   /* of a site */
@@ -622,7 +622,8 @@ static void on_timer(void *ctx, struct sim *sim, uint64_t tag)
 	settle_effects(s->world);
 }
 
-static const struct link_parameters shared = {.slots_per_block = SLOTS,
+static const struct link_parameters shared = {.protocol = QKD_TWO_DECOY,
+	.detections_per_block = DETECTIONS,
 	.intensity_micro = {650000, 250000, 200},
 	.probability_micro = {150000, 600000, 250000},
 	.basis_x_micro = 650000,
@@ -638,8 +639,9 @@ static struct err link_start(struct site *s)
 		.key_bits_min = 4000,
 		.test_bits_min = 500,
 		.final_bits_min = 2056,
-		.key_bits_max = 24000,
-		.detections_max = 40000,
+		.slots_max = 1 << 22,
+		.ring_slots = 1 << 18,
+		.frames_in_flight = 4,
 		.answer_ms_max = 5000,
 		.driver_ms_max = 5000};
 	const struct qkd_link_port port = {

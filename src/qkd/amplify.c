@@ -5,7 +5,7 @@
 #include <math.h>
 
 enum qkd_abort amplify_length(const struct estimate *e, const struct qkd_parameters *p,
-	const struct qkd_ledger *ledger, uint32_t *final_bits)
+	const struct qkd_ledger *ledger, uint32_t bits_max, uint32_t *final_bits)
 {
 	/* Never less than Lim has for verification, whatever the tag's length. */
 	const double verify_bits = fmax((double)ledger->tag_bits, log2(2 / p->eps_cor));
@@ -17,13 +17,19 @@ enum qkd_abort amplify_length(const struct estimate *e, const struct qkd_paramet
 		return QKD_NO_SECRET; /* the block is too long for this tag */
 	if (!(bits >= 8) || bits < p->final_bits_min || bits >= (double)ledger->sifted)
 		return QKD_NO_SECRET;
-	*final_bits = (uint32_t)bits / 8 * 8;
+	if (p->final_bits_fixed > 0) {
+		if (p->final_bits_fixed > bits || p->final_bits_fixed > bits_max)
+			return QKD_NO_SECRET;
+		*final_bits = p->final_bits_fixed;
+		return QKD_GOES_ON;
+	}
+	*final_bits = (uint32_t)fmin(bits, bits_max) / 8 * 8;
 	return QKD_GOES_ON;
 }
 
-enum qkd_abort amplify_key(
-	struct span_mut out, struct span packed, uint32_t key_bits, struct span seed)
+enum qkd_abort amplify_key(struct span_mut out, struct key_words key, struct span seed)
 {
-	return failed(toeplitz_hash(out, out.len * 8, packed, key_bits, seed)) ? QKD_NO_ENTROPY
-									       : QKD_GOES_ON;
+	return failed(toeplitz_hash(out, out.len * 8, key_octets(key), key.bits, seed))
+		       ? QKD_NO_ENTROPY
+		       : QKD_GOES_ON;
 }

@@ -7,12 +7,13 @@
  * knowledge to it.
  */
 #include "estimate.h"
-#include "sift.h"
 #include "verify.h"
 
-/* Whole octets, in bits; 0 with QKD_NO_SECRET. Reads parities, answers and tag bits from the ledger. */
+/*
+ * Whole octets, in bits, at most `bits_max`; 0 with QKD_NO_SECRET. Reads parities, answers and tag bits from the ledger. A fixed
+ * length (p->final_bits_fixed) is given in full or not at all.
+ */
 enum qkd_abort amplify_length(const struct estimate *e, const struct qkd_parameters *p,
-	const struct qkd_ledger *ledger, uint32_t *final_bits);
-/* `packed`: the X bits (verify.h). Fills out.len octets. QKD_NO_ENTROPY stands for exhausted secret memory too. */
-enum qkd_abort amplify_key(
-	struct span_mut out, struct span packed, uint32_t key_bits, struct span seed);
+	const struct qkd_ledger *ledger, uint32_t bits_max, uint32_t *final_bits);
+/* Fills out.len octets. QKD_NO_ENTROPY stands for exhausted secret memory too. */
+enum qkd_abort amplify_key(struct span_mut out, struct key_words key, struct span seed);

@@ -1,154 +1,130 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
-#include "base/secret.h"
 #include "collect.h"
+#include <stdlib.h>
 
-struct err collect_open(struct collect *c, bool is_bob, uint32_t slots_per_block,
-	uint32_t detections_max, struct entropy entropy)
+static unsigned code_bits(const struct collect *c)
 {
-	const size_t octets = is_bob ? detections_max * sizeof(struct sift_detection)
-				     : ((size_t)slots_per_block / 2 + 64) / 64 * 64;
+	return c->is_bob ? 2 : 4;
+}
 
-	*c = (struct collect){
-		.is_bob = is_bob, .slots_per_block = slots_per_block, .entropy = entropy};
-	struct err e = secret_open(&c->memory, octets * COLLECT_BLOCKS);
+static size_t block_octets(const struct collect *c)
+{
+	return ((size_t)c->detections_per_block * code_bits(c) / 8 + 64) / 64 * 64;
+}
+
+static struct err memory_open(struct collect *c)
+{
+	const size_t block = block_octets(c), ring = c->is_bob ? 0 : c->ring_slots / 2;
+	struct err e = secret_open(&c->memory, 2 * block + ring);
+
 	if (failed(e))
 		return e;
-	for (size_t i = 0; i < COLLECT_BLOCKS; i++) {
-		uint8_t *at = c->memory.bytes + i * octets;
-		if (is_bob)
-			c->blocks[i].detections = (struct sift_detections){
-				.items = (struct sift_detection *)(void *)at,
-				.limit = detections_max};
-		else
-			c->blocks[i].nibbles = at;
+	c->blocks[0].codes = c->memory.bytes;
+	c->blocks[1].codes = c->memory.bytes + block;
+	c->ring = c->memory.bytes + 2 * block;
+	if (c->is_bob) {
+		uint8_t *at = malloc(COLLECT_GAPS_MAX);
+		c->gaps = writer_of(span_mut_of(at, at == NULL ? 0 : COLLECT_GAPS_MAX));
+		return at == NULL ? ERR(LIMIT) : OK;
 	}
-	return OK;
+	c->ahead = malloc(COLLECT_AHEAD_MAX * sizeof c->ahead[0]);
+	return c->ahead == NULL ? ERR(LIMIT) : OK;
+}
+
+struct err collect_open(
+	struct collect *c, const struct collect_settings *settings, struct entropy entropy)
+{
+	const bool is_power = settings->ring_slots >= 2 &&
+			      (settings->ring_slots & (settings->ring_slots - 1)) == 0;
+
+	*c = (struct collect){.is_bob = settings->is_bob,
+		.detections_per_block = settings->detections_per_block,
+		.slots_max = settings->slots_max,
+		.ring_slots = settings->ring_slots,
+		.entropy = entropy};
+	if (!settings->is_bob && !is_power)
+		return ERR(INPUT);
+	return memory_open(c);
 }
 
 void collect_close(struct collect *c)
 {
 	secret_close(&c->memory);
+	free(c->gaps.base);
+	free(c->ahead);
 	*c = (struct collect){0};
 }
 
-/* Raw bits of a block that was given up are as secret as those of one that was used. */
-static void forget(struct collect_block *b)
+void collect_drop(struct collect *c, struct collect_block *b)
 {
-	if (b->nibbles != NULL)
-		secret_wipe(b->nibbles, (b->filled + 1) / 2);
-	if (b->detections.items != NULL)
-		secret_wipe(
-			b->detections.items, b->detections.count * sizeof b->detections.items[0]);
-	b->is_used = b->is_partial = false;
-	b->filled = 0;
-	b->detections.count = 0;
+	secret_wipe(b->codes, ((size_t)b->count * code_bits(c) + 7) / 8);
+	b->is_open = false;
+	b->count = 0;
+}
+
+void collect_reset(struct collect *c)
+{
+	for (size_t i = 0; i < 2; i++)
+		collect_drop(c, &c->blocks[i]);
+	c->gap_count = 0;
+	c->gaps.len = 0;
+	c->ahead_count = 0;
 }
 
 void collect_session(struct collect *c, const uint8_t session[static 16])
 {
 	if (memcmp(c->session, session, sizeof c->session) != 0)
-		for (size_t i = 0; i < COLLECT_BLOCKS; i++)
-			forget(&c->blocks[i]);
+		collect_reset(c);
 	memcpy(c->session, session, sizeof c->session);
 	c->has_position = false;
 }
 
-bool collect_is_complete(const struct collect *c, const struct collect_block *b)
+bool collect_is_complete(const struct collect *c)
 {
-	return b->is_used && !b->is_partial && b->filled == c->slots_per_block;
+	const struct collect_block *b = &c->blocks[c->at];
+
+	return b->is_open && b->count == c->detections_per_block;
 }
 
-static struct collect_block *find(struct collect *c, uint64_t index)
+bool collect_is_overdue(const struct collect *c)
 {
-	for (size_t i = 0; i < COLLECT_BLOCKS; i++)
-		if (c->blocks[i].is_used && c->blocks[i].index == index)
-			return &c->blocks[i];
-	return NULL;
+	const struct collect_block *b = &c->blocks[c->at];
+
+	return b->is_open && !collect_is_complete(c) && c->next_slot > b->first_slot &&
+	       c->next_slot - b->first_slot > c->slots_max;
 }
 
-static struct collect_block *oldest(struct collect *c, bool is_complete)
+void collect_begin(struct collect *c, const uint8_t id[static QKD_BLOCK_ID], uint64_t first_slot)
 {
-	struct collect_block *found = NULL;
+	struct collect_block *b = collect_current(c);
 
-	for (size_t i = 0; i < COLLECT_BLOCKS; i++) {
-		struct collect_block *b = &c->blocks[i];
-		if (b->is_used && (!is_complete || collect_is_complete(c, b)) &&
-			(found == NULL || b->index < found->index))
-			found = b;
-	}
-	return found;
+	collect_drop(c, b);
+	memcpy(b->id, id, QKD_BLOCK_ID);
+	b->is_open = true;
+	b->first_slot = b->last_slot = first_slot;
+	c->gaps_first = c->gaps_last = first_slot;
+	c->gap_count = 0;
+	c->gaps.len = 0;
+	c->ahead_count = 0;
 }
 
-struct collect_block *collect_oldest(struct collect *c)
+struct collect_block *collect_take(struct collect *c)
 {
-	return oldest(c, true);
-}
+	struct collect_block *b = collect_current(c);
 
-struct collect_block *collect_find(struct collect *c, uint64_t first_slot)
-{
-	return first_slot % c->slots_per_block == 0 ? find(c, first_slot / c->slots_per_block)
-						    : NULL;
-}
-
-void collect_drop(struct collect *c, struct collect_block *b)
-{
-	const uint64_t index = b->index;
-
-	for (size_t i = 0; i < COLLECT_BLOCKS; i++)
-		if (c->blocks[i].is_used && c->blocks[i].index <= index)
-			forget(&c->blocks[i]);
-}
-
-/* One block is kept free for the records that are already on their way. */
-bool collect_is_full(const struct collect *c)
-{
-	size_t complete = 0;
-
-	for (size_t i = 0; i < COLLECT_BLOCKS; i++)
-		complete += collect_is_complete(c, &c->blocks[i]);
-	return c->is_bob && complete >= COLLECT_BLOCKS - 2;
-}
-
-static struct collect_block *take(struct collect *c, uint64_t index, uint32_t offset)
-{
-	struct collect_block *b = find(c, index);
-
-	for (size_t i = 0; b == NULL && i < COLLECT_BLOCKS; i++)
-		if (!c->blocks[i].is_used)
-			b = &c->blocks[i];
-	if (b == NULL && c->is_bob)
-		return NULL; /* he was told not to read on */
-	if (b == NULL) {
-		b = oldest(c, false);
-		c->blocks_forgotten++;
-		forget(b);
-	}
-	if (!b->is_used) {
-		b->is_used = true;
-		b->index = index;
-		b->filled = 0;
-	}
-	if (b->filled != offset)
-		b->is_partial = true; /* we were away for a part of it */
+	if (!collect_is_complete(c) || c->blocks[1 - c->at].is_open)
+		return NULL;
+	c->at = 1 - c->at;
 	return b;
 }
 
-static void put_nibble(uint8_t *nibbles, uint32_t at, uint8_t v)
+bool collect_is_wanted(const struct collect *c)
 {
-	nibbles[at / 2] = at % 2 == 0 ? v : (uint8_t)(nibbles[at / 2] | v << 4);
+	return !c->is_bob || (c->is_on && !collect_is_complete(c));
 }
 
-/* Slots [from, from + count) of the record, all of one block, starting at `offset` of it. */
-static void fill_alice(struct collect_block *b, const struct driver_record *record, uint32_t from,
-	uint32_t count, uint32_t offset)
-{
-	const bool is_lost = record->type == DRIVER_LOST;
-
-	for (uint32_t i = 0; i < count; i++)
-		put_nibble(b->nibbles, offset + i,
-			is_lost ? SIFT_LOST : driver_slot_at(record, from + i));
-}
+/* Bob. */
 
 /* A double click is a random bit [Lim §II]: dropping it would let an attacker choose when to be seen. */
 static struct err bit_of(struct collect *c, uint8_t clicks, uint8_t *bit)
@@ -162,71 +138,144 @@ static struct err bit_of(struct collect *c, uint8_t clicks, uint8_t *bit)
 	return e;
 }
 
-static struct err fill_bob(
-	struct collect *c, struct collect_block *b, const struct driver_record *record)
+static struct err detect(struct collect *c, struct driver_event event)
 {
-	const uint64_t first = b->index * c->slots_per_block, end = first + c->slots_per_block;
+	struct collect_block *b = collect_current(c);
+	const uint8_t basis = event.mask > (DRIVER_X0 | DRIVER_X1);
+	uint8_t bit;
+	struct err e = bit_of(c, basis ? event.mask >> 2 : event.mask, &bit);
+
+	if (failed(e))
+		return e;
+	sift_code_put(b->codes, 2, b->count++, (uint8_t)(basis | bit << 1));
+	/* A record is shorter than COLLECT_GAPS_MAX, and its gaps are shorter than its events. */
+	link_gap_put(&c->gaps, (uint32_t)(event.slot - c->gaps_last));
+	c->gaps_last = b->last_slot = event.slot;
+	c->gap_count++;
+	return OK;
+}
+
+static struct err take_events(struct collect *c, const struct driver_record *record)
+{
+	const struct collect_block *b = collect_current(c);
 
 	for (uint32_t i = 0; i < record->event_count; i++) {
 		const struct driver_event event = driver_event_at(record, i);
-		const uint8_t basis = event.mask > (DRIVER_X0 | DRIVER_X1);
-		uint8_t bit;
-		if (event.slot < first || event.slot >= end)
+		if (!c->is_on || !b->is_open || b->count == c->detections_per_block ||
+			event.slot < b->first_slot || event.slot - c->gaps_last > UINT32_MAX)
 			continue;
-		if (b->detections.count == b->detections.limit) {
-			b->is_partial = true; /* brighter than any block may be */
-			return OK;
-		}
-		struct err e = bit_of(c, basis ? event.mask >> 2 : event.mask, &bit);
+		struct err e = detect(c, event);
 		if (failed(e))
 			return e;
-		b->detections.items[b->detections.count++] =
-			(struct sift_detection){(uint32_t)(event.slot - first), basis, bit};
 	}
 	return OK;
 }
 
-static void finish(struct collect *c, struct collect_block *b)
+bool collect_announce(struct collect *c, bool all, struct link_message *m)
 {
-	if (b->filled == c->slots_per_block && b->is_partial)
-		forget(b);
+	if (c->gap_count == 0 || (!all && c->gap_count < COLLECT_GAPS_EAGER))
+		return false;
+	m->first_slot = c->gaps_first;
+	m->count = c->gap_count;
+	m->items = writer_span_done(&c->gaps);
+	return true;
 }
 
-static struct err spread(struct collect *c, const struct driver_record *record)
+void collect_announced(struct collect *c)
 {
-	for (uint32_t from = 0; from < record->slot_count;) {
-		const uint64_t slot = record->first_slot + from;
-		const uint32_t offset = (uint32_t)(slot % c->slots_per_block);
-		const uint32_t room = c->slots_per_block - offset, left = record->slot_count - from;
-		const uint32_t count = left < room ? left : room;
-		struct collect_block *b = take(c, slot / c->slots_per_block, offset);
-		if (b == NULL)
-			return ERR(LIMIT);
-		if (!c->is_bob) {
-			fill_alice(b, record, from, count, offset);
-		} else if (record->type == DRIVER_EVENTS) {
-			struct err e = fill_bob(c, b, record);
-			if (failed(e))
-				return e;
-		}
-		b->filled = offset + count;
-		finish(c, b);
-		from += count;
-	}
-	return OK;
+	c->gaps_first = c->gaps_last;
+	c->gap_count = 0;
+	c->gaps.len = 0;
 }
+
+/* Alice. */
+
+static void ring_put(struct collect *c, uint64_t slot, uint8_t nibble)
+{
+	sift_code_put(c->ring, 4, slot & (c->ring_slots - 1), nibble);
+}
+
+static void take_slots(struct collect *c, const struct driver_record *record)
+{
+	const bool is_lost = record->type == DRIVER_LOST;
+	const uint64_t at = record->first_slot & (c->ring_slots - 1);
+
+	if (!is_lost && record->first_slot % 2 == 0 && record->slot_count % 2 == 0 &&
+		at + record->slot_count <= c->ring_slots) {
+		memcpy(c->ring + at / 2, record->items.at, record->slot_count / 2);
+		return;
+	}
+	/* What a long loss would overwrite is written once. */
+	const uint64_t skip =
+		record->slot_count > c->ring_slots ? record->slot_count - c->ring_slots : 0;
+	for (uint64_t i = skip; i < record->slot_count; i++)
+		ring_put(c, record->first_slot + i,
+			is_lost ? SIFT_LOST : driver_slot_at(record, (uint32_t)i));
+}
+
+/* Looks up what waits and can be looked up by now. */
+static void resolve(struct collect *c)
+{
+	struct collect_block *b = collect_current(c);
+
+	while (c->ahead_count > 0 && c->ahead[c->ahead_from] < c->next_slot) {
+		const uint64_t slot = c->ahead[c->ahead_from];
+		const bool is_there = slot >= c->ring_from && c->next_slot - slot <= c->ring_slots;
+		const uint8_t nibble =
+			is_there ? sift_code_at(c->ring, 4, slot & (c->ring_slots - 1)) : SIFT_LOST;
+		c->positions_lost += !is_there;
+		sift_code_put(b->codes, 4, b->count++, nibble);
+		c->ahead_from = (c->ahead_from + 1) % COLLECT_AHEAD_MAX;
+		c->ahead_count--;
+	}
+}
+
+enum qkd_abort collect_positions(struct collect *c, const struct link_message *m)
+{
+	struct collect_block *b = collect_current(c);
+	uint64_t slot = m->first_slot;
+	size_t at = 0;
+
+	if (m->count > c->detections_per_block - b->count - c->ahead_count)
+		return QKD_PROTOCOL;
+	if (m->count > COLLECT_AHEAD_MAX - c->ahead_count)
+		return QKD_DATA_ABSENT;
+	for (uint32_t i = 0; i < m->count; i++) {
+		const bool is_first = b->count + c->ahead_count == 0;
+		slot += link_gap_next(m, &at);
+		/* A slot named twice would put one bit of hers into the key twice. */
+		if (slot < b->first_slot || (!is_first && slot <= b->last_slot) ||
+			slot > UINT64_MAX / 2)
+			return QKD_PROTOCOL;
+		c->ahead[(c->ahead_from + c->ahead_count++) % COLLECT_AHEAD_MAX] = slot;
+		b->last_slot = slot;
+	}
+	resolve(c);
+	return QKD_GOES_ON;
+}
+
+/* Both. */
 
 struct err collect_record(struct collect *c, const struct driver_record *record)
 {
+	struct err e = OK;
+
 	if (record->type != DRIVER_LOST &&
 		record->type != (c->is_bob ? DRIVER_EVENTS : DRIVER_SLOTS))
 		return ERR(INPUT);
 	if (c->has_position && record->first_slot != c->next_slot)
 		return ERR(INPUT);
-	/* Blocks that the device skipped (we were away) are not waited for: the next is partial. */
+	if (!c->has_position)
+		c->ring_from = record->first_slot;
 	c->has_position = true;
-	c->next_slot = record->first_slot + record->slot_count;
 	if (record->type == DRIVER_LOST)
 		c->slots_lost += record->slot_count;
-	return spread(c, record);
+	if (!c->is_bob)
+		take_slots(c, record);
+	c->next_slot = record->first_slot + record->slot_count;
+	if (!c->is_bob)
+		resolve(c);
+	else if (record->type == DRIVER_EVENTS)
+		e = take_events(c, record);
+	return e;
 }

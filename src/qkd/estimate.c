@@ -97,11 +97,23 @@ void estimate_bounds(const double key[QKD_INTENSITIES], const double test[QKD_IN
 	out->phase_error = out->key_single > 0 && out->test_single > 0 ? phase_error(p, out) : 0.5;
 }
 
-enum qkd_abort estimate_block(
+static void bounds_of(
+	const struct qkd_counts *counts, const struct qkd_parameters *p, struct estimate *out)
+{
+	double n_x[QKD_INTENSITIES], n_z[QKD_INTENSITIES], m_z[QKD_INTENSITIES];
+
+	for (size_t k = 0; k < QKD_INTENSITIES; k++) {
+		n_x[k] = counts->key[k];
+		n_z[k] = counts->test[k];
+		m_z[k] = counts->test_errors[k];
+	}
+	estimate_bounds(n_x, n_z, m_z, p, out);
+}
+
+enum qkd_abort estimate_early(
 	const struct qkd_counts *counts, const struct qkd_parameters *p, struct estimate *out)
 {
 	const uint32_t key = qkd_sum(counts->key), test = qkd_sum(counts->test);
-	double n_x[QKD_INTENSITIES], n_z[QKD_INTENSITIES], m_z[QKD_INTENSITIES];
 
 	*out = (struct estimate){0};
 	/* First: an attack takes counts away too, and it is the attack that the operator must hear of. */
@@ -110,17 +122,23 @@ enum qkd_abort estimate_block(
 		return QKD_QBER_TOO_HIGH;
 	if (key < p->key_bits_min || test < p->test_bits_min || key == 0 || test == 0)
 		return QKD_TOO_FEW_COUNTS;
-	for (size_t k = 0; k < QKD_INTENSITIES; k++) {
-		n_x[k] = counts->key[k];
-		n_z[k] = counts->test[k];
-		m_z[k] = counts->test_errors[k];
-	}
-	estimate_bounds(n_x, n_z, m_z, p, out);
+	bounds_of(counts, p, out);
 	/* Decoys that show no single photons, or more than there are bits: not what our source sent. */
 	if (out->key_single <= 0 || out->test_single <= 0 ||
 		out->key_vacuum + out->key_single > key)
 		return QKD_DECOY_INCONSISTENT;
 	return QKD_GOES_ON;
+}
+
+enum qkd_abort estimate_block(
+	const struct qkd_counts *counts, const struct qkd_parameters *p, struct estimate *out)
+{
+	const enum qkd_abort reason = estimate_early(counts, p, out);
+
+	if (reason != QKD_GOES_ON)
+		return reason;
+	out->key_qber = (double)qkd_sum(counts->key_errors) / qkd_sum(counts->key);
+	return out->key_qber > p->qber_max ? QKD_QBER_TOO_HIGH : QKD_GOES_ON;
 }
 
 double estimate_final_bits(const struct estimate *e, const struct qkd_parameters *p,

@@ -10,10 +10,18 @@ struct estimate {
 	double test_single; /* s_{Z,1} */
 	double test_single_errors; /* v_{Z,1}: at most */
 	double phase_error;        /* phi_X: at most */
-	double test_qber;          /* observed */
+	double test_qber,
+		key_qber; /* observed; the key's by verified correction, without a sample of it */
 };
 
-/* QKD_GOES_ON, or too few counts, QBER too high, decoy inconsistent. */
+/*
+ * Before reconciliation: QKD_GOES_ON, or too few counts, QBER too high, decoy inconsistent. Nothing has been published
+ * yet but the test basis, and a block that cannot make key costs nothing more.
+ */
+enum qkd_abort estimate_early(
+	const struct qkd_counts *counts, const struct qkd_parameters *p, struct estimate *out);
+
+/* After it, with counts->key_errors: what the length is computed from. The same reasons. */
 enum qkd_abort estimate_block(
 	const struct qkd_counts *counts, const struct qkd_parameters *p, struct estimate *out);
 

@@ -1,5 +1,6 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
+#include "cascade_shape.h"
 #include "link_inner.h"
 #include <math.h>
 #include <stdlib.h>
@@ -10,14 +11,17 @@ static const char *const stage_words[STAGES] = {
 	[STAGE_SETTLING] = "settling",
 	[STAGE_IDLE] = "idle",
 	[STAGE_STORING] = "storing",
+	[STAGE_A_MEASURED] = "sifting",
 	[STAGE_A_SLOTS] = "sifting",
+	[STAGE_A_RECONCILE] = "reconciling",
 	[STAGE_A_QUESTION] = "reconciling",
 	[STAGE_A_VERIFIED] = "verifying",
 	[STAGE_A_TAG] = "authenticating",
 	[STAGE_B_SIFTED] = "sifting",
-	[STAGE_B_PARITIES] = "reconciling",
+	[STAGE_B_ANSWER] = "reconciling",
 	[STAGE_B_VERIFY] = "verifying",
 	[STAGE_B_AMPLIFY] = "amplifying",
+	[STAGE_B_SEED] = "amplifying",
 	[STAGE_B_TAG] = "authenticating",
 	[STAGE_B_FINAL] = "finishing",
 };
@@ -36,6 +40,8 @@ static void parameters_fill(struct qkd_link *l)
 	struct qkd_parameters *p = &l->parameters;
 
 	*p = (struct qkd_parameters){
+		.protocol = (enum qkd_protocol)shared->protocol,
+		.final_bits_fixed = shared->final_bits_fixed,
 		.basis_x = shared->basis_x_micro * 1e-6,
 		.eps_sec = pow(10, -(double)shared->eps_sec_exponent),
 		.eps_cor = pow(10, -(double)shared->eps_cor_exponent),
@@ -54,15 +60,19 @@ static struct err settings_check(const struct qkd_link_settings *s, struct compl
 {
 	const uint32_t refill_bits = 2 * PADS_REFILL_STEP * PAD_OCTETS * 8;
 
-	if (s->shared.slots_per_block < 64 || s->shared.slots_per_block > LINK_SLOTS_MAX)
-		return complain(c, ERR(INPUT), "slots_per_block must lie between 64 and %d",
-			LINK_SLOTS_MAX);
-	if (s->detections_max < 1 || s->detections_max > LINK_DETECTIONS_MAX)
-		return complain(c, ERR(INPUT), "detections_max must lie between 1 and %d",
+	if (s->shared.detections_per_block < 64 ||
+		s->shared.detections_per_block > LINK_DETECTIONS_MAX)
+		return complain(c, ERR(INPUT), "detections_per_block must lie between 64 and %d",
 			LINK_DETECTIONS_MAX);
-	if (s->key_bits_max < 64 || s->key_bits_max > s->detections_max)
-		return complain(
-			c, ERR(INPUT), "key_bits_max must lie between 64 and detections_max");
+	if (s->shared.final_bits_fixed % 8 != 0 ||
+		(s->shared.final_bits_fixed > 0 && s->shared.final_bits_fixed < s->final_bits_min))
+		return complain(c, ERR(INPUT),
+			"final_bits_fixed must be a multiple of 8 and at least final_bits_min");
+	if (s->frames_in_flight < 1 || s->frames_in_flight > RECONCILE_FRAMES_MAX)
+		return complain(c, ERR(INPUT), "frames_in_flight must lie between 1 and %d",
+			RECONCILE_FRAMES_MAX);
+	if (s->mode != 0 && reconciler_of(s->mode) == NULL)
+		return complain(c, ERR(INPUT), "there is no such mode of error correction");
 	if (s->final_bits_min <= refill_bits)
 		return complain(c, ERR(INPUT),
 			"final_bits_min must exceed %u, the pads that a block may refill",
@@ -75,25 +85,71 @@ static struct err settings_check(const struct qkd_link_settings *s, struct compl
 static struct err memory_reserve(const struct qkd_link_settings *s)
 {
 	struct secret reserve;
-	struct err e = secret_open(&reserve, (size_t)s->key_bits_max / 2 + PADS_BLOB_MAX + 4096);
+	struct err e = secret_open(
+		&reserve, (size_t)s->shared.detections_per_block / 2 + PADS_BLOB_MAX + 4096);
 
 	if (!failed(e))
 		secret_close(&reserve);
 	return e;
 }
 
+static struct err collect_memory_open(struct qkd_link *l)
+{
+	const struct qkd_link_settings *s = &l->settings;
+	const struct collect_settings settings = {.is_bob = link_is_bob(l),
+		.detections_per_block = s->shared.detections_per_block,
+		.slots_max = s->slots_max,
+		.ring_slots = s->ring_slots};
+
+	return collect_open(&l->collect, &settings, l->entropy);
+}
+
+static struct err modes_open(struct qkd_link *l)
+{
+	const uint32_t frames = l->key.bits_max / CASCADE_FRAME_BITS_MAX + 1,
+		       most = l->settings.frames_in_flight;
+	const struct reconcile_settings settings = {.is_bob = link_is_bob(l),
+		.key_bits_max = l->key.bits_max,
+		.frames_in_flight = frames < most ? frames : most};
+	struct err e = OK;
+
+	for (unsigned i = 0; i < RECONCILE_MODES && !failed(e); i++) {
+		const struct reconciler *mode = reconciler_of((enum reconcile_mode)i);
+		if (mode != NULL)
+			e = mode->open(&l->reconcile[i], &settings);
+	}
+	return e;
+}
+
+/* The key, at Bob the key as it was before correction, and the intensities of its bits. */
+static struct err key_open(struct qkd_link *l)
+{
+	const uint32_t bits = l->settings.shared.detections_per_block < RECONCILE_BITS_MAX
+				      ? l->settings.shared.detections_per_block
+				      : RECONCILE_BITS_MAX;
+	const size_t words = (bits + 63) / 64;
+	struct err e = secret_open(&l->memory_key, words * 8 * (link_is_bob(l) ? 4 : 1));
+
+	if (failed(e))
+		return e;
+	l->key.bits_max = bits;
+	l->key.key.words = (uint64_t *)(void *)l->memory_key.bytes;
+	if (link_is_bob(l)) {
+		l->before = l->key.key.words + words;
+		l->key.plane[0] = l->before + words;
+		l->key.plane[1] = l->key.plane[0] + words;
+	}
+	return secret_open(&l->memory_final, words * 8);
+}
+
 static struct err memory_open(struct qkd_link *l, struct span bootstrap)
 {
 	const struct qkd_link_settings *s = &l->settings;
-	const bool is_bob = s->role == LINK_BOB;
-	struct err e = secret_open(&l->memory_key, s->key_bits_max);
+	struct err e = key_open(l);
 
 	if (!failed(e))
-		e = secret_open(&l->memory_packed, (s->key_bits_max + 7) / 8);
-	if (!failed(e))
-		e = secret_open(&l->memory_final, (s->key_bits_max + 7) / 8);
-	if (!failed(e))
-		e = secret_open(&l->memory_request, QKD_REQUEST_MAX);
+		e = secret_open(&l->memory_request,
+			l->settings.final_bits_max / 8 + QKD_STATE_MAX + QKD_REPORT_MAX + 256);
 	if (!failed(e))
 		e = secret_open(&l->memory_secrets, sizeof *l->secrets);
 	if (!failed(e))
@@ -101,17 +157,16 @@ static struct err memory_open(struct qkd_link *l, struct span bootstrap)
 	if (!failed(e))
 		e = memory_reserve(s);
 	if (!failed(e))
-		e = reconcile_open(&l->reconcile, s->key_bits_max, is_bob);
+		e = modes_open(l);
 	if (!failed(e))
-		e = collect_open(&l->collect, is_bob, s->shared.slots_per_block, s->detections_max,
-			l->entropy);
+		e = collect_memory_open(l);
 	l->out = calloc(1, LINK_BODY_MAX);
 	l->items = calloc(1, LINK_BODY_MAX);
-	l->held_items = calloc(1, LINK_BODY_MAX);
-	if (l->out == NULL || l->items == NULL || l->held_items == NULL)
+	l->seed = calloc(1, (size_t)l->key.bits_max / 8 + 1);
+	l->measured = calloc(1, (size_t)s->shared.detections_per_block / 4 + 1);
+	if (l->out == NULL || l->items == NULL || l->seed == NULL || l->measured == NULL)
 		e = ERR(LIMIT);
 	l->secrets = (struct link_secrets *)(void *)l->memory_secrets.bytes;
-	l->key = (struct key_bits){.bits = l->memory_key.bytes, .limit = s->key_bits_max};
 	return e;
 }
 
@@ -125,6 +180,8 @@ struct err qkd_link_open(struct qkd_link **out, const struct qkd_link_settings *
 		return complain(c, ERR(LIMIT), "no memory for the quantum link");
 	*l = (struct qkd_link){
 		.settings = *settings, .port = port, .entropy = entropy, .alarms = alarms};
+	if (l->settings.final_bits_max == 0)
+		l->settings.final_bits_max = QKD_KEY_MAX * 8;
 	parameters_fill(l);
 	struct err e = settings_check(settings, c);
 	if (!failed(e))
@@ -150,16 +207,18 @@ void qkd_link_close(struct qkd_link *l)
 	if (l == NULL)
 		return;
 	collect_close(&l->collect);
-	reconcile_close(&l->reconcile);
+	for (unsigned i = 0; i < RECONCILE_MODES; i++)
+		if (l->reconcile[i] != NULL)
+			reconciler_of((enum reconcile_mode)i)->close(l->reconcile[i]);
 	secret_close(&l->memory_key);
-	secret_close(&l->memory_packed);
 	secret_close(&l->memory_final);
 	secret_close(&l->memory_request);
 	secret_close(&l->memory_secrets);
 	secret_close(&l->bootstrap);
 	free(l->out);
 	free(l->items);
-	free(l->held_items);
+	free(l->seed);
+	free(l->measured);
 	free(l);
 }
 
@@ -338,6 +397,7 @@ static void became_ready(struct qkd_link *l)
 	alarm_clear(l->alarms, &qkd_alarm_desynchronised, l->settings.link);
 	link_pads_watch(l);
 	link_stage_enter(l, STAGE_IDLE);
+	l->collect.is_on = true;
 	link_block_tick(l);
 }
 
@@ -427,6 +487,8 @@ static void reset(struct qkd_link *l)
 		link_block_abort(l, QKD_PEER_SILENT, false);
 	l->after = NULL;
 	l->has_hello = l->is_peer_ready = l->is_ready_sent = false;
+	l->collect.is_on = false;
+	collect_reset(&l->collect);
 	link_stage_enter(l, STAGE_AWAY);
 }
 
@@ -537,6 +599,7 @@ struct err qkd_link_driver_record(
 	struct err e = collect_record(&l->collect, record);
 	if (failed(e))
 		return e;
+	link_block_collect(l, false);
 	link_block_tick(l);
 	return OK;
 }
@@ -551,7 +614,7 @@ void qkd_link_driver_down(struct qkd_link *l, struct moment now)
 
 bool qkd_link_driver_is_wanted(const struct qkd_link *l)
 {
-	return !collect_is_full(&l->collect);
+	return collect_is_wanted(&l->collect);
 }
 
 void qkd_link_tick(struct qkd_link *l, struct moment now)
@@ -571,6 +634,7 @@ void qkd_link_tick(struct qkd_link *l, struct moment now)
 		link_disconnect(l);
 		return;
 	}
+	link_block_collect(l, true);
 	link_block_tick(l);
 }
 

@@ -10,12 +10,15 @@
  * connection is kept but complete blocks of slots.
  *
  * A block at Alice (A) and Bob (B); "mark" and "store" are durable before what follows them:
- *   B DETECTIONS -> A SIFTED -> (B PASS | RANGES -> A PARITIES) … -> B CORRECTED -> A VERIFY -> B VERIFIED
- *   -> A AMPLIFY, mark send, TAG -> B mark accept, check, store PENDING, mark send, TAG
+ *   B DETECTED … (while light comes in) -> B MEASURED … -> A SIFTED … -> B RECONCILE -> (B QUESTION -> A ANSWER) … -> B CORRECTED
+ *   -> A VERIFY -> B VERIFIED -> A AMPLIFY, SEED …, mark send, TAG -> B mark accept, check, store PENDING, mark send, TAG
  *   -> A mark accept, check, store PENDING, store FINAL, FINAL -> B store FINAL
- * Every message from DETECTIONS to AMPLIFY is in the transcript that both tags cover, after the link's name and the
- * parameters as each end itself is set; Bob's covers Alice's tag too. So
- * Bob's tag says, authentically, that his end is PENDING, and Alice may go to FINAL. After a break: a block FINAL at one end and
+ * While one block goes this way, the next one's DETECTED are already spoken: it opens when the first SIFTED has come.
+ *
+ * Every message from DETECTED to SEED is in the transcript that both tags cover, after the link's name and the
+ * parameters as each end itself is set; Bob's covers Alice's tag too. Messages of both directions cross, so
+ * a transcript is two streams, one each way, joined for the tag (crypt/gf128.h: polyhash_join). Bob's tag says, authentically,
+ * that his end is PENDING, and Alice may go to FINAL. After a break: a block FINAL at one end and
  * PENDING at the other becomes FINAL at both; a block PENDING at both, or at one alone, becomes VOID.
  *
  * HELLO, READY, FINAL and ABORT are protected by TLS alone. Who could forge them could stop the link or void blocks, not
@@ -26,6 +29,7 @@
 #include "codec/qkd_driver.h"
 #include "codec/qkd_link.h"
 #include "qkd.h"
+#include "reconciler.h"
 
 struct qkd_link_settings {
 	enum link_role role;
@@ -33,10 +37,13 @@ struct qkd_link_settings {
 	struct link_parameters shared; /* both ends alike */
 	double qber_max;
 	uint32_t key_bits_min, test_bits_min, final_bits_min;
-	uint32_t key_bits_max;   /* sifted bits of a block: memory */
-	uint32_t detections_max; /* of a block: memory */
-	uint32_t answer_ms_max;  /* the peer's silence within a block */
-	uint32_t driver_ms_max;  /* the device's silence */
+	uint32_t final_bits_max;   /* what the key store takes; 0: QKD_KEY_MAX octets */
+	uint64_t slots_max;        /* of one block: one that takes longer is given up */
+	uint64_t ring_slots;       /* Alice's newest slots that are kept: a power of two */
+	enum reconcile_mode mode;  /* Bob chooses; 0: by circumstances */
+	uint32_t frames_in_flight; /* of error correction */
+	uint32_t answer_ms_max;    /* the peer's silence within a block */
+	uint32_t driver_ms_max;    /* the device's silence */
 };
 
 struct qkd_link_port {

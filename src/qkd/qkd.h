@@ -25,8 +25,8 @@
  * link.h drives them over the classical channel and the key store.
  *
  * The leak account is a ledger carried along: each bit that depends on the X bits and leaves an end is counted, at both ends, when
- * it is sent or received: parities (all of them; also those that follow from others) and the tag of the
- * verification. Test bits are counted as revealed; they are no part of the key.
+ * it is sent or received: parities (all of them; also those that follow from others), the numbers of corrected bits, and the tag
+ * of the verification. Test bits are counted as revealed; they are no part of the key.
  *
  * The epsilon budget of a block: eps_sec (secrecy, all of [Lim (B4)]: 21 equal terms), eps_cor (the ends differ
  * and nobody notices: collision of the verification hash), eps_auth (a forged transcript passes: at
@@ -97,6 +97,9 @@ struct qkd_ledger {
 	uint64_t seed_bits;  /* public, independent of the key */
 	uint64_t final_bits; /* after amplification; refill included */
 	uint64_t refill_bits;
+	uint64_t rounds; /* of error correction: questions that waited for each other */
+	uint32_t frames, frames_failed;
+	uint8_t mode; /* enum reconcile_mode */
 };
 
 enum qkd_abort {

@@ -29,13 +29,14 @@ struct key_words {
 	uint32_t bits;
 };
 
-enum reconcile_mode { RECONCILE_CASCADE = 1, RECONCILE_LDPC = 2 };
+enum reconcile_mode { RECONCILE_CASCADE = 1, RECONCILE_LDPC = 2, RECONCILE_MODES };
 
 enum {
 	RECONCILE_BITS_MAX = 1 << 27,
 	RECONCILE_BODY_MAX = 1 << 20, /* octets of one question or answer */
 	RECONCILE_SEED = 16,
 	RECONCILE_QUESTIONS_MAX = 64, /* on their way */
+	RECONCILE_FRAMES_MAX = 1024,  /* in flight */
 };
 
 struct reconcile_account {
@@ -48,7 +49,7 @@ struct reconcile_account {
 struct reconcile_settings {
 	bool is_bob;
 	uint32_t key_bits_max;     /* of any key to come */
-	uint32_t frames_in_flight; /* at most; 1 to 1024 */
+	uint32_t frames_in_flight; /* at most; 1 to RECONCILE_FRAMES_MAX */
 };
 
 struct reconcile; /* of one mode; holds secrets */
@@ -75,4 +76,7 @@ struct reconciler {
 	struct reconcile_account (*account)(const struct reconcile *r);
 };
 
-extern const struct reconciler reconciler_cascade, reconciler_ldpc;
+extern const struct reconciler reconciler_cascade;
+
+/* The mode of that number, as RECONCILE_… says; NULL where there is none. */
+const struct reconciler *reconciler_of(enum reconcile_mode mode);

@@ -2,46 +2,62 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * First stage: from slots to X bits.
+ * First stage: from detections to X bits.
  *
- * Alice holds a log of 4 bits a slot; a slot her device lost is marked. Bob holds his detections in ascending order.
- * Bob says where he detected, in which basis, and his Z bits; Alice answers which ones count and their
- * intensity, and her Z bits. What both keep is one X bit a position, in the order of slots, and the same counts.
+ * Both ends hold the block's detections in one order. Alice has four bits of each, as in DRIVER_SLOTS: her bit, her basis, the
+ * intensity; intensity 3 says that her device lost the slot. Bob has two: his basis (0 X, 1 Z) and his bit. After the last detection
+ * Bob tells his bases and, in the test basis, his bits; Alice answers which detections count, their intensity, and in the test basis
+ * her bits. What both keep is one X bit a position, in the order of detections, and the same counts.
+ *
+ * One detection is one look into a table of 64 octets, a single line of the cache, so that no address depends on a bit of the key.
  */
 #include "codec/qkd_link.h"
 #include "qkd.h"
+#include "reconciler.h"
 
-/* Bits of one end, one an octet, so that no shift depends on anything; in secret memory. */
-struct key_bits {
-	uint8_t *bits;
-	uint32_t count, limit;
+enum { SIFT_LOST = 0xc, SIFT_TABLE = 64 };
+
+/* Detections of a block, packed: `bits` 4 (Alice) or 2 (Bob) each, lowest first. */
+static inline uint8_t sift_code_at(const uint8_t *codes, unsigned bits, size_t i)
+{
+	const size_t each = 8 / bits;
+
+	return (uint8_t)(codes[i / each] >> i % each * bits & ((1u << bits) - 1));
+}
+
+static inline void sift_code_put(uint8_t *codes, unsigned bits, size_t i, uint8_t code)
+{
+	const size_t each = 8 / bits;
+	const unsigned shift = (unsigned)(i % each) * bits;
+	const uint8_t mask = (uint8_t)(((1u << bits) - 1) << shift);
+
+	codes[i / each] = (uint8_t)((codes[i / each] & ~mask) | code << shift);
+}
+
+/* A key that grows. Intensities of its bits are kept as two planes where Bob wants them for key_errors. */
+struct sift_key {
+	struct key_words key;
+	uint64_t *plane[2]; /* NULL: not kept */
+	uint64_t word, plane_word[2];
+	uint32_t bits_max;
 };
 
-enum { SIFT_LOST = 0xc }; /* a nibble whose intensity is none */
+void sift_begin(struct sift_key *k, struct qkd_counts *counts);
+/* Writes what is left in the last word. */
+void sift_end(struct sift_key *k);
 
-/* Alice's block: nibbles as in DRIVER_SLOTS, low half first. */
-struct sift_log {
-	const uint8_t *nibbles;
-	uint32_t slot_count;
-};
+/* Bob: the items of LINK_MEASURED for detections [from, from + count); from is a multiple of 4. */
+void sift_measured(const uint8_t *codes, uint32_t from, uint32_t count, uint8_t *items);
+/* Alice: what Bob measured of detections [from, from + count) against hers; writes the items of LINK_SIFTED. from is even. */
+void sift_answer(const uint8_t *codes, const uint8_t *measured, uint32_t from, uint32_t count,
+	uint8_t *items, struct sift_key *k, struct qkd_counts *counts);
+/*
+ * Bob: Alice's answer for detections from `from` on. QKD_PROTOCOL where it says of a detection what cannot be (a bit
+ * of hers in the key basis).
+ */
+enum qkd_abort sift_finish(const uint8_t *codes, uint32_t from, const struct link_message *answer,
+	struct sift_key *k, struct qkd_counts *counts);
 
-struct sift_detection {
-	uint32_t slot; /* within the block */
-	uint8_t basis; /* 0 X, 1 Z */
-	uint8_t bit;
-};
-
-struct sift_detections {
-	struct sift_detection *items;
-	uint32_t count, limit;
-};
-
-/* Bob, before: the items of LINK_DETECTIONS. */
-void sift_announce(const struct sift_detections *detections, struct writer *items);
-/* Alice: reads LINK_DETECTIONS, writes the items of LINK_SIFTED, keeps her X bits. QKD_PROTOCOL where the
- * announcement cannot be. */
-enum qkd_abort sift_answer(const struct sift_log *log, const struct link_message *announced,
-	struct writer *items, struct key_bits *key, struct qkd_counts *counts);
-/* Bob: reads LINK_SIFTED, keeps his X bits. */
-enum qkd_abort sift_finish(const struct sift_detections *detections,
-	const struct link_message *answer, struct key_bits *key, struct qkd_counts *counts);
+/* Bits that differ between two states of Bob's key, by intensity: m_{X,k}. */
+void sift_errors(
+	const struct sift_key *k, const uint64_t *before, uint32_t errors[QKD_INTENSITIES]);

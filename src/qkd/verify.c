@@ -4,24 +4,21 @@
 #include "base/secret.h"
 #include <math.h>
 
-void key_bits_pack(const struct key_bits *key, uint8_t *packed)
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "words of a key are read as its octets");
+
+struct span key_octets(struct key_words key)
 {
-	memset(packed, 0, (key->count + 7) / 8);
-	for (uint32_t i = 0; i < key->count; i++)
-		packed[i / 8] |= (uint8_t)(key->bits[i] << i % 8);
+	return span_of((const uint8_t *)key.words, (key.bits + 7) / 8);
 }
 
-void verify_tag(uint8_t tag[static VERIFY_TAG], struct span packed,
+void verify_tag(uint8_t tag[static VERIFY_TAG], struct key_words key,
 	const uint8_t hash_key[static VERIFY_KEY])
 {
 	struct polyhash h;
-	uint8_t whole[GF128_OCTETS];
 
 	polyhash_begin(&h, hash_key);
-	polyhash_add(&h, packed);
-	polyhash_value(&h, whole);
-	memcpy(tag, whole, VERIFY_TAG);
-	secret_wipe(whole, sizeof whole);
+	polyhash_add(&h, key_octets(key));
+	polyhash_value(&h, tag);
 	secret_wipe(&h, sizeof h);
 }
 

@@ -8,9 +8,15 @@
 #include <unistd.h>
 
 enum {
-	SLOTS_PER_KEY_BIT = 25, /* at the lab's 10 km: gain 0.07, both ends in the key basis 0.56 */
 	BLOCK_BITS = 120000,
+	BLOCK_BITS_MIN = 4000,
+	BLOCK_BITS_MAX =
+		4000000, /* the key store's messages take QKD_KEY_MAX octets of one block's key */
 	KEY_BITS_LEAST = 40, /* per cent of block_bits */
+	RING_SLOTS = 1 << 24,
+	RING_SLOTS_MAX = 1 << 30,
+	FRAMES_IN_FLIGHT = 64,
+	SLOTS_PER_DETECTION_MAX = 1000000, /* a line so dark makes no key */
 };
 
 static const struct setting_row rows[] = {
@@ -29,6 +35,12 @@ static const struct setting_row rows[] = {
 	SETTING_ROW("random.sample_bits", SETTING_U64, true, struct options, random_sample_bits),
 	SETTING_ROW("random.min_entropy", SETTING_F64, true, struct options, random_min_entropy),
 	SETTING_ROW("block_bits", SETTING_U64, true, struct options, block_bits),
+	SETTING_ROW("ring_slots", SETTING_U64, true, struct options, ring_slots),
+	SETTING_ROW("frames_in_flight", SETTING_U64, true, struct options, frames_in_flight),
+	SETTING_ROW("error_correction", SETTING_TEXT, true, struct options, error_correction),
+	SETTING_ROW("protocol.kind", SETTING_TEXT, true, struct options, protocol),
+	SETTING_ROW(
+		"protocol.final_bits_fixed", SETTING_U64, true, struct options, final_bits_fixed),
 	SETTING_ROW("protocol.mu1", SETTING_F64, true, struct options, mu[0]),
 	SETTING_ROW("protocol.mu2", SETTING_F64, true, struct options, mu[1]),
 	SETTING_ROW("protocol.mu3", SETTING_F64, true, struct options, mu[2]),
@@ -83,11 +95,46 @@ static uint32_t micro(double v)
 	return v <= 0 ? 0 : (uint32_t)(v * 1e6 + 0.5);
 }
 
+/* Both ends choose the key basis: that share of the detections becomes key. */
+static uint32_t detections_of(const struct options *o)
+{
+	return (uint32_t)((double)o->block_bits / (o->basis_x * o->basis_x)) + 1;
+}
+
+static const struct {
+	const char *word;
+	enum reconcile_mode mode;
+} corrections[] = {{"auto", 0}, {"cascade", RECONCILE_CASCADE}};
+
+static const struct {
+	const char *word;
+	enum qkd_protocol protocol;
+} protocols[] = {{"two-decoy", QKD_TWO_DECOY}, {"one-decoy", QKD_ONE_DECOY}};
+
+static int correction_of(const struct options *o)
+{
+	for (size_t i = 0; i < ARRAY_LEN(corrections); i++)
+		if (strcmp(o->error_correction, corrections[i].word) == 0)
+			return (int)corrections[i].mode;
+	return -1;
+}
+
+static int protocol_of(const struct options *o)
+{
+	for (size_t i = 0; i < ARRAY_LEN(protocols); i++)
+		if (strcmp(o->protocol, protocols[i].word) == 0)
+			return (int)protocols[i].protocol;
+	return -1;
+}
+
 struct qkd_link_settings options_link(const struct options *o)
 {
+	const uint32_t detections = detections_of(o);
 	struct qkd_link_settings s = {
 		.role = strcmp(o->role, "alice") == 0 ? LINK_ALICE : LINK_BOB,
-		.shared = {.slots_per_block = (uint32_t)o->block_bits * SLOTS_PER_KEY_BIT,
+		.shared = {.protocol = (uint8_t)protocol_of(o),
+			.detections_per_block = detections,
+			.final_bits_fixed = (uint32_t)o->final_bits_fixed,
 			.basis_x_micro = micro(o->basis_x),
 			.eps_sec_exponent = (uint8_t)o->eps_sec_exponent,
 			.eps_cor_exponent = (uint8_t)o->eps_cor_exponent},
@@ -95,8 +142,10 @@ struct qkd_link_settings options_link(const struct options *o)
 		.key_bits_min = (uint32_t)o->block_bits / 100 * KEY_BITS_LEAST,
 		.test_bits_min = (uint32_t)o->block_bits / 100,
 		.final_bits_min = 4096,
-		.key_bits_max = (uint32_t)o->block_bits * 2,
-		.detections_max = (uint32_t)o->block_bits * 3,
+		.slots_max = (uint64_t)detections * SLOTS_PER_DETECTION_MAX,
+		.ring_slots = o->ring_slots,
+		.mode = (enum reconcile_mode)correction_of(o),
+		.frames_in_flight = (uint32_t)o->frames_in_flight,
 		.answer_ms_max = 15000,
 		.driver_ms_max = 10000,
 	};
@@ -111,8 +160,6 @@ struct qkd_link_settings options_link(const struct options *o)
 
 static struct err options_check(const struct options *o, struct complaint *c)
 {
-	const uint64_t most = LINK_SLOTS_MAX / SLOTS_PER_KEY_BIT;
-
 	if (strcmp(o->role, "alice") != 0 && strcmp(o->role, "bob") != 0)
 		return complain(c, ERR(INPUT), "role: 'alice' or 'bob', not '%s'", o->role);
 	if (strcmp(o->channel_role, "listen") != 0 && strcmp(o->channel_role, "connect") != 0)
@@ -120,8 +167,26 @@ static struct err options_check(const struct options *o, struct complaint *c)
 			o->channel_role);
 	if (o->channel_port == 0 || o->channel_port > 65535)
 		return complain(c, ERR(INPUT), "channel.port: 1 to 65535");
-	if (o->block_bits < 10000 || o->block_bits > most)
-		return complain(c, ERR(INPUT), "block_bits: 10000 to %d", (int)most);
+	if (o->block_bits < BLOCK_BITS_MIN || o->block_bits > BLOCK_BITS_MAX)
+		return complain(
+			c, ERR(INPUT), "block_bits: %d to %d", BLOCK_BITS_MIN, BLOCK_BITS_MAX);
+	if (o->ring_slots < 1 << 16 || o->ring_slots > RING_SLOTS_MAX ||
+		(o->ring_slots & (o->ring_slots - 1)) != 0)
+		return complain(
+			c, ERR(INPUT), "ring_slots: a power of two, 65536 to %d", RING_SLOTS_MAX);
+	if (o->frames_in_flight < 1 || o->frames_in_flight > RECONCILE_FRAMES_MAX)
+		return complain(c, ERR(INPUT), "frames_in_flight: 1 to %d", RECONCILE_FRAMES_MAX);
+	if (correction_of(o) < 0)
+		return complain(c, ERR(INPUT), "error_correction: 'auto' or 'cascade', not '%s'",
+			o->error_correction);
+	if (protocol_of(o) < 0)
+		return complain(c, ERR(INPUT),
+			"protocol.kind: 'two-decoy' or 'one-decoy', not '%s'", o->protocol);
+	if (o->final_bits_fixed % 8 != 0 || o->final_bits_fixed > QKD_KEY_MAX * 8)
+		return complain(c, ERR(INPUT),
+			"protocol.final_bits_fixed: a multiple of 8, at most %d", QKD_KEY_MAX * 8);
+	if (!(o->basis_x > 0.1 && o->basis_x < 1))
+		return complain(c, ERR(INPUT), "protocol.basis_x: between 0.1 and 1");
 	if (o->eps_sec_exponent < 1 || o->eps_sec_exponent > 30 || o->eps_cor_exponent < 1 ||
 		o->eps_cor_exponent > 16)
 		return complain(c, ERR(INPUT),
@@ -134,6 +199,10 @@ struct err options_read(const struct settings *settings, struct options *o, stru
 	*o = (struct options){.random_sample_bits = 8,
 		.random_min_entropy = 4,
 		.block_bits = BLOCK_BITS,
+		.ring_slots = RING_SLOTS,
+		.frames_in_flight = FRAMES_IN_FLIGHT,
+		.error_correction = "auto",
+		.protocol = "two-decoy",
 		.mu = {0.6, 0.22, 2e-4},
 		.p = {0.2, 0.55, 0.25},
 		.basis_x = 0.75,

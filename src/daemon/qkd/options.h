@@ -10,7 +10,9 @@ struct options {
 	char link[QKD_LINK_MAX + 1], role[8], driver[108], bootstrap_file[512];
 	char channel_role[8], channel_address[64], peer_name[IDENTITY_NAME_MAX];
 	char certificate[512], key[512], ca[512];
-	uint64_t channel_port, block_bits, eps_sec_exponent, eps_cor_exponent;
+	char error_correction[12], protocol[12];
+	uint64_t channel_port, block_bits, ring_slots, frames_in_flight, final_bits_fixed,
+		eps_sec_exponent, eps_cor_exponent;
 	char random_device[512];
 	uint64_t random_sample_bits;
 	double random_min_entropy; /* of a sample, as its maker claims */
