@@ -5,16 +5,17 @@
 #include <inttypes.h>
 #include <string.h>
 
-static struct err check_word(const char *path, struct complaint *c, const char *key, const char *value,
-	const char *first, const char *second)
+static struct err check_word(const char *path, struct complaint *c, const char *key,
+	const char *value, const char *first, const char *second)
 {
 	if (value == NULL || strcmp(value, first) == 0 || strcmp(value, second) == 0)
 		return OK;
-	return complain(c, ERR(INPUT), "%s: %s: '%s' or '%s' is expected: '%s'", path, key,
-		first, second, value);
+	return complain(c, ERR(INPUT), "%s: %s: '%s' or '%s' is expected: '%s'", path, key, first,
+		second, value);
 }
 
-static struct err check_protocol(const char *path, struct complaint *c, const struct site_qkd_protocol *p)
+static struct err check_protocol(
+	const char *path, struct complaint *c, const struct site_qkd_protocol *p)
 {
 	struct err e = check_word(path, c, "qkd.protocol.kind", p->kind, "two-decoy", "one-decoy");
 
@@ -38,7 +39,8 @@ static struct err check_protocol(const char *path, struct complaint *c, const st
 	return OK;
 }
 
-static struct err check_random(const char *path, struct complaint *c, const struct site_qkd_random *r)
+static struct err check_random(
+	const char *path, struct complaint *c, const struct site_qkd_random *r)
 {
 	const uint64_t bits = r->sample_bits != NULL ? *r->sample_bits : 8;
 
@@ -59,8 +61,8 @@ static struct err check_random(const char *path, struct complaint *c, const stru
 
 struct err site_qkd_check(const struct site_qkd *q, const char *path, struct complaint *c)
 {
-	struct err e = check_word(path, c, "qkd.error_correction", q->error_correction, "auto",
-		"cascade");
+	struct err e =
+		check_word(path, c, "qkd.error_correction", q->error_correction, "auto", "cascade");
 
 	if (!failed(e) && q->protocol != NULL)
 		e = check_protocol(path, c, q->protocol);

@@ -133,9 +133,17 @@ static struct err bit_of(struct collect *c, uint8_t clicks, uint8_t *bit)
 	if (clicks != 3)
 		return OK;
 	c->double_clicks++;
-	struct err e = entropy_fill(&c->entropy, span_mut_of(bit, 1));
-	*bit &= 1;
-	return e;
+	if (c->coin_count == 0) {
+		struct err e = entropy_fill(
+			&c->entropy, span_mut_of((uint8_t *)&c->coins, sizeof c->coins));
+		if (failed(e))
+			return e;
+		c->coin_count = 64;
+	}
+	*bit = c->coins & 1;
+	c->coins >>= 1;
+	c->coin_count--;
+	return OK;
 }
 
 static struct err detect(struct collect *c, struct driver_event event)

@@ -37,6 +37,8 @@ struct collect {
 	uint64_t next_slot;
 	uint8_t session[16];
 	struct entropy entropy; /* the bit of a double click */
+	uint64_t coins;         /* drawn ahead of use */
+	uint32_t coin_count;
 	struct secret memory;
 	struct collect_block blocks[2];
 	uint32_t at; /* the one being collected */

@@ -331,4 +331,3 @@ static void block_final(struct qkd_link *l, struct span unused)
 	l->port.block_done(l->port.ctx, QKD_GOES_ON, report);
 	link_block_tick(l);
 }
-

@@ -53,6 +53,9 @@ MUST_USE struct err bench_peer(
 MUST_USE struct err bench_qkd_reconcile(
 	const struct bench_options *o, struct json_writer *j, struct complaint *c);
 
+MUST_USE struct err bench_qkd_chain(
+	const struct bench_options *o, struct json_writer *j, struct complaint *c);
+
 /* Shows a result to a person. */
 void bench_print(struct span json);
 
