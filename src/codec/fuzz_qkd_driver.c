@@ -8,6 +8,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void encode_again(struct writer *w, const struct driver_record *record)
 {
 	struct driver_event *events;
+	struct driver_time *times;
 
 	switch (record->type) {
 	case DRIVER_HELLO:
@@ -26,6 +27,20 @@ static void encode_again(struct writer *w, const struct driver_record *record)
 		break;
 	case DRIVER_LOST:
 		driver_lost_encode(w, record->first_slot, record->slot_count);
+		break;
+	case DRIVER_TIMES:
+		times = malloc((record->event_count + 1) * sizeof *times);
+		for (uint32_t i = 0; i < record->event_count; i++)
+			times[i] = driver_time_at(record, i);
+		driver_times_encode(
+			w, record->first_ps, record->length_ps, times, record->event_count);
+		free(times);
+		break;
+	case DRIVER_TIMES_LOST:
+		driver_times_lost_encode(w, record->first_ps, record->length_ps);
+		break;
+	case DRIVER_MONITOR:
+		driver_monitor_encode(w, &record->monitor);
 		break;
 	}
 }

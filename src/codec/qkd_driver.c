@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "qkd_driver.h"
 
-enum { EVENT_OCTETS = 9 };
+enum { EVENT_OCTETS = 9, TIME_OCTETS = 10 };
 
 struct err driver_record_size(struct span stream, size_t *size)
 {
@@ -21,15 +21,21 @@ struct err driver_record_size(struct span stream, size_t *size)
 
 static void take_hello(struct reader *r, struct driver_hello *hello)
 {
-	const uint8_t version = reader_u8(r, "version");
-
-	if (!reader_failed(r) && version != DRIVER_VERSION)
+	hello->version = reader_u8(r, "version");
+	if (!reader_failed(r) &&
+		(hello->version < DRIVER_VERSION_LEAST || hello->version > DRIVER_VERSION))
 		reader_refuse(r, ERR(VERSION), "version", NULL);
 	hello->role = reader_u8(r, "role");
 	reader_require(r, hello->role == DRIVER_ALICE || hello->role == DRIVER_BOB, "role", NULL);
 	const uint8_t flags = reader_u8(r, "flags");
-	reader_require(r, flags <= DRIVER_SIMULATED, "flags", NULL);
+	const uint8_t known = hello->version == 1
+				      ? DRIVER_SIMULATED
+				      : DRIVER_SIMULATED | DRIVER_MONITORED | DRIVER_FREE_RUNNING;
+	reader_require(r, flags <= known, "flags", NULL);
 	hello->is_simulated = flags & DRIVER_SIMULATED;
+	hello->is_monitored = flags & DRIVER_MONITORED;
+	hello->is_free_running = flags & DRIVER_FREE_RUNNING;
+	reader_require(r, !hello->is_free_running || hello->role == DRIVER_BOB, "flags", NULL);
 	reader_copy(r, SPAN_MUT_ARRAY(hello->session), "session");
 	hello->slots_per_second = reader_u32(r, "slots_per_second");
 	for (size_t i = 0; i < 3; i++)
@@ -37,6 +43,11 @@ static void take_hello(struct reader *r, struct driver_hello *hello)
 	for (size_t i = 0; i < 3; i++)
 		hello->probability_micro[i] = reader_u32(r, "probability");
 	hello->basis_x_micro = reader_u32(r, "basis_x");
+	if (hello->version >= 2) {
+		hello->bias_na_max = reader_u32(r, "bias_max");
+		hello->power_pw_max = reader_u32(r, "power_max");
+		reader_copy(r, SPAN_MUT_ARRAY(hello->calibration), "calibration");
+	}
 	const size_t len = reader_u8(r, "description_length");
 	if (reader_require(r, len <= DRIVER_TEXT_MAX, "description_length", NULL))
 		reader_copy(r, span_mut_of(hello->description, len), "description");
@@ -90,6 +101,64 @@ static void take_events(struct reader *r, struct driver_record *record)
 	}
 }
 
+static void take_time_range(struct reader *r, struct driver_record *record)
+{
+	record->first_ps = reader_u64(r, "first_time");
+	record->length_ps = reader_u64(r, "length");
+	reader_require(r,
+		record->length_ps >= 1 && record->length_ps <= UINT64_MAX / 4 &&
+			record->first_ps <= UINT64_MAX / 4,
+		"length", NULL);
+}
+
+static void take_times(struct reader *r, struct driver_record *record)
+{
+	take_time_range(r, record);
+	record->event_count = reader_u32(r, "event_count");
+	if (!reader_require(
+		    r, record->event_count <= DRIVER_RECORD_MAX / TIME_OCTETS, "event_count", NULL))
+		return;
+	record->items = reader_span(r, (size_t)record->event_count * TIME_OCTETS, "events");
+	uint64_t least = record->first_ps;
+	for (uint32_t i = 0; i < record->event_count && !reader_failed(r); i++) {
+		const struct driver_time event = driver_time_at(record, i);
+		reader_require(r,
+			event.time_ps >= least &&
+				event.time_ps < record->first_ps + record->length_ps,
+			"time", NULL);
+		reader_require(r, event.channel < DRIVER_CHANNELS, "channel", NULL);
+		reader_require(r, event.flags <= (DRIVER_OVERFLOW | DRIVER_GAP), "flags", NULL);
+		least = event.time_ps;
+	}
+}
+
+static void take_monitor(struct reader *r, struct driver_monitor *m)
+{
+	m->first = reader_u64(r, "first");
+	m->length = reader_u64(r, "length");
+	reader_require(r,
+		m->length >= 1 && m->length <= UINT64_MAX / 4 && m->first <= UINT64_MAX / 4,
+		"length", NULL);
+	const uint8_t flags = reader_u8(r, "flags");
+	reader_require(r, flags <= (DRIVER_HAS_DETECTORS | DRIVER_HAS_INTENSITIES), "flags", NULL);
+	m->has_detectors = flags & DRIVER_HAS_DETECTORS;
+	m->has_intensities = flags & DRIVER_HAS_INTENSITIES;
+	m->bin_count = reader_u8(r, "bins");
+	if (!reader_require(r, m->bin_count <= DRIVER_BINS_MAX, "bins", NULL))
+		return;
+	for (size_t i = 0; m->has_detectors && i < DRIVER_DETECTORS; i++) {
+		m->detectors[i].bias_na = reader_u32(r, "bias");
+		m->detectors[i].power_pw = reader_u32(r, "power");
+		m->detectors[i].clicks = reader_u32(r, "clicks");
+	}
+	for (size_t i = 0; m->has_detectors && i < 2; i++)
+		m->double_clicks[i] = reader_u32(r, "double_clicks");
+	for (size_t i = 0; m->has_intensities && i < 3; i++)
+		m->intensity_micro[i] = reader_u32(r, "intensity");
+	for (size_t i = 0; i < m->bin_count; i++)
+		m->bins[i] = reader_u32(r, "bins");
+}
+
 struct err driver_decode(struct span bytes, struct driver_record *record, struct wire_fault *fault)
 {
 	struct reader whole = reader_of(bytes, fault);
@@ -109,6 +178,15 @@ struct err driver_decode(struct span bytes, struct driver_record *record, struct
 	case DRIVER_LOST:
 		take_range(&r, record);
 		break;
+	case DRIVER_TIMES:
+		take_times(&r, record);
+		break;
+	case DRIVER_TIMES_LOST:
+		take_time_range(&r, record);
+		break;
+	case DRIVER_MONITOR:
+		take_monitor(&r, &record->monitor);
+		break;
 	default:
 		reader_refuse(&r, ERR(INPUT), "type", NULL);
 	}
@@ -127,6 +205,17 @@ struct driver_event driver_event_at(const struct driver_record *record, uint32_t
 	return (struct driver_event){.slot = slot, .mask = reader_u8(&r, "mask")};
 }
 
+struct driver_time driver_time_at(const struct driver_record *record, uint32_t i)
+{
+	struct wire_fault fault = {0};
+	struct reader r = reader_of(record->items, &fault);
+
+	reader_cut(&r, (size_t)i * TIME_OCTETS, "events");
+	const uint64_t time_ps = reader_u64(&r, "time");
+	const uint8_t channel = reader_u8(&r, "channel");
+	return (struct driver_time){time_ps, channel, reader_u8(&r, "flags")};
+}
+
 static size_t begin(struct writer *w, enum driver_type type)
 {
 	const size_t mark = writer_mark(w, 4);
@@ -139,10 +228,13 @@ void driver_hello_encode(struct writer *w, const struct driver_hello *hello)
 {
 	const size_t mark = begin(w, DRIVER_HELLO);
 	const struct span text = span_str(hello->description);
+	const uint8_t version = hello->version == 0 ? DRIVER_VERSION : hello->version;
 
-	writer_u8(w, DRIVER_VERSION);
+	writer_u8(w, version);
 	writer_u8(w, hello->role);
-	writer_u8(w, hello->is_simulated ? DRIVER_SIMULATED : 0);
+	writer_u8(w, (uint8_t)((hello->is_simulated ? DRIVER_SIMULATED : 0) |
+			       (hello->is_monitored ? DRIVER_MONITORED : 0) |
+			       (hello->is_free_running ? DRIVER_FREE_RUNNING : 0)));
 	writer_span(w, SPAN_ARRAY(hello->session));
 	writer_u32(w, hello->slots_per_second);
 	for (size_t i = 0; i < 3; i++)
@@ -150,6 +242,11 @@ void driver_hello_encode(struct writer *w, const struct driver_hello *hello)
 	for (size_t i = 0; i < 3; i++)
 		writer_u32(w, hello->probability_micro[i]);
 	writer_u32(w, hello->basis_x_micro);
+	if (version >= 2) {
+		writer_u32(w, hello->bias_na_max);
+		writer_u32(w, hello->power_pw_max);
+		writer_span(w, SPAN_ARRAY(hello->calibration));
+	}
 	writer_u8(w, (uint8_t)text.len);
 	writer_span(w, text);
 	writer_close(w, mark, 4);
@@ -186,5 +283,53 @@ void driver_lost_encode(struct writer *w, uint64_t first_slot, uint32_t count)
 
 	writer_u64(w, first_slot);
 	writer_u32(w, count);
+	writer_close(w, mark, 4);
+}
+
+void driver_times_encode(struct writer *w, uint64_t first_ps, uint64_t length_ps,
+	const struct driver_time *times, uint32_t count)
+{
+	const size_t mark = begin(w, DRIVER_TIMES);
+
+	writer_u64(w, first_ps);
+	writer_u64(w, length_ps);
+	writer_u32(w, count);
+	for (uint32_t i = 0; i < count; i++) {
+		writer_u64(w, times[i].time_ps);
+		writer_u8(w, times[i].channel);
+		writer_u8(w, times[i].flags);
+	}
+	writer_close(w, mark, 4);
+}
+
+void driver_times_lost_encode(struct writer *w, uint64_t first_ps, uint64_t length_ps)
+{
+	const size_t mark = begin(w, DRIVER_TIMES_LOST);
+
+	writer_u64(w, first_ps);
+	writer_u64(w, length_ps);
+	writer_close(w, mark, 4);
+}
+
+void driver_monitor_encode(struct writer *w, const struct driver_monitor *m)
+{
+	const size_t mark = begin(w, DRIVER_MONITOR);
+
+	writer_u64(w, m->first);
+	writer_u64(w, m->length);
+	writer_u8(w, (uint8_t)((m->has_detectors ? DRIVER_HAS_DETECTORS : 0) |
+			       (m->has_intensities ? DRIVER_HAS_INTENSITIES : 0)));
+	writer_u8(w, (uint8_t)m->bin_count);
+	for (size_t i = 0; m->has_detectors && i < DRIVER_DETECTORS; i++) {
+		writer_u32(w, m->detectors[i].bias_na);
+		writer_u32(w, m->detectors[i].power_pw);
+		writer_u32(w, m->detectors[i].clicks);
+	}
+	for (size_t i = 0; m->has_detectors && i < 2; i++)
+		writer_u32(w, m->double_clicks[i]);
+	for (size_t i = 0; m->has_intensities && i < 3; i++)
+		writer_u32(w, m->intensity_micro[i]);
+	for (size_t i = 0; i < m->bin_count; i++)
+		writer_u32(w, m->bins[i]);
 	writer_close(w, mark, 4);
 }

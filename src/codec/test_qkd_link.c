@@ -292,6 +292,114 @@ static void test_driver_events_that_cannot_be_are_refused(void **state)
 	assert_true(failed(decode_record(&w, &in)));
 }
 
+static void test_free_running_records_read_as_they_were_written(void **state)
+{
+	const struct driver_time times[] = {
+		{1000, 0, 0}, {1000, 3, 0}, {1999, 7, DRIVER_OVERFLOW | DRIVER_GAP}};
+	struct driver_record in;
+	struct writer w = writer_of(SPAN_MUT_ARRAY(buffer));
+
+	(void)state;
+	driver_times_encode(&w, 1000, 1000, times, 3);
+	assert_false(failed(decode_record(&w, &in)));
+	assert_int_equal(in.type, DRIVER_TIMES);
+	assert_int_equal(in.first_ps, 1000);
+	assert_int_equal(in.length_ps, 1000);
+	for (uint32_t i = 0; i < 3; i++) {
+		const struct driver_time t = driver_time_at(&in, i);
+		assert_int_equal(t.time_ps, times[i].time_ps);
+		assert_int_equal(t.channel, times[i].channel);
+		assert_int_equal(t.flags, times[i].flags);
+	}
+	w = writer_of(SPAN_MUT_ARRAY(buffer));
+	driver_times_lost_encode(&w, 2000, 1ull << 40);
+	assert_false(failed(decode_record(&w, &in)));
+	assert_int_equal(in.length_ps, 1ull << 40);
+}
+
+static void test_what_a_monitor_says_reads_as_it_was_written(void **state)
+{
+	const struct driver_monitor monitor = {.first = 7,
+		.length = 100,
+		.has_detectors = true,
+		.has_intensities = true,
+		.detectors = {{1, 2, 3}, {4, 5, 6}, {7, 8, 9}, {10, 11, 12}},
+		.double_clicks = {13, 14},
+		.intensity_micro = {600000, 220000, 200},
+		.bin_count = 3,
+		.bins = {15, 16, 17}};
+	struct driver_record in;
+	struct writer w = writer_of(SPAN_MUT_ARRAY(buffer));
+
+	(void)state;
+	driver_monitor_encode(&w, &monitor);
+	assert_false(failed(decode_record(&w, &in)));
+	assert_memory_equal(&in.monitor, &monitor, sizeof monitor);
+	for (size_t len = 0; len < w.len; len++) {
+		struct wire_fault fault = {0};
+		assert_true(failed(driver_decode(span_of(buffer, len), &in, &fault)));
+	}
+}
+
+static void test_times_and_monitors_that_cannot_be_are_refused(void **state)
+{
+	static const struct driver_time bad[][2] = {
+		{{1001, 0, 0}, {1000, 0, 0}}, /* backwards */
+		{{999, 0, 0}, {1001, 0, 0}},  /* before the range */
+		{{1001, 0, 0}, {1100, 0, 0}}, /* after it */
+		{{1001, 8, 0}, {1002, 0, 0}}, /* no such channel */
+		{{1001, 0, 4}, {1002, 0, 0}}, /* no such flag */
+	};
+	struct driver_monitor monitor = {.length = 1};
+	struct driver_record in;
+	struct writer w;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		w = writer_of(SPAN_MUT_ARRAY(buffer));
+		driver_times_encode(&w, 1000, 100, bad[i], 2);
+		assert_true(failed(decode_record(&w, &in)));
+	}
+	w = writer_of(SPAN_MUT_ARRAY(buffer));
+	driver_times_lost_encode(&w, UINT64_MAX - 2, 20); /* wraps */
+	assert_true(failed(decode_record(&w, &in)));
+	w = writer_of(SPAN_MUT_ARRAY(buffer));
+	driver_monitor_encode(&w, &monitor);
+	assert_false(failed(decode_record(&w, &in)));
+	buffer[5 + 16] = 4; /* an unknown flag */
+	assert_true(failed(decode_record(&w, &in)));
+	monitor.length = 0;
+	w = writer_of(SPAN_MUT_ARRAY(buffer));
+	driver_monitor_encode(&w, &monitor);
+	assert_true(failed(decode_record(&w, &in)));
+}
+
+static void test_a_driver_of_version_1_is_understood_and_of_another_refused(void **state)
+{
+	struct driver_hello hello = {.version = 1, .role = DRIVER_BOB, .description = "old"};
+	struct driver_record in;
+	struct writer w = writer_of(SPAN_MUT_ARRAY(buffer));
+
+	(void)state;
+	driver_hello_encode(&w, &hello);
+	assert_false(failed(decode_record(&w, &in)));
+	assert_int_equal(in.hello.version, 1);
+	assert_false(in.hello.is_monitored);
+	assert_string_equal(in.hello.description, "old");
+	buffer[7] = DRIVER_MONITORED; /* version 1 has no such flag */
+	assert_int_equal(decode_record(&w, &in).kind, ERR_INPUT);
+	for (unsigned version = 0; version < 256; version++) {
+		if (version >= DRIVER_VERSION_LEAST && version <= DRIVER_VERSION)
+			continue;
+		buffer[5] = (uint8_t)version;
+		assert_int_equal(decode_record(&w, &in).kind, ERR_VERSION);
+	}
+	hello = (struct driver_hello){.role = DRIVER_ALICE, .is_free_running = true};
+	w = writer_of(SPAN_MUT_ARRAY(buffer));
+	driver_hello_encode(&w, &hello);
+	assert_true(failed(decode_record(&w, &in))); /* a transmitter has no clicks */
+}
+
 static void test_pads_read_as_they_were_written(void **state)
 {
 	static struct pads out, in;
@@ -356,6 +464,10 @@ int main(void)
 		cmocka_unit_test(test_hello_reads_as_it_was_written),
 		cmocka_unit_test(test_driver_records_read_as_they_were_written),
 		cmocka_unit_test(test_driver_events_that_cannot_be_are_refused),
+		cmocka_unit_test(test_free_running_records_read_as_they_were_written),
+		cmocka_unit_test(test_what_a_monitor_says_reads_as_it_was_written),
+		cmocka_unit_test(test_times_and_monitors_that_cannot_be_are_refused),
+		cmocka_unit_test(test_a_driver_of_version_1_is_understood_and_of_another_refused),
 		cmocka_unit_test(test_pads_read_as_they_were_written),
 		cmocka_unit_test(test_a_bootstrap_secret_is_cut_alike_at_both_ends),
 	};

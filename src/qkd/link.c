@@ -596,6 +596,8 @@ struct err qkd_link_driver_record(
 		return take_driver_hello(l, &record->hello);
 	if (!l->status.has_driver)
 		return ERR(INPUT);
+	if (record->type == DRIVER_MONITOR)
+		return OK;
 	struct err e = collect_record(&l->collect, record);
 	if (failed(e))
 		return e;

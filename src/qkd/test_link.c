@@ -499,7 +499,7 @@ static void test_intercept_resend_gives_no_bit_and_the_alarm(void **state)
 	struct world *w = world_open(2, true, 0, 0);
 
 	(void)state;
-	optics_intercept(&w->optics, 1);
+	optics_attack(&w->optics, OPTICS_INTERCEPT, 1);
 	run_for(w, 1500);
 	for (size_t i = 0; i < 2; i++) {
 		const struct qkd_link_status s = qkd_link_status(w->ends[i].link);
@@ -510,7 +510,7 @@ static void test_intercept_resend_gives_no_bit_and_the_alarm(void **state)
 		assert_true(s.test_qber > 0.2);
 	}
 	/* The attack ends: key flows again, and the alarm is cleared. */
-	optics_intercept(&w->optics, 0);
+	optics_attack(&w->optics, OPTICS_HONEST, 0);
 	run_for(w, 3000);
 	for (size_t i = 0; i < 2; i++) {
 		assert_true(qkd_link_status(w->ends[i].link).secret_bits > 0);

@@ -458,57 +458,6 @@ static void test_key_length_falls_bit_for_bit_with_the_leak(void **state)
 	assert_int_equal(after, 0);
 }
 
-/* The lab's link: doc in daemon/optics. */
-static const struct optics_settings lab = {.distance_km = 10,
-	.attenuation_db_km = 0.2,
-	.detector_efficiency = 0.5,
-	.dark_count = 1e-6,
-	.misalignment = 0.01,
-	.intensity = {0.6, 0.22, 2e-4},
-	.probability = {0.2, 0.55, 0.25},
-	.basis_x = 0.75};
-
-static void test_the_model_shows_its_expected_gain_and_errors(void **state)
-{
-	static uint8_t nibbles[OPTICS_SLOTS_MAX / 2];
-	static struct driver_event events[OPTICS_SLOTS_MAX];
-	static const double intercepted[] = {0, 0.3, 1};
-	struct prop p = prop_from_environment(44);
-	struct optics o;
-
-	(void)state;
-	for (size_t f = 0; f < ARRAY_LEN(intercepted); f++) {
-		struct optics_settings s = lab;
-		double detections = 0, sifted = 0, errors = 0;
-		uint32_t count;
-		s.intercepted = intercepted[f];
-		assert_false(failed(optics_open(&o, &s, prop_entropy(&p), NULL)));
-		for (int i = 0; i < 10; i++) {
-			const uint64_t first = o.next_slot;
-			assert_false(
-				failed(optics_run(&o, OPTICS_SLOTS_MAX, nibbles, events, &count)));
-			detections += count;
-			for (uint32_t n = 0; n < count; n++) {
-				const uint64_t at = events[n].slot - first;
-				const unsigned sent = nibbles[at / 2] >> at % 2 * 4 & 15;
-				const bool is_z = events[n].mask > 3;
-				const unsigned clicks = (unsigned)events[n].mask >> (is_z ? 2 : 0);
-				if ((sent >> 1 & 1) != is_z)
-					continue;
-				sifted++;
-				errors += clicks == 3 ? 0.5 : clicks != 1u + (sent & 1);
-			}
-		}
-		const double gain = detections / (10.0 * (double)OPTICS_SLOTS_MAX),
-			     qber = errors / sifted;
-		print_message("intercepted %.1f: gain %.4f (%.4f), QBER %.4f (%.4f)\n",
-			intercepted[f], gain, optics_expected_gain(&o), qber,
-			optics_expected_qber(&o));
-		assert_true(fabs(gain / optics_expected_gain(&o) - 1) < 0.02);
-		assert_true(fabs(qber - optics_expected_qber(&o)) < 4 * sqrt(qber / sifted) + 1e-4);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -525,7 +474,6 @@ int main(void)
 		cmocka_unit_test(test_a_block_in_the_dark_is_overdue),
 		cmocka_unit_test(test_verification_sees_one_wrong_bit),
 		cmocka_unit_test(test_key_length_falls_bit_for_bit_with_the_leak),
-		cmocka_unit_test(test_the_model_shows_its_expected_gain_and_errors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,12 +7,11 @@
  * Light flows while both ends are connected and read: a reader that stops stops the light, and nobody burns the
  * processor for slots that nobody wants. Each stream can be recorded to a file, octet for octet.
  */
+#include "daemon/optics/choices.h"
 #include "host/loop.h"
 #include "host/sandbox.h"
-#include "qkd/optics_model.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,7 +21,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { CHUNK = 16384, QUEUE_MAX = 512 << 10, TICK_MS = 10, TICK_CHUNKS_MAX = 8 };
+enum { CHUNK = 16384, QUEUE_MAX = 2 << 20, TICK_MS = 10, TICK_CHUNKS_MAX = 1024 };
+
+static struct choices the;
 
 struct side {
 	const char *word, *path, *record_path;
@@ -37,7 +38,7 @@ struct source {
 	struct side alice, bob;
 	uint8_t session[16];
 	uint64_t slots_per_second, owed, last_ms, slots, events;
-	double attack; /* the fraction that SIGUSR1 switches on */
+	size_t attacks_begun;
 };
 
 static volatile sig_atomic_t is_ended, attack_wanted = -1;
@@ -54,9 +55,10 @@ static void on_signal(int signal)
 
 static void say(const struct source *s, const char *event, const char *detail)
 {
-	printf("{\"optics\":\"simulated\",\"event\":\"%s\",\"detail\":\"%s\",\"intercepted\":%.3f,"
-	       "\"slots\":%llu,\"detections\":%llu}\n",
-		event, detail, s->optics.settings.intercepted, (unsigned long long)s->slots,
+	printf("{\"optics\":\"simulated\",\"event\":\"%s\",\"detail\":\"%s\",\"attack\":\"%s\","
+	       "\"strength\":%.3f,\"slots\":%llu,\"detections\":%llu}\n",
+		event, detail, optics_attack_word(s->optics.settings.attack),
+		s->optics.settings.strength, (unsigned long long)s->slots,
 		(unsigned long long)s->events);
 	fflush(stdout);
 }
@@ -93,6 +95,10 @@ static void greet(const struct source *s, struct side *side)
 	const struct optics_settings *o = &s->optics.settings;
 	struct driver_hello hello = {.role = side->role,
 		.is_simulated = true,
+		.is_monitored = the.is_unmonitored == 0,
+		.is_free_running = side->role == DRIVER_BOB && the.free_running > 0,
+		.bias_na_max = side->role == DRIVER_BOB ? OPTICS_BIAS_NA_MAX : 0,
+		.power_pw_max = side->role == DRIVER_BOB ? OPTICS_POWER_PW_MAX : 0,
 		.slots_per_second = (uint32_t)s->slots_per_second,
 		.basis_x_micro = micro(o->basis_x)};
 
@@ -109,6 +115,51 @@ static void greet(const struct source *s, struct side *side)
 	append(side, &w);
 }
 
+/* Free-running: slot n begins at n periods, and its light comes in the middle, give or take. */
+static uint64_t time_of(const struct source *s, uint64_t slot, double share)
+{
+	const uint64_t rate = s->slots_per_second;
+	const double rest = ((double)(slot % rate) + share) * 1e12 / (double)rate;
+
+	return slot / rate * 1000000000000u + (uint64_t)rest;
+}
+
+static void times_write(const struct source *s, struct writer *w, uint64_t first,
+	const struct driver_event *events, uint32_t count)
+{
+	static struct driver_time times[2 * CHUNK];
+	const uint64_t begin = time_of(s, first, 0);
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < count; i++)
+		for (uint8_t d = 0; d < DRIVER_DETECTORS; d++)
+			if (events[i].mask >> d & 1)
+				times[n++] = (struct driver_time){
+					time_of(s, events[i].slot, 0.4 + 0.2 * (i % 16) / 16), d,
+					0};
+	driver_times_encode(w, begin, time_of(s, first + CHUNK, 0) - begin, times, n);
+}
+
+/* At both ends, before the slots that it is about. */
+static void monitor(struct source *s)
+{
+	struct driver_monitor alice, bob;
+
+	if (the.is_unmonitored > 0)
+		return;
+	optics_monitor_take(&s->optics, &alice, &bob);
+	if (the.free_running > 0) {
+		const uint64_t end = bob.first + bob.length;
+		bob.first = time_of(s, bob.first, 0);
+		bob.length = time_of(s, end, 0) - bob.first;
+	}
+	struct writer a = room(&s->alice), b = room(&s->bob);
+	driver_monitor_encode(&a, &alice);
+	driver_monitor_encode(&b, &bob);
+	append(&s->alice, &a);
+	append(&s->bob, &b);
+}
+
 static void light(struct source *s)
 {
 	static uint8_t nibbles[CHUNK / 2];
@@ -120,9 +171,13 @@ static void light(struct source *s)
 		is_ended = 1;
 		return;
 	}
+	monitor(s);
 	struct writer a = room(&s->alice), b = room(&s->bob);
 	driver_slots_encode(&a, first, CHUNK, SPAN_ARRAY(nibbles));
-	driver_events_encode(&b, first, CHUNK, events, count);
+	if (the.free_running > 0)
+		times_write(s, &b, first, events, count);
+	else
+		driver_events_encode(&b, first, CHUNK, events, count);
 	append(&s->alice, &a);
 	append(&s->bob, &b);
 	s->slots += CHUNK;
@@ -133,8 +188,8 @@ static void light(struct source *s)
 
 static bool has_room(const struct side *side)
 {
-	/* The longest record: every slot of a chunk a detection. */
-	return side->fd >= 0 && QUEUE_MAX - (side->end - side->from) > CHUNK * 9 + 64;
+	/* The longest records: every slot of a chunk a detection, of both detectors; and the instruments'. */
+	return side->fd >= 0 && QUEUE_MAX - (side->end - side->from) > CHUNK * 20 + 1024;
 }
 
 static void side_close(const struct source *s, struct side *side)
@@ -213,10 +268,10 @@ static int side_listen(struct side *side, mode_t mode)
 	return side->queue == NULL ? -1 : 0;
 }
 
-/* Time: slots are owed by the clock, but what could not be sent is not made up for. */
+/* Time: slots are owed by the clock, but what could not be sent is not made up for. Unpaced, it is always time. */
 static void run_light(struct source *s, uint64_t now_ms)
 {
-	s->owed += (now_ms - s->last_ms) * s->slots_per_second / 1000;
+	s->owed += the.is_unpaced ? QUEUE_MAX : (now_ms - s->last_ms) * s->slots_per_second / 1000;
 	s->last_ms = now_ms;
 	for (int i = 0;
 		i < TICK_CHUNKS_MAX && s->owed >= CHUNK && has_room(&s->alice) && has_room(&s->bob);
@@ -232,9 +287,12 @@ static void take_signals(struct source *s)
 {
 	if (attack_wanted < 0)
 		return;
-	optics_intercept(&s->optics, attack_wanted == 1 ? s->attack : 0);
-	say(s, attack_wanted == 1 ? "attack_begins" : "attack_ends", "intercept-resend");
+	const bool begins = attack_wanted == 1;
+	const enum optics_attack attack = the.attacks[s->attacks_begun % the.attack_count];
 	attack_wanted = -1;
+	s->attacks_begun += begins;
+	optics_attack(&s->optics, attack, begins ? the.attack : 0);
+	say(s, begins ? "attack_begins" : "attack_ends", "");
 }
 
 static void serve(struct source *s)
@@ -252,7 +310,7 @@ static void serve(struct source *s)
 				.events = s->bob.end > s->bob.from ? POLLIN | POLLOUT : POLLIN},
 		};
 		const bool is_lit = has_room(&s->alice) && has_room(&s->bob);
-		poll(polls, 4, is_lit ? TICK_MS : 1000);
+		poll(polls, 4, !is_lit ? 1000 : the.is_unpaced ? 0 : TICK_MS);
 		take_signals(s);
 		side_serve(s, &s->alice, polls[2].revents);
 		side_serve(s, &s->bob, polls[3].revents);
@@ -265,123 +323,13 @@ static void serve(struct source *s)
 	say(s, "ended", "");
 }
 
-/* Flags: one table gives parsing and help. */
-
-enum flag_type { FLAG_TEXT, FLAG_NUMBER, FLAG_MODE };
-struct flag {
-	const char *name, *help;
-	enum flag_type type;
-	void *value;
-};
-
-struct choices {
-	struct optics_settings optics;
-	const char *alice, *bob, *record_alice, *record_bob;
-	double rate, mode, attack;
-};
-
-static struct choices the = {.optics = {.distance_km = 10,
-				     .attenuation_db_km = 0.2,
-				     .detector_efficiency = 0.5,
-				     .dark_count = 1e-6,
-				     .misalignment = 0.01,
-				     .intensity = {0.6, 0.22, 2e-4},
-				     .probability = {0.2, 0.55, 0.25},
-				     .basis_x = 0.75},
-	.rate = 1.5e6,
-	.mode = 0666,
-	.attack = 1};
-
-static const struct flag flags[] = {
-	{"alice", "socket for Alice's log (required)", FLAG_TEXT, &the.alice},
-	{"bob", "socket for Bob's events (required)", FLAG_TEXT, &the.bob},
-	{"record-alice", "also write Alice's stream to this file", FLAG_TEXT, &the.record_alice},
-	{"record-bob", "also write Bob's stream to this file", FLAG_TEXT, &the.record_bob},
-	{"socket-mode", "permissions of the sockets, octal", FLAG_MODE, &the.mode},
-	{"rate", "slots a second", FLAG_NUMBER, &the.rate},
-	{"distance", "kilometres of fibre", FLAG_NUMBER, &the.optics.distance_km},
-	{"attenuation", "dB a kilometre", FLAG_NUMBER, &the.optics.attenuation_db_km},
-	{"efficiency", "of Bob's detectors, 0 to 1", FLAG_NUMBER, &the.optics.detector_efficiency},
-	{"dark", "dark counts, per slot and detector", FLAG_NUMBER, &the.optics.dark_count},
-	{"misalignment", "chance that light goes to the wrong detector", FLAG_NUMBER,
-		&the.optics.misalignment},
-	{"mu1", "photons of the signal", FLAG_NUMBER, &the.optics.intensity[0]},
-	{"mu2", "photons of the first decoy", FLAG_NUMBER, &the.optics.intensity[1]},
-	{"mu3", "photons of the second decoy", FLAG_NUMBER, &the.optics.intensity[2]},
-	{"p1", "chance of the signal", FLAG_NUMBER, &the.optics.probability[0]},
-	{"p2", "chance of the first decoy", FLAG_NUMBER, &the.optics.probability[1]},
-	{"p3", "chance of the second decoy", FLAG_NUMBER, &the.optics.probability[2]},
-	{"basis-x", "chance of the key basis, at each end", FLAG_NUMBER, &the.optics.basis_x},
-	{"intercept", "attack from the start: fraction of pulses intercepted and resent",
-		FLAG_NUMBER, &the.optics.intercepted},
-	{"attack", "fraction that SIGUSR1 begins to intercept; SIGUSR2 ends it", FLAG_NUMBER,
-		&the.attack},
-};
-
-static int help(void)
-{
-	printf("merlon-optics: SIMULATED decoy-state BB84 channel for tests and the lab\n\n"
-	       "Usage: merlon-optics --alice SOCKET --bob SOCKET [OPTIONS]\n\n");
-	for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
-		printf("  --%-14s %s", flags[i].name, flags[i].help);
-		if (flags[i].type == FLAG_NUMBER)
-			printf(" (%g)", *(const double *)flags[i].value);
-		printf("\n");
-	}
-	printf("\nWrites JSON lines to stdout; each says \"optics\":\"simulated\".\n");
-	return 0;
-}
-
-static bool flag_take(const struct flag *flag, const char *text)
-{
-	char *end = NULL;
-
-	if (flag->type == FLAG_TEXT) {
-		*(const char **)flag->value = text;
-		return true;
-	}
-	*(double *)flag->value =
-		flag->type == FLAG_MODE ? (double)strtoul(text, &end, 8) : strtod(text, &end);
-	return end != text && *end == '\0';
-}
-
-/* 0: go on; otherwise the exit status + 1. */
-static int arguments_take(int argc, char **argv)
-{
-	struct option options[ARRAY_LEN(flags) + 2] = {{0}};
-	int index;
-
-	for (size_t i = 0; i < ARRAY_LEN(flags); i++)
-		options[i] = (struct option){flags[i].name, required_argument, NULL, 1};
-	options[ARRAY_LEN(flags)] = (struct option){"help", no_argument, NULL, 'h'};
-	for (int c; (c = getopt_long(argc, argv, "h", options, &index)) != -1;) {
-		if (c == 'h')
-			return help() + 1;
-		if (c != 1)
-			return 3;
-		if (!flag_take(&flags[index], optarg)) {
-			fprintf(stderr, "merlon-optics: --%s: '%s' is not a number\n",
-				flags[index].name, optarg);
-			return 3;
-		}
-	}
-	if (optind != argc || the.alice == NULL || the.bob == NULL ||
-		!(the.rate >= 1 && the.rate <= 1e8) || !(the.attack >= 0 && the.attack <= 1)) {
-		fprintf(stderr, "merlon-optics: needs --alice and --bob, a rate of 1 to 1e8, an "
-				"attack of 0 to 1; see --help\n");
-		return 3;
-	}
-	return 0;
-}
-
 static int source_open(struct source *s)
 {
 	const struct entropy entropy = entropy_posix();
 	const struct sandbox_request request = {.level = SANDBOX_OPTICS};
 	struct complaint c = {{0}};
 
-	s->slots_per_second = (uint64_t)the.rate;
-	s->attack = the.attack;
+	s->slots_per_second = (uint64_t)the.slots_per_second;
 	s->alice = (struct side){.word = "alice",
 		.path = the.alice,
 		.record_path = the.record_alice,
@@ -406,7 +354,7 @@ int main(int argc, char **argv)
 {
 	static struct source s;
 	const struct sigaction action = {.sa_handler = on_signal};
-	const int wanted = arguments_take(argc, argv);
+	const int wanted = choices_take(&the, argc, argv);
 
 	if (wanted != 0)
 		return wanted - 1;
@@ -416,7 +364,7 @@ int main(int argc, char **argv)
 		sigaction(*signal, &action, NULL);
 	if (source_open(&s) != 0)
 		return 1;
-	say(&s, "started", s.optics.settings.intercepted > 0 ? "intercept-resend" : "");
+	say(&s, "started", "");
 	serve(&s);
 	unlink(the.alice);
 	unlink(the.bob);
