@@ -11,6 +11,7 @@
 #include "codec/qkd_pads.h"
 #include "qkd/link.h"
 #include "qkd/optics_model.h"
+#include "crypt/randomness.h"
 #include "support/qkd_store_model.h"
 #include "support/sim.h"
 #include <stdarg.h>
@@ -494,6 +495,38 @@ static void test_both_ends_get_the_same_keys_and_account_for_every_bit(void **st
 	world_close(w);
 }
 
+/* A sanity check of what comes out, and not a proof: crypt/randomness.h. */
+static void test_keys_look_random(void **state)
+{
+	struct world *w = world_open(12, true, 0, 0);
+	static uint8_t keys[1 << 16];
+	static struct randomness_scratch scratch;
+	size_t len = 0;
+
+	(void)state;
+	run_for(w, 3000);
+	const struct stored *s = w->ends[BOB].kept;
+	for (size_t i = 0; i < s->count && len + s->blocks[i].len <= sizeof keys; i++) {
+		memcpy(keys + len, s->blocks[i].key, s->blocks[i].len);
+		len += s->blocks[i].len;
+	}
+	print_message("%zu bits of key\n", len * 8);
+	assert_true(len >= 2048);
+	for (unsigned spoilt = 0; spoilt < 2; spoilt++) {
+		struct randomness_tally t = {0};
+		double p[RANDOMNESS_TESTS];
+		bool are_plausible = true;
+		randomness_all(span_of(keys, len), len * 8, &scratch, p);
+		randomness_add(&t, p);
+		for (unsigned i = 0; i < RANDOMNESS_TESTS; i++)
+			are_plausible &= randomness_is_plausible(&t, (enum randomness_test)i);
+		assert_int_equal(are_plausible, !spoilt);
+		for (size_t i = 0; i < len; i += 3) /* it can fail: a bit in 24 is always set */
+			keys[i] |= 1;
+	}
+	world_close(w);
+}
+
 static void test_intercept_resend_gives_no_bit_and_the_alarm(void **state)
 {
 	struct world *w = world_open(2, true, 0, 0);
@@ -680,6 +713,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_both_ends_get_the_same_keys_and_account_for_every_bit),
+		cmocka_unit_test(test_keys_look_random),
 		cmocka_unit_test(test_intercept_resend_gives_no_bit_and_the_alarm),
 		cmocka_unit_test(test_a_failed_random_source_gives_no_bit_and_the_alarm),
 		cmocka_unit_test(test_a_changed_message_is_caught_by_the_tag),
