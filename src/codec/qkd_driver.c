@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "qkd_driver.h"
 
-enum { EVENT_OCTETS = 9, TIME_OCTETS = 10 };
+enum { EVENT_OCTETS = DRIVER_EVENT_OCTETS, TIME_OCTETS = 10 };
 
 struct err driver_record_size(struct span stream, size_t *size)
 {
@@ -193,16 +193,6 @@ struct err driver_decode(struct span bytes, struct driver_record *record, struct
 	reader_end(&r, "record");
 	reader_end(&whole, "record");
 	return wire_result(fault);
-}
-
-struct driver_event driver_event_at(const struct driver_record *record, uint32_t i)
-{
-	struct wire_fault fault = {0};
-	struct reader r = reader_of(record->items, &fault);
-
-	reader_cut(&r, (size_t)i * EVENT_OCTETS, "events");
-	const uint64_t slot = reader_u64(&r, "slot");
-	return (struct driver_event){.slot = slot, .mask = reader_u8(&r, "mask")};
 }
 
 struct driver_time driver_time_at(const struct driver_record *record, uint32_t i)

@@ -117,7 +117,17 @@ MUST_USE struct err driver_record_size(struct span stream, size_t *size);
 MUST_USE struct err driver_decode(
 	struct span bytes, struct driver_record *record, struct wire_fault *fault);
 
-struct driver_event driver_event_at(const struct driver_record *record, uint32_t i);
+enum { DRIVER_EVENT_OCTETS = 9 };
+/* Items lie within the record: driver_decode() has seen them all. */
+static inline struct driver_event driver_event_at(const struct driver_record *record, uint32_t i)
+{
+	const uint8_t *at = record->items.at + (size_t)i * DRIVER_EVENT_OCTETS;
+	uint64_t slot = 0;
+
+	for (unsigned k = 0; k < 8; k++)
+		slot = slot << 8 | at[k];
+	return (struct driver_event){.slot = slot, .mask = at[8]};
+}
 struct driver_time driver_time_at(const struct driver_record *record, uint32_t i);
 static inline uint8_t driver_slot_at(const struct driver_record *record, uint32_t i)
 {

@@ -205,13 +205,6 @@ void link_encode(struct writer *w, uint16_t type, const struct link_message *m)
 		writer_span(w, m->items);
 }
 
-void link_gap_put(struct writer *w, uint32_t gap)
-{
-	for (; gap >= 0x80; gap >>= 7)
-		writer_u8(w, (uint8_t)(gap | 0x80));
-	writer_u8(w, (uint8_t)gap);
-}
-
 static void take_parameters(struct reader *r, struct link_parameters *p)
 {
 	p->protocol = reader_u8(r, "protocol");

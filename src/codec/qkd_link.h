@@ -164,6 +164,11 @@ static inline uint8_t link_sifted_code(struct link_sifted s)
 	return s.is_kept ? (uint8_t)((s.intensity + 1) | s.test_bit << 2) : 0;
 }
 
-void link_gap_put(struct writer *w, uint32_t gap);
+static inline void link_gap_put(struct writer *w, uint32_t gap)
+{
+	for (; gap >= 0x80; gap >>= 7)
+		writer_u8(w, (uint8_t)(gap | 0x80));
+	writer_u8(w, (uint8_t)gap);
+}
 
 bool link_parameters_equal(const struct link_parameters *a, const struct link_parameters *b);

@@ -98,6 +98,7 @@ void sift_answer(const uint8_t *codes, const uint8_t *measured, uint32_t from, u
 {
 	_Alignas(64) uint8_t table[SIFT_TABLE];
 	struct tally tally = {0};
+	struct sift_key local = *k; /* in registers */
 
 	answer_table(table);
 	memset(items, 0, (count + 1) / 2);
@@ -107,8 +108,9 @@ void sift_answer(const uint8_t *codes, const uint8_t *measured, uint32_t from, u
 		const uint8_t code = table[sent << 2 | m];
 		tally.of[code & 15][m]++;
 		items[i / 2] |= (uint8_t)((code & 15) << i % 2 * 4);
-		append(k, code);
+		append(&local, code);
 	}
+	*k = local;
 	tally_add(&tally, counts);
 }
 
@@ -130,6 +132,7 @@ enum qkd_abort sift_finish(const uint8_t *codes, uint32_t from, const struct lin
 {
 	_Alignas(64) uint8_t table[SIFT_TABLE];
 	struct tally tally = {0};
+	struct sift_key local = *k; /* in registers */
 	uint8_t seen = 0;
 
 	finish_table(table);
@@ -140,8 +143,9 @@ enum qkd_abort sift_finish(const uint8_t *codes, uint32_t from, const struct lin
 		seen |= code;
 		/* His bit in the key basis is no part of the index. */
 		tally.of[code & 15][mine & 1 ? mine : 0]++;
-		append(k, code);
+		append(&local, code);
 	}
+	*k = local;
 	if (seen & IMPOSSIBLE)
 		return QKD_PROTOCOL;
 	tally_add(&tally, counts);

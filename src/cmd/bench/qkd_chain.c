@@ -240,20 +240,24 @@ static void letter_read(struct end *e)
 	free(l);
 }
 
+static bool is_busy(const struct chain *c)
+{
+	const struct end *a = &c->ends[ALICE], *b = &c->ends[BOB];
+
+	return a->is_asked || b->is_asked || a->first != NULL || b->first != NULL;
+}
+
 /* Until neither end has anything to do. */
 static void settle(struct chain *c)
 {
-	for (bool is_busy = true; is_busy;) {
-		is_busy = false;
+	while (is_busy(c))
 		for (size_t i = 0; i < 2; i++) {
 			struct end *e = &c->ends[i];
 			if (e->is_asked)
 				store_answer(e);
 			else if (e->first != NULL)
 				letter_read(e);
-			is_busy = is_busy || e->is_asked || e->first != NULL;
 		}
-	}
 }
 
 static struct err device_says(struct end *e, const struct writer *w)
@@ -330,8 +334,8 @@ static struct err turn(void *ctx, unsigned worker, struct bench_account *account
 		if (!failed(e))
 			e = greet(c);
 	}
-	const struct qkd_link_status before = failed(e) ? (struct qkd_link_status){0}
-							: qkd_link_status(c->ends[BOB].link);
+	const struct qkd_link_status before =
+		failed(e) ? (struct qkd_link_status){0} : qkd_link_status(c->ends[BOB].link);
 	const double alice_s = c->ends[ALICE].cpu_s, bob_s = c->ends[BOB].cpu_s;
 	const uint64_t blocks = c->blocks;
 	while (!failed(e) && c->blocks == blocks)
