@@ -545,6 +545,8 @@ static struct err check_sense(const struct sense *s, const struct site *site)
 		{"peer.address", check_address, site->peer ? site->peer->address : NULL},
 		{"auc.gsup.address", check_address, site->auc ? site->auc->gsup->address : NULL},
 		{"qkd.bootstrap_file", check_file, site->qkd ? site->qkd->bootstrap_file : NULL},
+		{"qkd.random.device", check_file,
+			site->qkd && site->qkd->random ? site->qkd->random->device : NULL},
 		{"qkd.channel.address", check_address,
 			site->qkd ? site->qkd->channel->address : NULL},
 		{"kms.peering.address", check_address,
