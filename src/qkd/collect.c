@@ -146,9 +146,9 @@ static struct err bit_of(struct collect *c, uint8_t clicks, uint8_t *bit)
 	return OK;
 }
 
-static struct err detect(struct collect *c, struct driver_event event)
+static inline struct err detect(
+	struct collect *c, struct collect_block *b, struct driver_event event)
 {
-	struct collect_block *b = collect_current(c);
 	const uint8_t basis = event.mask > (DRIVER_X0 | DRIVER_X1);
 	uint8_t bit;
 	struct err e = bit_of(c, basis ? event.mask >> 2 : event.mask, &bit);
@@ -165,14 +165,15 @@ static struct err detect(struct collect *c, struct driver_event event)
 
 static struct err take_events(struct collect *c, const struct driver_record *record)
 {
-	const struct collect_block *b = collect_current(c);
+	struct collect_block *b = collect_current(c);
 
-	for (uint32_t i = 0; i < record->event_count; i++) {
+	if (!c->is_on || !b->is_open)
+		return OK;
+	for (uint32_t i = 0; i < record->event_count && b->count < c->detections_per_block; i++) {
 		const struct driver_event event = driver_event_at(record, i);
-		if (!c->is_on || !b->is_open || b->count == c->detections_per_block ||
-			event.slot < b->first_slot || event.slot - c->gaps_last > UINT32_MAX)
+		if (event.slot < b->first_slot || event.slot - c->gaps_last > UINT32_MAX)
 			continue;
-		struct err e = detect(c, event);
+		struct err e = detect(c, b, event);
 		if (failed(e))
 			return e;
 	}
@@ -222,17 +223,22 @@ static void take_slots(struct collect *c, const struct driver_record *record)
 }
 
 /* Looks up what waits and can be looked up by now. */
+static inline void look_up(struct collect *c, struct collect_block *b, uint64_t slot)
+{
+	const bool is_there = slot >= c->ring_from && c->next_slot - slot <= c->ring_slots;
+	const uint8_t nibble =
+		is_there ? sift_code_at(c->ring, 4, slot & (c->ring_slots - 1)) : SIFT_LOST;
+
+	c->positions_lost += !is_there;
+	sift_code_put(b->codes, 4, b->count++, nibble);
+}
+
 static void resolve(struct collect *c)
 {
 	struct collect_block *b = collect_current(c);
 
 	while (c->ahead_count > 0 && c->ahead[c->ahead_from] < c->next_slot) {
-		const uint64_t slot = c->ahead[c->ahead_from];
-		const bool is_there = slot >= c->ring_from && c->next_slot - slot <= c->ring_slots;
-		const uint8_t nibble =
-			is_there ? sift_code_at(c->ring, 4, slot & (c->ring_slots - 1)) : SIFT_LOST;
-		c->positions_lost += !is_there;
-		sift_code_put(b->codes, 4, b->count++, nibble);
+		look_up(c, b, c->ahead[c->ahead_from]);
 		c->ahead_from = (c->ahead_from + 1) % COLLECT_AHEAD_MAX;
 		c->ahead_count--;
 	}
@@ -255,10 +261,12 @@ enum qkd_abort collect_positions(struct collect *c, const struct link_message *m
 		if (slot < b->first_slot || (!is_first && slot <= b->last_slot) ||
 			slot > UINT64_MAX / 2)
 			return QKD_PROTOCOL;
-		c->ahead[(c->ahead_from + c->ahead_count++) % COLLECT_AHEAD_MAX] = slot;
 		b->last_slot = slot;
+		if (c->ahead_count == 0 && slot < c->next_slot)
+			look_up(c, b, slot);
+		else
+			c->ahead[(c->ahead_from + c->ahead_count++) % COLLECT_AHEAD_MAX] = slot;
 	}
-	resolve(c);
 	return QKD_GOES_ON;
 }
 

@@ -332,8 +332,8 @@ static void alice_sift(struct qkd_link *l)
 	sift_begin(&l->key, &l->block.counts);
 	for (uint32_t from = 0; from < l->settings.shared.detections_per_block;) {
 		struct link_message m = {.count = part_count(l, from)};
-		sift_answer(l->block.slots->codes, l->measured, from, m.count, l->items, &l->key,
-			&l->block.counts);
+		sift_answer(sift_best(), l->block.slots->codes, l->measured, from, m.count,
+			l->items, &l->key, &l->block.counts);
 		m.items = span_of(l->items, (m.count + 1) / 2);
 		link_say(l, LINK_SIFTED, &m);
 		from += m.count;
@@ -441,10 +441,10 @@ static void bob_reconcile(struct qkd_link *l)
 static void bob_sifted(struct qkd_link *l, const struct link_message *m)
 {
 	struct link_block *b = &l->block;
-	const enum qkd_abort reason =
-		m->count != part_count(l, b->sifted)
-			? QKD_PROTOCOL
-			: sift_finish(b->slots->codes, b->sifted, m, &l->key, &b->counts);
+	const enum qkd_abort reason = m->count != part_count(l, b->sifted)
+					      ? QKD_PROTOCOL
+					      : sift_finish(sift_best(), b->slots->codes, b->sifted,
+							m, &l->key, &b->counts);
 
 	if (reason != QKD_GOES_ON) {
 		link_fail(l, reason);

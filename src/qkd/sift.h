@@ -9,7 +9,9 @@
  * Bob tells his bases and, in the test basis, his bits; Alice answers which detections count, their intensity, and in the test basis
  * her bits. What both keep is one X bit a position, in the order of detections, and the same counts.
  *
- * One detection is one look into a table of 64 octets, a single line of the cache, so that no address depends on a bit of the key.
+ * 64 detections at a time become planes of bits, which are compared, counted and squeezed as whole words (BMI2: PEXT, PDEP). Where the
+ * processor has not these, one detection is one look into a table of 64 octets, a single line of the cache. Both ways no address
+ * depends on a bit of the key.
  */
 #include "codec/qkd_link.h"
 #include "qkd.h"
@@ -46,17 +48,20 @@ void sift_begin(struct sift_key *k, struct qkd_counts *counts);
 /* Writes what is left in the last word. */
 void sift_end(struct sift_key *k);
 
+enum sift_path { SIFT_PORTABLE, SIFT_BMI2 };
+enum sift_path sift_best(void); /* of this processor */
+
 /* Bob: the items of LINK_MEASURED for detections [from, from + count); from is a multiple of 4. */
 void sift_measured(const uint8_t *codes, uint32_t from, uint32_t count, uint8_t *items);
-/* Alice: what Bob measured of detections [from, from + count) against hers; writes the items of LINK_SIFTED. from is even. */
-void sift_answer(const uint8_t *codes, const uint8_t *measured, uint32_t from, uint32_t count,
-	uint8_t *items, struct sift_key *k, struct qkd_counts *counts);
+/* Alice: what Bob measured of detections [from, from + count) against hers; writes the items of LINK_SIFTED. from is a multiple of 4. */
+void sift_answer(enum sift_path path, const uint8_t *codes, const uint8_t *measured, uint32_t from,
+	uint32_t count, uint8_t *items, struct sift_key *k, struct qkd_counts *counts);
 /*
  * Bob: Alice's answer for detections from `from` on. QKD_PROTOCOL where it says of a detection what cannot be (a bit
  * of hers in the key basis).
  */
-enum qkd_abort sift_finish(const uint8_t *codes, uint32_t from, const struct link_message *answer,
-	struct sift_key *k, struct qkd_counts *counts);
+enum qkd_abort sift_finish(enum sift_path path, const uint8_t *codes, uint32_t from,
+	const struct link_message *answer, struct sift_key *k, struct qkd_counts *counts);
 
 /* Bits that differ between two states of Bob's key, by intensity: m_{X,k}. */
 void sift_errors(

@@ -156,7 +156,8 @@ struct sifting {
 	struct qkd_counts ca, cb;
 };
 
-static enum qkd_abort sift_both(struct sifting *s, uint32_t count, uint32_t part)
+static enum qkd_abort sift_both(
+	enum sift_path path, struct sifting *s, uint32_t count, uint32_t part)
 {
 	enum qkd_abort reason = QKD_GOES_ON;
 
@@ -168,9 +169,9 @@ static enum qkd_abort sift_both(struct sifting *s, uint32_t count, uint32_t part
 	for (uint32_t from = 0; from < count; from += part) {
 		struct link_message m = {.count = count - from < part ? count - from : part};
 		sift_measured(s->bob, from, m.count, s->measured + from / 4);
-		sift_answer(s->alice, s->measured, from, m.count, s->items, &s->a, &s->ca);
+		sift_answer(path, s->alice, s->measured, from, m.count, s->items, &s->a, &s->ca);
 		m.items = span_of(s->items, (m.count + 1) / 2);
-		reason = sift_finish(s->bob, from, &m, &s->b, &s->cb);
+		reason = sift_finish(path, s->bob, from, &m, &s->b, &s->cb);
 	}
 	sift_end(&s->a);
 	sift_end(&s->b);
@@ -185,7 +186,7 @@ static void test_lost_slots_and_foreign_bases_are_dropped(void **state)
 		.bob = {2 | 2 << 2 | 1 << 4 | 3 << 6}};
 
 	(void)state;
-	assert_int_equal(sift_both(&s, 4, 4), QKD_GOES_ON);
+	assert_int_equal(sift_both(SIFT_PORTABLE, &s, 4, 4), QKD_GOES_ON);
 	assert_memory_equal(&s.ca, &s.cb, sizeof s.ca);
 	assert_int_equal(s.a.key.bits, 1);
 	assert_int_equal(s.b.key.bits, 1);
@@ -212,8 +213,10 @@ static void test_sifting_is_what_its_definition_says(void **state)
 		prop_fill(&p, SPAN_MUT_ARRAY(s.alice));
 		prop_fill(&p, SPAN_MUT_ARRAY(s.bob));
 		const uint32_t n = 1 + (uint32_t)prop_below(&p, DETECTIONS);
-		assert_int_equal(
-			sift_both(&s, n, round % 2 ? DETECTIONS : 4 + round / 2 * 4), QKD_GOES_ON);
+		/* By both ways, in turn. */
+		const enum sift_path path = round % 4 < 2 ? SIFT_PORTABLE : sift_best();
+		assert_int_equal(sift_both(path, &s, n, round % 2 ? DETECTIONS : 4 + round / 2 * 4),
+			QKD_GOES_ON);
 		for (uint32_t i = 0; i < n; i++) {
 			const uint8_t a = sift_code_at(s.alice, 4, i),
 				      b = sift_code_at(s.bob, 2, i);
@@ -252,7 +255,28 @@ static void test_an_answer_with_bits_of_the_key_basis_is_refused(void **state)
 		struct qkd_counts counts;
 		const struct link_message m = {.count = 1, .items = span_of(&bad[i], 1)};
 		sift_begin(&k, &counts);
-		assert_int_equal(sift_finish(bob, 0, &m, &k, &counts), QKD_PROTOCOL);
+		assert_int_equal(sift_finish(SIFT_PORTABLE, bob, 0, &m, &k, &counts), QKD_PROTOCOL);
+	}
+}
+
+static void test_an_impossible_answer_among_good_ones_is_seen(void **state)
+{
+	static struct sifting s;
+	struct prop p = prop_from_environment(42);
+
+	(void)state;
+	for (uint32_t round = 0; round < 200; round++) {
+		const enum sift_path path = round % 2 ? SIFT_PORTABLE : sift_best();
+		const uint32_t at = (uint32_t)prop_below(&p, 500);
+		struct link_message m = {.count = 500, .items = span_of(s.items, 250)};
+		prop_fill(&p, SPAN_MUT_ARRAY(s.alice));
+		prop_fill(&p, SPAN_MUT_ARRAY(s.bob));
+		assert_int_equal(sift_both(path, &s, 500, DETECTIONS), QKD_GOES_ON);
+		/* His basis is the key's: a bit of hers there, or an item that does not exist. */
+		sift_code_put(s.bob, 2, at, (uint8_t)(round & 2));
+		sift_code_put(s.items, 4, at, round % 3 ? 5 : 9);
+		sift_begin(&s.b, &s.cb);
+		assert_int_equal(sift_finish(path, s.bob, 0, &m, &s.b, &s.cb), QKD_PROTOCOL);
 	}
 }
 
@@ -468,6 +492,7 @@ int main(void)
 		cmocka_unit_test(test_lost_slots_and_foreign_bases_are_dropped),
 		cmocka_unit_test(test_sifting_is_what_its_definition_says),
 		cmocka_unit_test(test_an_answer_with_bits_of_the_key_basis_is_refused),
+		cmocka_unit_test(test_an_impossible_answer_among_good_ones_is_seen),
 		cmocka_unit_test(test_alice_keeps_what_bob_detected),
 		cmocka_unit_test(test_slots_that_alice_has_no_more_count_as_lost),
 		cmocka_unit_test(test_positions_that_cannot_be_are_refused),
