@@ -72,12 +72,31 @@ static inline void absorb_by(
 	h->sum = sum;
 }
 
+/* Powers of the key are made when a message is first long enough to be worth it. */
+static size_t absorb_steps(struct polyhash *h, const uint8_t *blocks, size_t count)
+{
+	const size_t steps = count / GF128_STRIDE;
+
+	if (steps == 0)
+		return 0;
+	if (!h->has_powers) {
+		h->powers[0] = h->key;
+		for (size_t i = 1; i < GF128_STRIDE; i++)
+			h->powers[i] = multiply(CLMUL_FAST, h->powers[i - 1], h->key);
+		h->has_powers = true;
+	}
+	gf128_horner_native(&h->sum, h->powers, blocks, steps);
+	return steps * GF128_STRIDE;
+}
+
 static void absorb(struct polyhash *h, const uint8_t *blocks, size_t count)
 {
-	if (h->path == CLMUL_FAST)
-		absorb_by(CLMUL_FAST, h, blocks, count);
-	else
+	if (h->path == CLMUL_FAST) {
+		const size_t done = absorb_steps(h, blocks, count);
+		absorb_by(CLMUL_FAST, h, blocks + done * GF128_OCTETS, count - done);
+	} else {
 		absorb_by(CLMUL_PORTABLE, h, blocks, count);
+	}
 }
 
 void polyhash_begin(struct polyhash *h, const uint8_t key[static GF128_OCTETS])
@@ -148,14 +167,14 @@ void polyhash_join(
 
 	fill_up(&first);
 	fill_up(&second);
-	const struct gf128 shift =
-		power(a->path, a->key, (b->octets + GF128_OCTETS - 1) / GF128_OCTETS);
+	struct gf128 shift = power(a->path, a->key, (b->octets + GF128_OCTETS - 1) / GF128_OCTETS);
 	first.sum = gf128_multiply(a->path, first.sum, shift);
 	second.sum.lo ^= first.sum.lo;
 	second.sum.hi ^= first.sum.hi;
-	gf128_write(lengths, (struct gf128){.lo = a->octets, .hi = b->octets});
+	gf128_write(lengths, (struct gf128){.lo = a->octets, .hi = POLYHASH_JOINED | b->octets});
 	absorb(&second, lengths, 1);
 	gf128_write(out, second.sum);
 	secret_wipe(&first, sizeof first);
 	secret_wipe(&second, sizeof second);
+	secret_wipe(&shift, sizeof shift);
 }

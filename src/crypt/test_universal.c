@@ -73,6 +73,44 @@ static void test_hash_does_not_depend_on_how_the_message_is_cut(void **state)
 	}
 }
 
+/* Horner's rule as the header has it, one block after the other, by shift and add. */
+static void hash_naive(const uint8_t key[static 16], struct span message, uint8_t out[static 16])
+{
+	const struct gf128 r = gf128_read(key);
+	struct gf128 sum = {0};
+
+	for (size_t at = 0; at < message.len; at += GF128_OCTETS) {
+		const size_t left = message.len - at;
+		uint8_t block[GF128_OCTETS] = {0};
+		memcpy(block, message.at + at, left < GF128_OCTETS ? left : GF128_OCTETS);
+		const struct gf128 m = gf128_read(block);
+		sum = multiply_naive((struct gf128){sum.lo ^ m.lo, sum.hi ^ m.hi}, r);
+	}
+	gf128_write(out, multiply_naive((struct gf128){sum.lo ^ message.len, sum.hi}, r));
+}
+
+/* Around eight blocks, sixteen, …: where steps of eight begin and end. */
+static void test_hash_is_the_serial_definition_at_every_length(void **state)
+{
+	struct prop p = prop_from_environment(27);
+	uint8_t message[520], key[16], expected[16], value[16];
+
+	(void)state;
+	for (size_t len = 0; len <= sizeof message; len++) {
+		prop_fill(&p, SPAN_MUT_ARRAY(message));
+		prop_fill(&p, SPAN_MUT_ARRAY(key));
+		hash_naive(key, span_of(message, len), expected);
+		for (enum clmul_path path = CLMUL_PORTABLE; path <= clmul_best(); path++) {
+			struct polyhash h;
+			polyhash_begin(&h, key);
+			h.path = path;
+			polyhash_add(&h, span_of(message, len));
+			polyhash_value(&h, value);
+			assert_memory_equal(value, expected, 16);
+		}
+	}
+}
+
 /* By the formula m1 r^2 + m2 r, the second block being the length. */
 static void test_hash_is_the_polynomial_of_the_header(void **state)
 {
@@ -177,7 +215,8 @@ static void test_two_streams_joined_are_one_polynomial(void **state)
 			const size_t len = part == 0 ? a : part == 1 ? b : 16;
 			memcpy(padded, text + (part == 1 ? a : 0), part == 2 ? 0 : len);
 			if (part == 2)
-				gf128_write(padded, (struct gf128){.lo = a, .hi = b});
+				gf128_write(
+					padded, (struct gf128){.lo = a, .hi = POLYHASH_JOINED | b});
 			for (size_t at = 0; at < len; at += 16) {
 				const struct gf128 block = gf128_read(padded + at);
 				sum.lo ^= block.lo;
@@ -189,6 +228,10 @@ static void test_two_streams_joined_are_one_polynomial(void **state)
 		gf128_write(expected, sum);
 		join(key, span_of(text, a), span_of(text + a, b), out);
 		assert_memory_equal(out, expected, 16);
+		join(key, span_of(text, a), span_of(text, 0), other);
+		hash_of(key, span_of(text, a), out);
+		assert_memory_not_equal(out, other, 16);
+		join(key, span_of(text, a), span_of(text + a, b), out);
 		/* The same octets, divided elsewhere: another pair. */
 		if (a > 0) {
 			join(key, span_of(text, a - 1), span_of(text + a - 1, b + 1), other);
@@ -283,6 +326,7 @@ int main(void)
 		cmocka_unit_test(test_both_paths_multiply_like_the_definition),
 		cmocka_unit_test(test_hash_does_not_depend_on_how_the_message_is_cut),
 		cmocka_unit_test(test_hash_is_the_polynomial_of_the_header),
+		cmocka_unit_test(test_hash_is_the_serial_definition_at_every_length),
 		cmocka_unit_test(test_messages_that_differ_in_padding_alone_hash_differently),
 		cmocka_unit_test(test_one_bit_wrong_in_tag_message_key_or_pad_is_refused),
 		cmocka_unit_test(test_two_streams_joined_are_one_polynomial),
