@@ -49,7 +49,7 @@ enum link_type {
 };
 
 enum {
-	LINK_DETECTIONS_MAX = 1 << 28, /* of one block */
+	LINK_DETECTIONS_MAX = 1 << 27, /* of one block */
 	LINK_PART_MAX = 1 << 18,       /* detections in one message */
 	LINK_SEED_PART_MAX = 1 << 19,  /* octets in one message */
 	LINK_BODY_MAX = (1 << 20) + (1 << 19),

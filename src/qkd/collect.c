@@ -74,8 +74,10 @@ void collect_reset(struct collect *c)
 
 void collect_session(struct collect *c, const uint8_t session[static 16])
 {
-	if (memcmp(c->session, session, sizeof c->session) != 0)
+	if (memcmp(c->session, session, sizeof c->session) != 0) {
 		collect_reset(c);
+		c->slots_used = 0;
+	}
 	memcpy(c->session, session, sizeof c->session);
 	c->has_position = false;
 }
@@ -102,7 +104,7 @@ void collect_begin(struct collect *c, const uint8_t id[static QKD_BLOCK_ID], uin
 	collect_drop(c, b);
 	memcpy(b->id, id, QKD_BLOCK_ID);
 	b->is_open = true;
-	b->first_slot = b->last_slot = first_slot;
+	b->first_slot = first_slot;
 	c->gaps_first = c->gaps_last = first_slot;
 	c->gap_count = 0;
 	c->gaps.len = 0;
@@ -158,7 +160,7 @@ static inline struct err detect(
 	sift_code_put(b->codes, 2, b->count++, (uint8_t)(basis | bit << 1));
 	/* A record is shorter than COLLECT_GAPS_MAX, and its gaps are shorter than its events. */
 	link_gap_put(&c->gaps, (uint32_t)(event.slot - c->gaps_last));
-	c->gaps_last = b->last_slot = event.slot;
+	c->gaps_last = event.slot;
 	c->gap_count++;
 	return OK;
 }
@@ -255,13 +257,11 @@ enum qkd_abort collect_positions(struct collect *c, const struct link_message *m
 	if (m->count > COLLECT_AHEAD_MAX - c->ahead_count)
 		return QKD_DATA_ABSENT;
 	for (uint32_t i = 0; i < m->count; i++) {
-		const bool is_first = b->count + c->ahead_count == 0;
 		slot += link_gap_next(m, &at);
 		/* A slot named twice would put one bit of hers into the key twice. */
-		if (slot < b->first_slot || (!is_first && slot <= b->last_slot) ||
-			slot > UINT64_MAX / 2)
+		if (slot < c->slots_used || slot > UINT64_MAX / 2)
 			return QKD_PROTOCOL;
-		b->last_slot = slot;
+		c->slots_used = slot + 1;
 		if (c->ahead_count == 0 && slot < c->next_slot)
 			look_up(c, b, slot);
 		else

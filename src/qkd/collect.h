@@ -26,7 +26,7 @@ struct collect_block {
 	uint8_t id[QKD_BLOCK_ID];
 	bool is_open;
 	uint32_t count;
-	uint64_t first_slot, last_slot;
+	uint64_t first_slot;
 	uint8_t *codes; /* packed, see sift.h */
 };
 
@@ -48,7 +48,8 @@ struct collect {
 	uint32_t gap_count;
 	struct writer gaps;
 	/* Alice */
-	uint8_t *ring;                  /* nibbles */
+	uint64_t slots_used; /* slots below were announced before: none makes key twice */
+	uint8_t *ring;       /* nibbles */
 	uint64_t ring_slots, ring_from; /* the oldest slot that is there */
 	uint64_t *ahead;
 	uint32_t ahead_from, ahead_count;
@@ -91,7 +92,10 @@ struct collect_block *collect_take(struct collect *c);
 /* Bob: what is to be announced next, into m (first_slot, count, items); false: nothing, or, without `all`, too little yet. */
 bool collect_announce(struct collect *c, bool all, struct link_message *m);
 void collect_announced(struct collect *c);
-/* Alice: the gaps of LINK_DETECTED. QKD_PROTOCOL: more than a block has, or slots that do not ascend; QKD_DATA_ABSENT: too far ahead. */
+/*
+ * Alice: the gaps of LINK_DETECTED. QKD_PROTOCOL: more than a block has, or slots that do not ascend, within the session;
+ * QKD_DATA_ABSENT: too far ahead.
+ */
 enum qkd_abort collect_positions(struct collect *c, const struct link_message *m);
 
 /* Whether the device should be read. */

@@ -174,13 +174,13 @@ static struct link_transcript *collecting_transcript(struct qkd_link *l)
 	return &l->secrets->transcripts[l->collect.at];
 }
 
-static void collecting_abort(struct qkd_link *l, enum qkd_abort reason)
+static void collecting_abort(
+	struct qkd_link *l, const uint8_t id[static QKD_BLOCK_ID], enum qkd_abort reason)
 {
-	struct collect_block *b = collect_current(&l->collect);
 	struct link_message m = {.reason = (uint8_t)reason};
 
-	memcpy(m.block_id, b->id, QKD_BLOCK_ID);
-	collect_drop(&l->collect, b);
+	memcpy(m.block_id, id, QKD_BLOCK_ID);
+	collect_drop(&l->collect, collect_current(&l->collect));
 	l->status.blocks_aborted++;
 	l->status.last_abort = reason;
 	if (qkd_abort_alarm(reason) != NULL)
@@ -225,31 +225,34 @@ void link_block_collect(struct qkd_link *l, bool all)
 		return;
 	bob_announce(l, all || collect_is_complete(&l->collect));
 	if (collect_is_overdue(&l->collect))
-		collecting_abort(l, QKD_TOO_FEW_COUNTS);
+		collecting_abort(l, collect_current(&l->collect)->id, QKD_TOO_FEW_COUNTS);
 	bob_open(l);
 }
 
+/* A new id is a new block: what Bob gave up, because his device began anew, he does not always say. */
 static void alice_detected(struct qkd_link *l, const struct link_message *m, struct span body)
 {
 	struct collect_block *b = collect_current(&l->collect);
 	const bool is_same = memcmp(m->block_id, b->id, QKD_BLOCK_ID) == 0;
-	enum qkd_abort reason = QKD_GOES_ON;
+	enum qkd_abort reason = QKD_DATA_ABSENT;
 
-	if (memcmp(m->session, l->collect.session, sizeof m->session) != 0)
-		reason = QKD_DATA_ABSENT;
-	else if (b->is_open && !is_same)
-		reason = QKD_PROTOCOL;
-	if (!b->is_open) {
-		collect_begin(&l->collect, m->block_id, m->first_slot);
-		transcript_begin(l, collecting_transcript(l));
+	/* What he measured of the block is known, and it is not given up: no other one now. */
+	if ((l->stage == STAGE_A_MEASURED || l->stage == STAGE_A_SLOTS) && !is_same) {
+		link_fail(l, QKD_PROTOCOL);
+		link_disconnect(l);
+		return;
 	}
-	if (reason == QKD_GOES_ON) {
+	if (memcmp(m->session, l->collect.session, sizeof m->session) == 0) {
+		if (!b->is_open || !is_same) {
+			collect_begin(&l->collect, m->block_id, m->first_slot);
+			transcript_begin(l, collecting_transcript(l));
+		}
 		link_transcript_add(collecting_transcript(l), LINK_DETECTED, body, true);
 		reason = collect_positions(&l->collect, m);
 	}
 	if (reason == QKD_GOES_ON)
 		return;
-	collecting_abort(l, reason);
+	collecting_abort(l, m->block_id, reason);
 	if (reason == QKD_PROTOCOL)
 		link_disconnect(l);
 }
