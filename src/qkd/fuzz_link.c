@@ -94,8 +94,7 @@ static void greet(bool is_bob)
 		.hello = {.role = is_bob ? DRIVER_BOB : DRIVER_ALICE,
 			.basis_x_micro = shared.basis_x_micro}};
 
-	memcpy(record.hello.intensity_micro, shared.intensity_micro,
-		sizeof shared.intensity_micro);
+	memcpy(record.hello.intensity_micro, shared.intensity_micro, sizeof shared.intensity_micro);
 	memcpy(record.hello.probability_micro, shared.probability_micro,
 		sizeof shared.probability_micro);
 	if (failed(qkd_link_driver_record(end, now, &record)))
