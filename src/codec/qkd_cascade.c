@@ -1,19 +1,31 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 #include "qkd_cascade.h"
+#include <assert.h>
+
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "words travel as they lie in memory");
 
 struct reader cascade_question_reader(
-	struct span question, uint32_t *batch, struct wire_fault *fault)
+	struct span question, uint16_t *lane, struct wire_fault *fault)
 {
 	struct reader r = reader_of(question, fault);
 
-	*batch = reader_u32(&r, "batch");
+	*lane = reader_u16(&r, "lane");
 	return r;
 }
 
 struct reader cascade_answer_reader(struct span answer, struct wire_fault *fault)
 {
 	return reader_of(answer, fault);
+}
+
+static void take_sweep(struct reader *r, struct cascade_part *part)
+{
+	part->level = reader_u8(r, "level");
+	part->mask_words = reader_u16(r, "words");
+	reader_require(
+		r, part->mask_words >= 1 && part->mask_words <= CASCADE_MASKS_MAX, "words", NULL);
+	part->masks = reader_span(r, (size_t)part->mask_words * 8, "masks");
 }
 
 static void take_search(struct reader *r, struct cascade_part *part)
@@ -23,9 +35,9 @@ static void take_search(struct reader *r, struct cascade_part *part)
 	part->group_count = reader_u16(r, "group_count");
 	reader_require(r, part->node_count <= CASCADE_NODES_MAX, "node_count", NULL);
 	reader_require(r, part->group_count <= CASCADE_GROUPS_MAX, "group_count", NULL);
-	reader_require(r, part->node_count + part->group_count > 0, "node_count", NULL);
-	part->nodes = reader_span(r, (size_t)part->node_count * CASCADE_NODE_OCTETS, "nodes");
-	part->groups = reader_span(r, (size_t)part->group_count * CASCADE_GROUP_OCTETS, "groups");
+	const size_t items = (size_t)part->node_count + part->group_count;
+	reader_require(r, items > 0, "node_count", NULL);
+	part->items = reader_span(r, items * CASCADE_ITEM_OCTETS, "items");
 }
 
 static void take_range(struct reader *r, struct cascade_part *part)
@@ -61,6 +73,9 @@ bool cascade_part_decode(struct reader *r, struct cascade_part *part)
 	case CASCADE_PASS:
 		part->pass = reader_u8(r, "pass");
 		break;
+	case CASCADE_SWEEP:
+		take_sweep(r, part);
+		break;
 	case CASCADE_SEARCH:
 		take_search(r, part);
 		break;
@@ -88,6 +103,10 @@ void cascade_part_encode(struct writer *w, const struct cascade_part *part)
 	case CASCADE_PASS:
 		writer_u8(w, part->pass);
 		break;
+	case CASCADE_SWEEP:
+		writer_u8(w, part->level);
+		writer_u16(w, part->mask_words);
+		break;
 	case CASCADE_SEARCH:
 		writer_u8(w, part->pass);
 		writer_u16(w, part->node_count);
@@ -108,6 +127,30 @@ void cascade_part_encode(struct writer *w, const struct cascade_part *part)
 		writer_u8(w, part->has_failed);
 		break;
 	}
+}
+
+void cascade_items_encode(struct writer *w, const uint16_t *items, size_t count)
+{
+	uint8_t *at = writer_grow(w, count * CASCADE_ITEM_OCTETS);
+
+	for (size_t i = 0; at != NULL && i < count; i++) {
+		const uint16_t v = __builtin_bswap16(items[i]);
+		memcpy(at + 2 * i, &v, sizeof v);
+	}
+}
+
+void cascade_words_encode(struct writer *w, const uint64_t *words, size_t count)
+{
+	uint8_t *at = writer_grow(w, count * 8);
+
+	if (at != NULL)
+		memcpy(at, words, count * 8);
+}
+
+void cascade_words_decode(struct span from, uint64_t *words, size_t count)
+{
+	assert(from.len == count * 8);
+	memcpy(words, from.at, count * 8);
 }
 
 struct span cascade_bits_decode(struct reader *r, size_t count)

@@ -2,49 +2,37 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cascade.h"
 #include "base/secret.h"
-#include "cascade_frame.h"
+#include "cascade_alice.h"
 #include <assert.h>
 
-#define NO_BATCH UINT32_MAX
-enum { NODES_MAX = CASCADE_PLANES };
+#define NO_FRAME UINT32_MAX
 
-struct alice_frame {
-	uint32_t passes_begun;
-	uint64_t parities;
-	bool is_done;
-	uint64_t bits[CASCADE_PLANES * CASCADE_WORDS_MAX];
-	struct cascade_column_parities columns[CASCADE_PASSES][CASCADE_COLUMNS_MAX];
-	struct cascade_rows rows[CASCADE_PASSES];
+struct seat {
+	uint32_t frame; /* NO_FRAME: nobody sits there */
 };
 
-struct bob_frame {
-	bool is_told; /* Alice knows that it is done */
-	struct cascade_frame search;
-};
-
-/* A batch in work. */
-struct slot {
-	uint32_t batch, frame_count; /* NO_BATCH: none */
-	bool is_waiting;             /* Bob: for an answer */
+/* Frames that share their messages. */
+struct lane {
+	struct seat seats[CASCADE_LANE_FRAMES];
+	uint32_t seated;
+	bool is_waiting; /* Bob: for an answer */
 	uint64_t rounds;
-	struct cascade_permutation permutation;
 };
 
 struct cascade {
 	struct secret memory;
 	struct reconcile_settings settings;
-	uint32_t batch_frames, slot_count;
+	uint32_t lane_count, lane_seats;
 	struct cascade_common common;
 	struct key_words key;
 	uint64_t permutation_seed;
-	uint32_t batch_count, batches_begun, batches_done;
-	struct slot slots[RECONCILE_QUESTIONS_MAX];
-	/* Bob: slots whose answers are awaited, oldest first. */
-	uint32_t waiting[RECONCILE_QUESTIONS_MAX], waiting_from, waiting_count, next_slot;
+	uint32_t frames_begun, frames_done;
+	struct lane lanes[RECONCILE_QUESTIONS_MAX];
+	/* Bob: lanes whose answers are awaited, oldest first. */
+	uint32_t waiting[RECONCILE_QUESTIONS_MAX], waiting_from, waiting_count, next_lane;
 	struct reconcile_account account;
-	struct alice_frame *alice; /* slot_count * batch_frames of one of these */
-	struct bob_frame *bob;
-	uint64_t top[CASCADE_TOP_WORDS_MAX]; /* Alice */
+	struct cascade_alice *alice; /* lane_count * lane_seats of one of these */
+	struct cascade_frame *bob;
 };
 
 static struct cascade *of(const struct reconcile *r)
@@ -55,8 +43,8 @@ static struct cascade *of(const struct reconcile *r)
 /* Memory. */
 
 struct parts {
-	uint32_t batch_frames, slot_count;
-	size_t scratch_at, subsets_at, frames_at, octets;
+	uint32_t lane_seats, lane_count;
+	size_t rows_at, known_at, subsets_at, frames_at, octets;
 };
 
 static size_t aligned(size_t at)
@@ -64,22 +52,27 @@ static size_t aligned(size_t at)
 	return (at + 63) / 64 * 64;
 }
 
-/* At least two batches where there are two frames: one is worked on while the other's answers travel. */
+static size_t frame_octets(const struct reconcile_settings *settings)
+{
+	return aligned(
+		settings->is_bob ? sizeof(struct cascade_frame) : sizeof(struct cascade_alice));
+}
+
+/* At least two lanes where there are two frames: one is worked on while the other's answers travel. */
 static struct parts parts_of(const struct reconcile_settings *settings)
 {
 	const uint32_t frames = settings->frames_in_flight;
-	const size_t one_frame =
-		settings->is_bob ? sizeof(struct bob_frame) : sizeof(struct alice_frame);
-	struct parts p = {.batch_frames = CASCADE_BATCH_FRAMES};
+	struct parts p = {.lane_seats = CASCADE_LANE_FRAMES};
 
-	if (frames < 2 * CASCADE_BATCH_FRAMES)
-		p.batch_frames = (frames + 1) / 2;
-	p.slot_count = (frames + p.batch_frames - 1) / p.batch_frames;
-	p.scratch_at = aligned(sizeof(struct cascade));
-	p.subsets_at = p.scratch_at + sizeof(struct cascade_scratch);
+	if (frames < 2 * CASCADE_LANE_FRAMES)
+		p.lane_seats = (frames + 1) / 2;
+	p.lane_count = (frames + p.lane_seats - 1) / p.lane_seats;
+	p.rows_at = aligned(sizeof(struct cascade));
+	p.known_at = p.rows_at + sizeof(struct cascade_rows);
+	p.subsets_at = p.known_at + sizeof(struct cascade_rows);
 	p.frames_at =
 		aligned(p.subsets_at + (size_t)CASCADE_SUBSETS_COUNT * CASCADE_FRAME_BITS_MAX / 8);
-	p.octets = p.frames_at + one_frame * p.slot_count * p.batch_frames;
+	p.octets = p.frames_at + frame_octets(settings) * p.lane_count * p.lane_seats;
 	return p;
 }
 
@@ -92,7 +85,7 @@ static struct err open_mode(struct reconcile **out, const struct reconcile_setti
 {
 	struct secret memory;
 
-	if (settings->frames_in_flight < 1 || settings->frames_in_flight > 1024 ||
+	if (settings->frames_in_flight < 1 || settings->frames_in_flight > RECONCILE_FRAMES_MAX ||
 		settings->key_bits_max < 1 || settings->key_bits_max > RECONCILE_BITS_MAX)
 		return ERR(INPUT);
 	const struct parts parts = parts_of(settings);
@@ -102,15 +95,16 @@ static struct err open_mode(struct reconcile **out, const struct reconcile_setti
 	struct cascade *c = (struct cascade *)(void *)memory.bytes;
 	c->memory = memory;
 	c->settings = *settings;
-	c->batch_frames = parts.batch_frames;
-	c->slot_count = parts.slot_count;
+	c->lane_seats = parts.lane_seats;
+	c->lane_count = parts.lane_count;
 	c->common.path = cascade_best();
-	c->common.scratch = (struct cascade_scratch *)(void *)(memory.bytes + parts.scratch_at);
+	c->common.rows = (struct cascade_rows *)(void *)(memory.bytes + parts.rows_at);
+	c->common.known = (struct cascade_rows *)(void *)(memory.bytes + parts.known_at);
 	c->common.subsets = (uint64_t *)(void *)(memory.bytes + parts.subsets_at);
 	if (settings->is_bob)
-		c->bob = (struct bob_frame *)(void *)(memory.bytes + parts.frames_at);
+		c->bob = (struct cascade_frame *)(void *)(memory.bytes + parts.frames_at);
 	else
-		c->alice = (struct alice_frame *)(void *)(memory.bytes + parts.frames_at);
+		c->alice = (struct cascade_alice *)(void *)(memory.bytes + parts.frames_at);
 	*out = (struct reconcile *)(void *)c;
 	return OK;
 }
@@ -125,71 +119,109 @@ static void close_mode(struct reconcile *r)
 
 /* Frames of the key. */
 
-static struct span_mut frame_words(const struct cascade *c, uint32_t frame, uint64_t **words)
+/* Words of the key that a frame has; the last frame may have fewer. */
+static uint32_t frame_words(const struct cascade *c, uint32_t frame, uint64_t **words)
 {
-	const size_t each = c->common.shape.frame_bits / 64, all = (c->key.bits + 63) / 64;
-	const size_t first = frame * each, left = all - first;
+	const size_t each = c->common.shape.real, all = ((size_t)c->key.bits + 63) / 64;
+	const size_t left = all - frame * each;
 
-	*words = c->key.words + first;
-	return span_mut_of((uint8_t *)*words, (left < each ? left : each) * 8);
+	*words = c->key.words + frame * each;
+	return (uint32_t)(left < each ? left : each);
 }
 
-/* The last frame is filled up with zeros, which both ends know. */
-static void frame_load(const struct cascade *c, uint32_t frame, uint64_t *bits)
+static uint32_t frame_key_bits(const struct cascade *c, uint32_t frame)
 {
+	const uint32_t each = c->common.shape.real * CASCADE_PLANES;
+	const uint32_t left = c->key.bits - frame * each;
+
+	return left < each ? left : each;
+}
+
+static uint64_t low_mask(uint32_t bits)
+{
+	return bits >= 64 ? UINT64_MAX : ((uint64_t)1 << bits) - 1;
+}
+
+/* Plane b has the frame's key bits from b * real on, and zeros behind them, which both ends know. */
+static void frame_load(const struct cascade *c, uint32_t frame, uint64_t *planes)
+{
+	const struct cascade_shape *s = &c->common.shape;
 	uint64_t *words;
-	const struct span_mut part = frame_words(c, frame, &words);
+	const uint32_t count = frame_words(c, frame, &words);
 
-	memcpy(bits, words, part.len);
-	memset(bits + part.len / 8, 0, c->common.shape.frame_bits / 8 - part.len);
+	for (uint32_t i = 0; i < CASCADE_PLANES * s->words; i++) {
+		const uint32_t column = i % s->words * 64;
+		const uint32_t from = i / s->words * s->real + column;
+		const uint32_t at = from / 64, skip = from % 64;
+		uint64_t v = at < count && column < s->real ? words[at] >> skip : 0;
+		if (skip > 0 && at + 1 < count && column < s->real)
+			v |= words[at + 1] << (64 - skip);
+		planes[i] = v & low_mask(column < s->real ? s->real - column : 0);
+	}
 }
 
-static void frame_save(const struct cascade *c, uint32_t frame, const uint64_t *bits)
+static void frame_save(const struct cascade *c, uint32_t frame, const uint64_t *planes)
 {
+	const struct cascade_shape *s = &c->common.shape;
 	uint64_t *words;
-	const struct span_mut part = frame_words(c, frame, &words);
+	const uint32_t count = frame_words(c, frame, &words);
 
-	memcpy(words, bits, part.len);
-	if (frame + 1 == c->common.shape.frames && c->key.bits % 64 != 0)
-		words[part.len / 8 - 1] &= ((uint64_t)1 << c->key.bits % 64) - 1;
+	memset(words, 0, count * sizeof *words);
+	for (uint32_t i = 0; i < CASCADE_PLANES * s->words; i++) {
+		const uint32_t column = i % s->words * 64;
+		const uint32_t from = i / s->words * s->real + column;
+		const uint32_t at = from / 64, skip = from % 64;
+		const uint64_t v = planes[i] & low_mask(column < s->real ? s->real - column : 0);
+		if (at < count)
+			words[at] |= v << skip;
+		if (skip > 0 && at + 1 < count)
+			words[at + 1] |= v >> (64 - skip);
+	}
+	if (frame + 1 == s->frames && c->key.bits % 64 != 0)
+		words[count - 1] &= low_mask(c->key.bits % 64);
 }
 
-static uint64_t mixed(uint64_t seed, uint32_t batch)
+static uint64_t frame_seed(const struct cascade *c, uint32_t frame)
 {
-	struct cascade_random r = cascade_random_of(seed ^ batch * UINT64_C(0xd1342543de82ef95));
+	struct cascade_random r =
+		cascade_random_of(c->permutation_seed + frame * UINT64_C(0xd1342543de82ef95));
 
 	return cascade_random_next(&r);
 }
 
-static void slot_begin(struct cascade *c, struct slot *slot, uint32_t batch)
+static size_t place_of(const struct cascade *c, const struct lane *lane, uint32_t seat)
 {
-	const uint32_t first = batch * c->batch_frames, left = c->common.shape.frames - first;
+	return (size_t)(lane - c->lanes) * c->lane_seats + seat;
+}
 
-	slot->batch = batch;
-	slot->frame_count = left < c->batch_frames ? left : c->batch_frames;
-	slot->is_waiting = false;
-	cascade_permutation_draw(
-		&slot->permutation, &c->common.shape, mixed(c->permutation_seed, batch));
-	for (uint32_t i = 0; i < slot->frame_count; i++) {
-		const size_t at = (size_t)(slot - c->slots) * c->batch_frames + i;
-		if (c->settings.is_bob) {
-			c->bob[at].is_told = false;
-			frame_load(c, first + i, c->bob[at].search.bits);
-			cascade_frame_begin(&c->bob[at].search);
-		} else {
-			c->alice[at].is_done = false;
-			c->alice[at].passes_begun = 0;
-			c->alice[at].parities = 0;
-			frame_load(c, first + i, c->alice[at].bits);
-		}
+/* The next frame of the key takes the seat. Both ends come to this in the same order, that of the questions. */
+static void seat_take(struct cascade *c, struct lane *lane, uint32_t seat)
+{
+	const size_t at = place_of(c, lane, seat);
+
+	if (c->frames_begun == c->common.shape.frames) {
+		lane->seats[seat] = (struct seat){.frame = NO_FRAME};
+		return;
+	}
+	const uint32_t frame = c->frames_begun++;
+	lane->seats[seat] = (struct seat){.frame = frame};
+	lane->seated++;
+	if (c->settings.is_bob) {
+		frame_load(c, frame, c->bob[at].bits);
+		cascade_frame_begin(
+			&c->bob[at], &c->common, frame_key_bits(c, frame), frame_seed(c, frame));
+	} else {
+		frame_load(c, frame, cascade_alice_bits(&c->alice[at], &c->common));
+		cascade_alice_begin(&c->alice[at], &c->common, frame_seed(c, frame));
 	}
 }
 
-static void slot_next(struct cascade *c, struct slot *slot)
+static void seat_leave(struct cascade *c, struct lane *lane, uint32_t seat, bool has_failed)
 {
-	slot->batch = NO_BATCH;
-	if (c->batches_begun < c->batch_count)
-		slot_begin(c, slot, c->batches_begun++);
+	c->frames_done++;
+	c->account.frames_failed += has_failed;
+	lane->seated--;
+	seat_take(c, lane, seat);
 }
 
 static struct err begin(struct reconcile *r, struct key_words key, double qber,
@@ -205,30 +237,40 @@ static struct err begin(struct reconcile *r, struct key_words key, double qber,
 	c->permutation_seed = halves[0];
 	c->common.shape = cascade_shape_of(key.bits, qber);
 	cascade_common_begin(&c->common, halves[1]);
-	c->batch_count = (c->common.shape.frames + c->batch_frames - 1) / c->batch_frames;
-	c->batches_begun = c->batches_done = 0;
-	c->waiting_from = c->waiting_count = c->next_slot = 0;
+	c->frames_begun = c->frames_done = 0;
+	c->waiting_from = c->waiting_count = c->next_lane = 0;
 	c->account = (struct reconcile_account){.frames = c->common.shape.frames};
-	for (uint32_t i = 0; i < c->slot_count; i++) {
-		c->slots[i] = (struct slot){.batch = NO_BATCH};
-		if (c->settings.is_bob)
-			slot_next(c, &c->slots[i]);
-	}
+	memset(c->lanes, 0, sizeof c->lanes);
+	for (uint32_t seat = 0; seat < c->lane_seats; seat++)
+		for (uint32_t i = 0; i < c->lane_count; i++)
+			seat_take(c, &c->lanes[i], seat);
 	return OK;
+}
+
+static void lane_count_round(struct cascade *c, struct lane *lane)
+{
+	lane->rounds++;
+	if (lane->rounds > c->account.rounds)
+		c->account.rounds = lane->rounds;
 }
 
 /* Bob. */
 
-static void question_write(struct cascade *c, const struct slot *slot, struct writer *w)
+static void question_write(struct cascade *c, struct lane *lane, struct writer *w)
 {
-	struct bob_frame *frames = c->bob + (size_t)(slot - c->slots) * c->batch_frames;
-
-	writer_u32(w, slot->batch);
-	for (uint32_t i = 0; i < slot->frame_count; i++) {
-		if (frames[i].is_told)
+	writer_u16(w, (uint16_t)(lane - c->lanes));
+	for (uint32_t i = 0; i < c->lane_seats; i++) {
+		struct cascade_frame *f = &c->bob[place_of(c, lane, i)];
+		if (lane->seats[i].frame == NO_FRAME)
 			continue;
-		frames[i].is_told = frames[i].search.stage == CASCADE_IS_DONE;
-		cascade_frame_ask(&frames[i].search, w);
+		cascade_frame_ask(f, &c->common, w);
+		if (f->stage != CASCADE_IS_DONE)
+			continue;
+		frame_save(c, lane->seats[i].frame, f->bits);
+		c->account.corrected += f->corrected;
+		seat_leave(c, lane, i, f->has_failed);
+		if (lane->seats[i].frame != NO_FRAME)
+			cascade_frame_ask(f, &c->common, w);
 	}
 }
 
@@ -236,35 +278,19 @@ static bool ask(struct reconcile *r, struct writer *question)
 {
 	struct cascade *c = of(r);
 
-	for (uint32_t i = 0; i < c->slot_count; i++) {
-		const uint32_t at = (c->next_slot + i) % c->slot_count;
-		struct slot *slot = &c->slots[at];
-		if (slot->batch == NO_BATCH || slot->is_waiting)
+	for (uint32_t i = 0; i < c->lane_count; i++) {
+		const uint32_t at = (c->next_lane + i) % c->lane_count;
+		struct lane *lane = &c->lanes[at];
+		if (lane->seated == 0 || lane->is_waiting)
 			continue;
-		question_write(c, slot, question);
-		slot->is_waiting = true;
-		slot->rounds++;
+		question_write(c, lane, question);
+		lane->is_waiting = true;
+		lane_count_round(c, lane);
 		c->waiting[(c->waiting_from + c->waiting_count++) % RECONCILE_QUESTIONS_MAX] = at;
-		c->next_slot = at + 1;
+		c->next_lane = at + 1;
 		return true;
 	}
 	return false;
-}
-
-static void batch_finish(struct cascade *c, struct slot *slot)
-{
-	const struct bob_frame *frames = c->bob + (size_t)(slot - c->slots) * c->batch_frames;
-
-	for (uint32_t i = 0; i < slot->frame_count; i++) {
-		const struct cascade_frame *f = &frames[i].search;
-		frame_save(c, slot->batch * c->batch_frames + i, f->bits);
-		c->account.corrected += f->corrected;
-		c->account.frames_failed += f->has_failed;
-	}
-	if (slot->rounds > c->account.rounds)
-		c->account.rounds = slot->rounds;
-	c->batches_done++;
-	slot_next(c, slot);
 }
 
 static enum qkd_abort learn(struct reconcile *r, struct span answer)
@@ -272,36 +298,32 @@ static enum qkd_abort learn(struct reconcile *r, struct span answer)
 	struct cascade *c = of(r);
 	struct wire_fault fault = {0};
 	struct reader reader = cascade_answer_reader(answer, &fault);
-	bool are_told = true;
 
 	if (c->waiting_count == 0)
 		return QKD_PROTOCOL;
-	struct slot *slot = &c->slots[c->waiting[c->waiting_from]];
-	struct bob_frame *frames = c->bob + (size_t)(slot - c->slots) * c->batch_frames;
+	struct lane *lane = &c->lanes[c->waiting[c->waiting_from]];
 	c->waiting_from = (c->waiting_from + 1) % RECONCILE_QUESTIONS_MAX;
 	c->waiting_count--;
-	slot->is_waiting = false;
-	for (uint32_t i = 0; i < slot->frame_count; i++) {
-		struct cascade_frame *f = &frames[i].search;
+	lane->is_waiting = false;
+	for (uint32_t i = 0; i < c->lane_seats; i++) {
+		struct cascade_frame *f = &c->bob[place_of(c, lane, i)];
 		const uint64_t before = f->parities;
-		if (frames[i].is_told)
+		if (lane->seats[i].frame == NO_FRAME)
 			continue;
-		are_told = false;
-		cascade_frame_learn(f, &c->common, &slot->permutation, &reader);
+		cascade_frame_learn(f, &c->common, &reader);
 		c->account.parities += f->parities - before;
 		c->account.answers += f->parities - before;
 	}
 	reader_end(&reader, "answer");
-	if (failed(wire_result(&fault)))
-		return QKD_PROTOCOL;
-	if (are_told)
-		batch_finish(c, slot);
-	return QKD_GOES_ON;
+	return failed(wire_result(&fault)) ? QKD_PROTOCOL : QKD_GOES_ON;
 }
 
+/* The last question says that the last frames are done, and its answer, which is empty, that Alice knows. */
 static bool is_done(const struct reconcile *r)
 {
-	return of(r)->batches_done == of(r)->batch_count;
+	const struct cascade *c = of(r);
+
+	return c->frames_done == c->common.shape.frames && c->waiting_count == 0;
 }
 
 static struct reconcile_account account(const struct reconcile *r)
@@ -309,181 +331,50 @@ static struct reconcile_account account(const struct reconcile *r)
 	return of(r)->account;
 }
 
-/* Alice. A question that an honest Bob does not ask is answered by nothing, and nothing is wrong with the answer before it. */
+/* Alice. A question that an honest Bob does not ask is answered by nothing. */
 
-static void answer_pass(struct cascade *c, const struct slot *slot, struct alice_frame *f,
-	const struct cascade_part *part, struct writer *w)
+static bool seat_answer(struct cascade *c, struct lane *lane, uint32_t seat, struct reader *reader,
+	struct writer *w)
 {
-	const uint32_t pass = part->pass, count = cascade_top_count(&c->common.shape, pass);
+	struct cascade_alice *f = &c->alice[place_of(c, lane, seat)];
+	struct cascade_part part;
 
-	cascade_table_build(c->common.path, &c->common.shape, &slot->permutation, pass, f->bits,
-		c->common.scratch, f->columns[pass], sizeof f->columns[pass][0], &f->rows[pass],
-		c->top);
-	f->passes_begun++;
-	uint8_t *bits = cascade_bits_room(w, count);
-	if (bits == NULL)
-		return;
-	for (size_t i = 0; i < (count + 7) / 8; i++)
-		bits[i] = (uint8_t)(c->top[i / 8] >> i % 8 * 8);
-	if (count % 8 != 0)
-		bits[count / 8] &= (uint8_t)((1 << count % 8) - 1);
-}
-
-static bool answer_search(const struct cascade *c, const struct alice_frame *f,
-	const struct cascade_part *part, struct writer *w)
-{
-	const struct cascade_shape *s = &c->common.shape;
-	const struct cascade_pass_shape *pass = &s->pass[part->pass];
-	uint8_t *bits = cascade_bits_room(w, part->node_count + part->group_count);
-	bool is_fair = bits != NULL;
-
-	for (uint32_t i = 0; is_fair && i < part->node_count; i++) {
-		const struct cascade_node at = cascade_node_at(part, i);
-		const unsigned left = 2u * at.node;
-		is_fair = at.node >= 1 && at.node < NODES_MAX && at.column < s->columns;
-		if (is_fair)
-			bits[i / 8] |= (uint8_t)((f->columns[part->pass][at.column].at[left / 64] >>
-								 left % 64 &
-							 1)
-						 << i % 8);
-	}
-	for (uint32_t i = 0; is_fair && i < part->group_count; i++) {
-		const struct cascade_group at = cascade_group_at(part, i);
-		const uint32_t k = part->node_count + i;
-		is_fair = at.depth < pass->log_columns && at.index < (uint32_t)pass->blocks
-									     << at.depth;
-		if (is_fair)
-			bits[k / 8] |= (uint8_t)(cascade_bit(f->rows[part->pass].at[at.depth + 1],
-							 at.index)
-						 << k % 8);
-	}
-	return is_fair;
-}
-
-static void answer_bit(struct writer *w, bool bit)
-{
-	writer_u8(w, bit);
-}
-
-static void answer_subsets(const struct cascade *c, const struct alice_frame *f, struct writer *w)
-{
-	uint8_t *bits = cascade_bits_room(w, CASCADE_SUBSETS_COUNT);
-
-	for (uint32_t t = 0; bits != NULL && t < CASCADE_SUBSETS_COUNT; t++)
-		bits[t / 8] |= (uint8_t)(cascade_subset_parity(&c->common, f->bits, t, 0,
-						 c->common.shape.frame_bits / 64)
-					 << t % 8);
-}
-
-/* Parities that the part asks for, or none where it asks for what there is not. */
-static uint32_t part_cost(
-	const struct cascade *c, const struct alice_frame *f, const struct cascade_part *part)
-{
-	const uint32_t words = c->common.shape.frame_bits / 64;
-
-	switch (part->kind) {
-	case CASCADE_PASS:
-		return part->pass == f->passes_begun && part->pass < CASCADE_PASSES
-			       ? cascade_top_count(&c->common.shape, part->pass)
-			       : 0;
-	case CASCADE_SEARCH:
-		return part->pass < f->passes_begun ? part->node_count + part->group_count : 0u;
-	case CASCADE_SUBSETS:
-		return CASCADE_SUBSETS_COUNT;
-	case CASCADE_RANGE:
-		return part->subset < CASCADE_SUBSETS_COUNT && part->end <= words;
-	case CASCADE_WORD:
-		return part->word < words;
-	case CASCADE_DONE:
-		break;
-	}
-	return 0;
-}
-
-static bool answer_part(struct cascade *c, const struct slot *slot, struct alice_frame *f,
-	const struct cascade_part *part, struct writer *w)
-{
-	const uint32_t cost = part_cost(c, f, part);
-
-	if (part->kind == CASCADE_DONE) {
-		f->is_done = true;
-		c->account.frames_failed += part->has_failed;
-		return true;
-	}
-	if (cost == 0 || f->parities + cost > cascade_parities_max(&c->common.shape))
+	if (!cascade_part_decode(reader, &part))
 		return false;
-	f->parities += cost;
-	c->account.parities += cost;
-	c->account.answers += cost;
-	switch (part->kind) {
-	case CASCADE_PASS:
-		answer_pass(c, slot, f, part, w);
-		return true;
-	case CASCADE_SEARCH:
-		return answer_search(c, f, part, w);
-	case CASCADE_SUBSETS:
-		answer_subsets(c, f, w);
-		return true;
-	case CASCADE_RANGE:
-		answer_bit(w, cascade_subset_parity(
-				      &c->common, f->bits, part->subset, part->first, part->end));
-		return true;
-	case CASCADE_WORD:
-		answer_bit(w, __builtin_parityll(f->bits[part->word] & part->mask));
-		return true;
-	case CASCADE_DONE:
-		break;
+	if (part.kind == CASCADE_DONE) {
+		seat_leave(c, lane, seat, part.has_failed);
+		if (lane->seats[seat].frame == NO_FRAME)
+			return true;
+		if (!cascade_part_decode(reader, &part))
+			return false;
 	}
-	return false;
-}
-
-/* The slot of a batch; one that is new takes the slot of a batch that is done. */
-static struct slot *slot_of(struct cascade *c, uint32_t batch)
-{
-	struct slot *free_slot = NULL;
-
-	for (uint32_t i = 0; i < c->slot_count; i++) {
-		if (c->slots[i].batch == batch && batch != NO_BATCH)
-			return &c->slots[i];
-		if (c->slots[i].batch == NO_BATCH)
-			free_slot = &c->slots[i];
-	}
-	if (batch != c->batches_begun || batch >= c->batch_count || free_slot == NULL)
-		return NULL;
-	slot_begin(c, free_slot, c->batches_begun++);
-	return free_slot;
+	const uint64_t before = f->parities;
+	if (!cascade_alice_answer(f, &c->common, &part, w))
+		return false;
+	c->account.parities += f->parities - before;
+	c->account.answers += f->parities - before;
+	return true;
 }
 
 static enum qkd_abort answer(struct reconcile *r, struct span question, struct writer *w)
 {
 	struct cascade *c = of(r);
 	struct wire_fault fault = {0};
-	uint32_t batch;
-	struct reader reader = cascade_question_reader(question, &batch, &fault);
-	struct slot *slot = reader_failed(&reader) ? NULL : slot_of(c, batch);
+	uint16_t number;
+	struct reader reader = cascade_question_reader(question, &number, &fault);
 	const size_t start = w->len;
-	bool is_fair = slot != NULL, are_done = true;
+	bool is_fair =
+		!reader_failed(&reader) && number < c->lane_count && c->lanes[number].seated > 0;
 
-	for (uint32_t i = 0; is_fair && i < slot->frame_count; i++) {
-		struct alice_frame *f = c->alice + (size_t)(slot - c->slots) * c->batch_frames + i;
-		struct cascade_part part;
-		if (!f->is_done)
-			is_fair = cascade_part_decode(&reader, &part) &&
-				  answer_part(c, slot, f, &part, w);
-		are_done = are_done && f->is_done;
-	}
+	for (uint32_t i = 0; is_fair && i < c->lane_seats; i++)
+		if (c->lanes[number].seats[i].frame != NO_FRAME)
+			is_fair = seat_answer(c, &c->lanes[number], i, &reader, w);
 	reader_end(&reader, "question");
 	if (!is_fair || failed(wire_result(&fault)) || w->is_full) {
 		w->len = start;
 		return QKD_PROTOCOL;
 	}
-	slot->rounds++;
-	if (slot->rounds > c->account.rounds)
-		c->account.rounds = slot->rounds;
-	if (are_done) {
-		slot->batch = NO_BATCH;
-		c->batches_done++;
-	}
+	lane_count_round(c, &c->lanes[number]);
 	return QKD_GOES_ON;
 }
 

@@ -4,8 +4,8 @@
 /*
  * Cascade: the shape of a frame, and its permutations.
  *
- * A frame is 64 planes of `columns` bits; plane b is words [b * words, (b + 1) * words) of the frame, so key bits that were
- * neighbours lie in neighbouring columns. A column is 64 bits, one of each plane: a binary tree whose node 1 is the whole column, whose
+ * A frame is 64 planes of `columns` bits; plane b is words [b * words, (b + 1) * words) of the frame. Key bits that were neighbours
+ * lie in neighbouring columns, from the first on; the last columns of every plane are zeros where a frame has less key than room. A column is 64 bits, one of each plane: a binary tree whose node 1 is the whole column, whose
  * nodes 2h and 2h + 1 are the halves of node h, and whose leaves 64 … 127 are single bits.
  *
  * A pass cuts the frame in blocks: part of a column (`top_level` > 0: the nodes of that level), a column, or a group of
@@ -28,32 +28,48 @@ enum {
 	CASCADE_SEGMENTS = 4,
 	CASCADE_LOG_COLUMNS_MAX = 6,
 	CASCADE_TOP_LEVEL_MAX = 3,
-	CASCADE_ROWS_MAX = CASCADE_LOG_COLUMNS_MAX + 1,
 	CASCADE_SUBSETS_COUNT = 12, /* random subsets whose parities are compared at the end */
 };
 
 struct cascade_pass_shape {
 	uint8_t log_columns, top_level; /* not both */
 	uint16_t blocks;                /* groups or columns; with a top level, columns */
+	uint32_t inverse;               /* of blocks, rounded up: for division */
 };
 
 struct cascade_shape {
 	uint32_t words, columns, frame_bits, frames;
+	uint32_t real; /* columns that hold key; the others are zeros that both ends know */
 	uint32_t segments;
 	uint8_t segment_of[CASCADE_WORDS_MAX];        /* of a word of a plane */
 	uint16_t segment_start[CASCADE_SEGMENTS + 1]; /* columns */
 	struct cascade_pass_shape pass[CASCADE_PASSES];
 };
 
+/* Number of `column` within its group; its group is the remainder. Exact below 2^16 columns. */
+static inline uint32_t cascade_number_in_group(const struct cascade_pass_shape *p, uint32_t column)
+{
+	return (uint32_t)((uint64_t)column * p->inverse >> 32);
+}
+
 /* The frames of a key of `key_bits` and the blocks that suit the expected error rate. */
 struct cascade_shape cascade_shape_of(uint32_t key_bits, double qber);
 
-/* Parities of Alice that a pass begins with: one a block, but the last of a later pass is implied by the first pass. */
-static inline uint32_t cascade_top_count(const struct cascade_shape *s, uint32_t pass)
+/* Bits that the answer to the beginning of a pass has: one a block, but the last of a later pass is implied by the first pass. */
+static inline uint32_t cascade_top_bits(const struct cascade_shape *s, uint32_t pass)
 {
 	const struct cascade_pass_shape *p = &s->pass[pass];
 
 	return pass == 0 ? (uint32_t)p->blocks << p->top_level : p->blocks - 1u;
+}
+
+/* What they cost: columns of zeros tell nothing. */
+static inline uint32_t cascade_top_cost(const struct cascade_shape *s, uint32_t pass)
+{
+	const struct cascade_pass_shape *p = &s->pass[pass];
+
+	return pass == 0 && p->log_columns == 0 ? s->real << p->top_level
+						: cascade_top_bits(s, pass);
 }
 
 /* What a frame may cost before it has failed: no frame with anything secret left in it costs so much. */

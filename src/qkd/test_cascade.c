@@ -260,49 +260,127 @@ static bool node_parity(const struct cascade_shape *s, const struct cascade_perm
 	return sum;
 }
 
+static uint64_t planes[CASCADE_PLANES * CASCADE_WORDS_MAX];
+static const uint32_t widths[] = {1, 2, 3, 4, 5, 7, 8, 15, 16};
+static const double table_qbers[] = {0.0005, 0.02, 0.05, 0.11};
+
+static bool row_bit(const struct cascade_shape *s, const struct cascade_rows *rows, uint32_t column,
+	uint32_t node)
+{
+	return cascade_bit(rows->at + (size_t)node * s->words, column);
+}
+
+static void group_rows_check(const struct cascade_shape *s, uint32_t pass,
+	const struct cascade_rows *rows, const struct cascade_group_rows *groups)
+{
+	const struct cascade_pass_shape *shape = &s->pass[pass];
+
+	for (uint32_t d = 0; shape->log_columns > 0 && d <= shape->log_columns; d++)
+		for (uint32_t x = 0; x < (uint32_t)shape->blocks << d; x++) {
+			bool sum = false;
+			for (uint32_t v = x; v < s->columns; v += (uint32_t)shape->blocks << d)
+				sum ^= row_bit(s, rows, v, 1);
+			assert_int_equal(cascade_bit(groups->at[d], x), sum);
+		}
+}
+
 static void every_parity_of_a_table_is_what_its_node_says(void **state)
 {
-	static const uint32_t words[] = {1, 2, 3, 4, 5, 7, 8, 15, 16};
-	static const double qbers[] = {0.0005, 0.02, 0.11};
-	static struct cascade_scratch scratch, other;
-	static struct cascade_column_parities columns[CASCADE_COLUMNS_MAX],
-		again[CASCADE_COLUMNS_MAX];
-	static struct cascade_rows rows, rows_again;
-	static uint64_t planes[CASCADE_PLANES * CASCADE_WORDS_MAX], top[CASCADE_TOP_WORDS_MAX];
+	static struct cascade_rows rows[2];
+	static struct cascade_group_rows groups[2];
+	static struct cascade_column columns[2][CASCADE_COLUMNS_MAX];
 	struct prop random = prop_from_environment(16);
 	struct cascade_permutation p;
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(words) * ARRAY_LEN(qbers) * CASCADE_PASSES; i++) {
+	for (size_t i = 0; i < ARRAY_LEN(widths) * ARRAY_LEN(table_qbers) * CASCADE_PASSES; i++) {
 		const uint32_t pass = (uint32_t)(i % CASCADE_PASSES);
 		const struct cascade_shape s =
-			shape_with(words[i / CASCADE_PASSES / ARRAY_LEN(qbers)],
-				qbers[i / CASCADE_PASSES % ARRAY_LEN(qbers)]);
-		memset(&scratch, 0, sizeof scratch);
-		memset(&other, 0, sizeof other);
+			shape_with(widths[i / CASCADE_PASSES / ARRAY_LEN(table_qbers)],
+				table_qbers[i / CASCADE_PASSES % ARRAY_LEN(table_qbers)]);
 		prop_fill(&random, span_mut_of((uint8_t *)planes, s.frame_bits / 8));
 		cascade_permutation_draw(&p, &s, prop_u64(&random));
-		cascade_table_build(cascade_best(), &s, &p, pass, planes, &scratch, columns,
-			sizeof columns[0], &rows, top);
-		cascade_table_build(CASCADE_PORTABLE, &s, &p, pass, planes, &other, again,
-			sizeof again[0], &rows_again, top);
-		assert_memory_equal(columns, again, s.columns * sizeof columns[0]);
+		for (size_t k = 0; k < 2; k++) {
+			const enum cascade_path path = k == 0 ? CASCADE_PORTABLE : cascade_best();
+			cascade_rows_build(path, &s, &p, pass, planes, &rows[k], &groups[k]);
+			cascade_rows_to_columns(path, &s, &rows[k], NULL, columns[k]);
+			group_rows_check(&s, pass, &rows[k], &groups[k]);
+		}
+		assert_memory_equal(rows[0].at, rows[1].at, s.frame_bits / 8 * 2);
+		assert_memory_equal(columns[0], columns[1], s.columns * sizeof columns[0][0]);
 		for (uint32_t k = 0; k < 300; k++) {
 			const uint32_t v = (uint32_t)prop_below(&random, s.columns);
 			const uint32_t h = 1 + (uint32_t)prop_below(&random, 127);
-			assert_int_equal(columns[v].at[h / 64] >> h % 64 & 1,
-				node_parity(&s, &p, pass, planes, v, h));
+			const bool sum = node_parity(&s, &p, pass, planes, v, h);
+			assert_int_equal(row_bit(&s, &rows[0], v, h), sum);
+			if (h < CASCADE_NODES)
+				assert_int_equal(columns[0][v].value >> h & 1, sum);
+			assert_true(columns[0][v].known == 0);
 		}
-		const struct cascade_pass_shape *shape = &s.pass[pass];
-		for (uint32_t d = 0; d <= shape->log_columns; d++)
-			for (uint32_t x = 0; x < (uint32_t)shape->blocks << d; x++) {
-				bool sum = false;
-				for (uint32_t v = x; v < s.columns;
-					v += (uint32_t)shape->blocks << d)
-					sum ^= columns[v].at[0] >> 1 & 1;
-				assert_int_equal(cascade_bit(rows.at[d], x), sum);
-				assert_int_equal(cascade_bit(rows_again.at[d], x), sum);
+	}
+}
+
+/* The sweep on whole rows against one column after the other. */
+static void a_sweep_finds_what_a_search_by_hand_finds(void **state)
+{
+	static struct cascade_rows rows[2], known[2];
+	static uint64_t bits[2][CASCADE_PLANES * CASCADE_WORDS_MAX],
+		certain[2][CASCADE_PLANES * CASCADE_WORDS_MAX], trails[CASCADE_TRAIL_WORDS_MAX];
+	struct prop random = prop_from_environment(21);
+	struct cascade_permutation p;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(widths) * 3; i++) {
+		const struct cascade_shape s = shape_with(widths[i / 3], table_qbers[1 + i % 3]);
+		const uint32_t top_level = s.pass[0].top_level;
+		const uint32_t each = cascade_trail_words(&s, CASCADE_LEVELS);
+		uint64_t out[2][CASCADE_WORDS_MAX];
+		cascade_permutation_draw(&p, &s, prop_u64(&random));
+		prop_fill(&random, span_mut_of((uint8_t *)planes, s.frame_bits / 8));
+		prop_fill(&random, span_mut_of((uint8_t *)trails, sizeof trails));
+		cascade_rows_build(CASCADE_PORTABLE, &s, &p, 0, planes, &rows[0], NULL);
+		for (uint32_t k = 0; k < 400; k++) {
+			const uint32_t v = (uint32_t)prop_below(&random, s.columns);
+			const uint32_t top = (uint32_t)prop_below(&random, 1u << top_level);
+			const uint32_t level = top_level + (uint32_t)prop_below(&random,
+								   CASCADE_LEVELS - top_level);
+			const uint64_t *trail = trails + (size_t)top * each;
+			uint32_t h = (1u << top_level) + top;
+			for (uint32_t d = 1; d <= level - top_level; d++)
+				h = 2 * h + cascade_bit(trail + (size_t)d * s.words, v);
+			cascade_rows_choose(
+				CASCADE_PORTABLE, &s, &rows[0], top, level, trail, out[0]);
+			cascade_rows_choose(
+				cascade_best(), &s, &rows[0], top, level, trail, out[1]);
+			assert_memory_equal(out[0], out[1], s.words * 8);
+			assert_int_equal(cascade_bit(out[0], v), row_bit(&s, &rows[0], v, 2 * h));
+		}
+		for (size_t k = 0; k < 2; k++) {
+			const enum cascade_path path = k == 0 ? CASCADE_PORTABLE : cascade_best();
+			memcpy(bits[k], planes, sizeof planes);
+			cascade_rows_settle(
+				path, &s, trails, bits[k], certain[k], &rows[k], &known[k]);
+		}
+		assert_memory_equal(bits[0], bits[1], s.frame_bits / 8);
+		assert_memory_equal(certain[0], certain[1], s.frame_bits / 8);
+		assert_memory_equal(rows[0].at, rows[1].at, s.frame_bits / 8);
+		assert_memory_equal(known[0].at, known[1].at, s.frame_bits / 8);
+		for (uint32_t k = 0; k < 1000; k++) {
+			const uint32_t v = (uint32_t)prop_below(&random, s.columns);
+			const uint32_t top = (uint32_t)prop_below(&random, 1u << top_level);
+			const uint64_t *trail = trails + (size_t)top * each;
+			const bool is_odd = cascade_bit(trail, v);
+			uint32_t h = (1u << top_level) + top;
+			for (uint32_t d = 1; d <= CASCADE_LEVELS - top_level; d++) {
+				assert_int_equal(d == 1 || is_odd, row_bit(&s, &known[0], v, h));
+				h = 2 * h + cascade_bit(trail + (size_t)d * s.words, v);
 			}
+			const size_t leaf = (size_t)(h - CASCADE_PLANES) * s.words;
+			assert_int_equal(cascade_bit(bits[0] + leaf, v),
+				cascade_bit(planes + leaf, v) ^ is_odd);
+			if (is_odd)
+				assert_true(cascade_bit(certain[0] + leaf, v));
+		}
 	}
 }
 
@@ -351,11 +429,13 @@ static void questions_that_nobody_fair_asks_are_refused(void **state)
 	for (uint32_t i = 0; i < 3000; i++) {
 		struct writer w = writer_of(SPAN_MUT_ARRAY(question));
 		assert_false(failed(reconciler_cascade.begin(p.alice, p.a, 0.02, seed)));
-		writer_u32(&w, (uint32_t)prop_below(&random, 3) - 1);
+		writer_u16(&w, (uint16_t)prop_below(&random, 3));
 		for (uint32_t k = 0; k < 4; k++) {
 			struct cascade_part part = {
-				.kind = (enum cascade_kind)(1 + prop_below(&random, 6)),
+				.kind = (enum cascade_kind)(1 + prop_below(&random, 7)),
 				.pass = (uint8_t)prop_below(&random, 5),
+				.level = (uint8_t)prop_below(&random, 8),
+				.mask_words = (uint16_t)(1 + prop_below(&random, 100)),
 				.subset = (uint8_t)prop_below(&random, 20),
 				.first = 3,
 				.end = (uint16_t)(4 + prop_below(&random, 2000)),
@@ -364,8 +444,10 @@ static void questions_that_nobody_fair_asks_are_refused(void **state)
 				.node_count = 2,
 				.group_count = 1};
 			cascade_part_encode(&w, &part);
-			for (uint32_t n = 0; part.kind == CASCADE_SEARCH && n < 9; n++)
-				writer_u8(&w, (uint8_t)prop_u64(&random));
+			for (uint32_t n = 0; part.kind == CASCADE_SEARCH && n < 3; n++)
+				writer_u16(&w, (uint16_t)prop_u64(&random));
+			for (uint32_t n = 0; part.kind == CASCADE_SWEEP && n < part.mask_words; n++)
+				writer_u64(&w, prop_u64(&random));
 		}
 		struct writer a = writer_of(SPAN_MUT_ARRAY(reply));
 		const enum qkd_abort reason =
@@ -455,6 +537,7 @@ int main(void)
 		cmocka_unit_test(frames_beyond_the_window_wait_their_turn),
 		cmocka_unit_test(the_leak_lies_between_shannon_and_the_literature),
 		cmocka_unit_test(every_parity_of_a_table_is_what_its_node_says),
+		cmocka_unit_test(a_sweep_finds_what_a_search_by_hand_finds),
 		cmocka_unit_test(two_bits_seldom_share_a_block_in_every_pass),
 		cmocka_unit_test(questions_that_nobody_fair_asks_are_refused),
 		cmocka_unit_test(answers_at_random_end),
