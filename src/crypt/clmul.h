@@ -19,7 +19,8 @@ struct gf128 {
 	uint64_t lo, hi;
 };
 
-enum clmul_path { CLMUL_PORTABLE, CLMUL_FAST };
+/* CLMUL_WIDE, two products an instruction, is for gf2x.h alone. */
+enum clmul_path { CLMUL_PORTABLE, CLMUL_FAST, CLMUL_WIDE };
 
 /* The best path of this processor. */
 static inline enum clmul_path clmul_best(void)

@@ -1,107 +1,258 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 #include "toeplitz.h"
-#include "base/secret.h"
+#include "crypt/gf2x.h"
+#include "toeplitz_inner.h"
+#include <assert.h>
 
-/* Polynomials packed in words, for one call; all of it is one secret. */
-struct work {
-	struct secret memory;
-	uint64_t *seed, *key, *product;
-	size_t seed_words, key_words, product_words;
+/* One call's: what is hashed, and how. */
+struct job {
+	struct toeplitz_plan plan;
+	const struct gf2x_kernels *kernels;
+	struct span key, seed;
+	struct span_mut out;
+	size_t key_bits, out_bits, m;
 };
 
-static size_t words_of(size_t bits)
+/* ---- bits ---- */
+
+static uint8_t octet_at(struct span bytes, int64_t i)
 {
-	return (bits + 63) / 64;
+	return i >= 0 && i < (int64_t)bytes.len ? bytes.at[i] : 0;
 }
 
-static void pack(uint64_t *words, struct span bytes, size_t bits)
+/* The 64 bits from `at` on; zero outside. */
+static uint64_t bits_at(struct span bytes, int64_t at)
 {
-	const size_t octets = (bits + 7) / 8;
+	const int64_t first = at >= 0 ? at / 8 : -((7 - at) / 8);
+	const unsigned shift = (unsigned)(at - first * 8);
+	uint64_t low = 0;
 
-	for (size_t i = 0; i < octets; i++)
-		words[i / 8] |= (uint64_t)bytes.at[i] << i % 8 * 8;
-	if (bits % 64 != 0)
-		words[bits / 64] &= ((uint64_t)1 << bits % 64) - 1;
+	for (unsigned i = 0; i < 8; i++)
+		low |= (uint64_t)octet_at(bytes, first + i) << 8 * i;
+	const uint64_t high = octet_at(bytes, first + 8);
+	return shift == 0 ? low : low >> shift | high << (64 - shift);
 }
 
-static struct err work_open(struct work *w, size_t seed_bits, size_t key_bits)
+/* Words whose 72 bits lie inside are read at once. */
+static void load_bits(uint64_t *words, size_t count, struct span bytes, int64_t from)
 {
-	w->seed_words = words_of(seed_bits);
-	w->key_words = words_of(key_bits);
-	w->product_words = w->seed_words + w->key_words;
-	const size_t words = w->seed_words + w->key_words + w->product_words + 1;
-	struct err e = secret_open(&w->memory, words * sizeof(uint64_t));
-	if (failed(e))
-		return e;
-	w->seed = (uint64_t *)(void *)w->memory.bytes;
-	w->key = w->seed + w->seed_words;
-	w->product = w->key + w->key_words;
+	const int64_t first = from >= 0 ? from / 8 : -((7 - from) / 8);
+	const unsigned shift = (unsigned)(from - first * 8);
+
+	for (size_t i = 0; i < count; i++) {
+		const int64_t at = first + 8 * (int64_t)i;
+		if (at < 0 || at + 9 > (int64_t)bytes.len) {
+			words[i] = bits_at(bytes, from + 64 * (int64_t)i);
+			continue;
+		}
+		uint64_t low = 0;
+		for (unsigned k = 0; k < 8; k++)
+			low |= (uint64_t)bytes.at[at + k] << 8 * k;
+		words[i] = low >> shift | (uint64_t)bytes.at[at + 8] << (63 - shift) << 1;
+	}
+}
+
+static void clear_bits_from(uint64_t *words, size_t count, size_t bits)
+{
+	if (bits >= 64 * count)
+		return;
+	words[bits / 64] &= ((uint64_t)1 << bits % 64) - 1;
+	memset(words + bits / 64 + 1, 0, (count - bits / 64 - 1) * sizeof *words);
+}
+
+/*
+ * Output bits [first, first + count), first a multiple of 8: those of the product, words from bit `at` on, and x0. One word past
+ * the last is never read.
+ */
+static void put_bits(
+	const struct job *j, size_t first, size_t count, const uint64_t *product, size_t at)
+{
+	const size_t last_word = (at + count - 1) / 64;
+
+	for (size_t i = 0; i < count; i += 64) {
+		const size_t word = (at + i) / 64, shift = (at + i) % 64;
+		uint64_t v = product[word] >> shift;
+		if (shift > 0 && word < last_word)
+			v |= product[word + 1] << (64 - shift);
+		v ^= bits_at(j->key, (int64_t)(j->m + first + i));
+		const size_t left = count - i;
+		if (left < 64)
+			v &= ((uint64_t)1 << left) - 1;
+		for (size_t k = 0; 8 * k < left && k < 8; k++)
+			j->out.at[(first + i) / 8 + k] = (uint8_t)(v >> 8 * k);
+	}
+}
+
+/* ---- word by word ---- */
+
+/* Words [first, end) of the product of seed and x1; the others are not needed. */
+static void by_words(const struct job *j, uint64_t *memory)
+{
+	const size_t seed_words = (j->key_bits + 62) / 64, key_words = (j->m + 63) / 64;
+	const size_t first = (j->m - 1) / 64, end = (j->m - 1 + j->out_bits + 63) / 64;
+	uint64_t *seed = memory, *key = seed + seed_words, *product = key + key_words;
+
+	load_bits(seed, seed_words, j->seed, 0);
+	clear_bits_from(seed, seed_words, j->key_bits - 1);
+	load_bits(key, key_words, j->key, 0);
+	clear_bits_from(key, key_words, j->m);
+	uint64_t carried = 0;
+	for (size_t at = first > 0 ? first - 1 : 0; at < end; at++) {
+		const size_t low = at < seed_words ? 0 : at - seed_words + 1;
+		const size_t high = at < key_words ? at + 1 : key_words;
+		const struct gf128 sum = low < high ? j->kernels->diagonal(seed + at + 1 - low,
+							      key + low, high - low)
+						    : (struct gf128){0};
+		if (at >= first)
+			product[at - first] = sum.lo ^ carried;
+		carried = sum.hi;
+	}
+	put_bits(j, 0, j->out_bits, product, (j->m - 1) % 64);
+}
+
+/* ---- tiles ---- */
+
+struct tiles {
+	struct gf2x transform;
+	uint64_t *bits;
+	struct gf128 *window, *strips, *sums; /* evaluations: one, one a column, one a row */
+	size_t words, elements;
+};
+
+static struct tiles tiles_open(const struct job *j, enum clmul_path path, uint8_t *memory)
+{
+	const size_t octets = (size_t)1 << (j->plan.log_bits - 3);
+	struct tiles t = {.words = octets / 8, .elements = octets / 16};
+
+	t.bits = (uint64_t *)(void *)memory;
+	t.window = (struct gf128 *)(void *)(memory + octets);
+	t.strips = t.window + t.elements;
+	t.sums = t.strips + j->plan.columns * t.elements;
+	gf2x_open(&t.transform, path, j->plan.log_bits, t.sums + j->plan.rows * t.elements);
+	return t;
+}
+
+static void key_strip(const struct job *j, struct tiles *t, size_t column)
+{
+	const size_t from = column * j->plan.width, left = j->m - from;
+
+	load_bits(t->bits, t->words, j->key, (int64_t)from);
+	clear_bits_from(t->bits, t->words, left < j->plan.width ? left : j->plan.width);
+	j->kernels->evaluate(&t->transform, t->strips + column * t->elements, t->bits, false);
+}
+
+/*
+ * The window of the diagonal row - column = `diagonal`: its last bit meets the tile's last row and first column, and comes last of the N
+ * bits. What else is among these meets no bit of the key.
+ */
+static void seed_window(const struct job *j, struct tiles *t, int64_t diagonal)
+{
+	const struct toeplitz_plan *p = &j->plan;
+	const int64_t step = (int64_t)(p->columns > 1 ? p->width : p->height);
+	const int64_t last = diagonal * step + (int64_t)(j->m - 1 + p->height - 1);
+
+	load_bits(t->bits, t->words, j->seed, last + 1 - (int64_t)(64 * t->words));
+	j->kernels->evaluate(&t->transform, t->window, t->bits, true);
+}
+
+static void output_strip(const struct job *j, struct tiles *t, size_t row)
+{
+	const size_t first = row * j->plan.height, left = j->out_bits - first;
+
+	j->kernels->interpolate(&t->transform, t->bits, t->sums + row * t->elements);
+	put_bits(j, first, left < j->plan.height ? left : j->plan.height, t->bits,
+		64 * t->words - j->plan.height);
+}
+
+static void by_tiles(const struct job *j, enum clmul_path path, uint8_t *memory)
+{
+	const int64_t rows = (int64_t)j->plan.rows, columns = (int64_t)j->plan.columns;
+	struct tiles t = tiles_open(j, path, memory);
+
+	memset(t.sums, 0, j->plan.rows * t.elements * sizeof *t.sums);
+	for (size_t column = 0; column < j->plan.columns; column++)
+		key_strip(j, &t, column);
+	for (int64_t diagonal = 1 - columns; diagonal < rows; diagonal++) {
+		seed_window(j, &t, diagonal);
+		for (int64_t row = diagonal > 0 ? diagonal : 0;
+			row < rows && row - diagonal < columns; row++)
+			j->kernels->multiply_add(t.sums + (size_t)row * t.elements,
+				t.strips + (size_t)(row - diagonal) * t.elements, t.window,
+				t.elements);
+	}
+	for (size_t row = 0; row < j->plan.rows; row++)
+		output_strip(j, &t, row);
+}
+
+/* ---- the face ---- */
+
+struct err toeplitz_open(struct toeplitz *t, size_t key_bits_max)
+{
+	*t = (struct toeplitz){.key_bits_max = key_bits_max, .path = gf2x_best()};
+	if (key_bits_max < 2 || key_bits_max > TOEPLITZ_BITS_MAX)
+		return ERR(INPUT);
+	return secret_open(&t->memory, toeplitz_octets(key_bits_max));
+}
+
+void toeplitz_close(struct toeplitz *t)
+{
+	secret_close(&t->memory);
+}
+
+static bool are_lengths_good(const struct toeplitz *t, struct span_mut out, size_t out_bits,
+	struct span key, size_t key_bits, struct span seed)
+{
+	return out_bits > 0 && out_bits < key_bits && key_bits <= t->key_bits_max &&
+	       key.len >= (key_bits + 7) / 8 && seed.len >= toeplitz_seed_octets(key_bits) &&
+	       out.len == (out_bits + 7) / 8;
+}
+
+struct err toeplitz_hash_planned(struct toeplitz *t, const struct toeplitz_plan *plan,
+	struct span_mut out, size_t out_bits, struct span key, size_t key_bits, struct span seed)
+{
+	if (!are_lengths_good(t, out, out_bits, key, key_bits, seed))
+		return ERR(INPUT);
+	const struct job j = {.plan = *plan,
+		.kernels = gf2x_kernels(t->path),
+		.key = key,
+		.seed = seed,
+		.out = out,
+		.key_bits = key_bits,
+		.out_bits = out_bits,
+		.m = key_bits - out_bits};
+	assert(toeplitz_plan_octets(plan, out_bits, key_bits) <= t->memory.len);
+	if (plan->log_bits > 0)
+		by_tiles(&j, t->path, t->memory.bytes);
+	else
+		by_words(&j, (uint64_t *)(void *)t->memory.bytes);
 	return OK;
 }
 
-/* The sum of all seed[a] * key[b] with a + b = `at`. */
-static inline struct gf128 diagonal(enum clmul_path path, const struct work *w, size_t at)
+struct err toeplitz_hash_in(struct toeplitz *t, struct span_mut out, size_t out_bits,
+	struct span key, size_t key_bits, struct span seed)
 {
-	const size_t first = at < w->seed_words ? 0 : at - w->seed_words + 1;
-	const size_t end = at < w->key_words ? at + 1 : w->key_words;
-	struct gf128 sum = {0};
-
-	for (size_t b = first; b < end; b++) {
-		const struct gf128 p = clmul(path, w->seed[at - b], w->key[b]);
-		sum.lo ^= p.lo;
-		sum.hi ^= p.hi;
-	}
-	return sum;
-}
-
-/* Words [first, end) of the product; the others are not needed and not computed. */
-static inline void multiply(enum clmul_path path, struct work *w, size_t first, size_t end)
-{
-	for (size_t at = first > 0 ? first - 1 : 0; at < end; at++) {
-		const struct gf128 sum = diagonal(path, w, at);
-		w->product[at] ^= sum.lo;
-		w->product[at + 1] ^= sum.hi;
-	}
-}
-
-static uint8_t bit_at(struct span bytes, size_t i)
-{
-	return bytes.at[i / 8] >> i % 8 & 1;
+	if (!are_lengths_good(t, out, out_bits, key, key_bits, seed))
+		return ERR(INPUT);
+	const struct toeplitz_plan plan = toeplitz_plan(out_bits, key_bits);
+	return toeplitz_hash_planned(t, &plan, out, out_bits, key, key_bits, seed);
 }
 
 struct err toeplitz_hash_by(enum clmul_path path, struct span_mut out, size_t out_bits,
 	struct span key, size_t key_bits, struct span seed)
 {
-	struct work w = {0};
-
-	if (out_bits == 0 || out_bits >= key_bits || key_bits > TOEPLITZ_BITS_MAX ||
-		key.len < (key_bits + 7) / 8 || seed.len < toeplitz_seed_octets(key_bits) ||
-		out.len != (out_bits + 7) / 8)
-		return ERR(INPUT);
-	const size_t m = key_bits - out_bits;
-	struct err e = work_open(&w, key_bits - 1, m);
+	struct toeplitz t;
+	struct err e = toeplitz_open(&t, key_bits);
 	if (failed(e))
 		return e;
-	pack(w.seed, seed, key_bits - 1);
-	pack(w.key, key, m);
-	const size_t first = (m - 1) / 64, end = (m - 1 + out_bits + 63) / 64;
-	if (path == CLMUL_FAST)
-		multiply(CLMUL_FAST, &w, first, end);
-	else
-		multiply(CLMUL_PORTABLE, &w, first, end);
-	memset(out.at, 0, out.len);
-	for (size_t i = 0; i < out_bits; i++) {
-		const size_t at = m - 1 + i;
-		const unsigned product = w.product[at / 64] >> at % 64 & 1;
-		out.at[i / 8] |= (uint8_t)((product ^ bit_at(key, m + i)) << i % 8);
-	}
-	secret_close(&w.memory);
-	return OK;
+	t.path = path;
+	e = toeplitz_hash_in(&t, out, out_bits, key, key_bits, seed);
+	toeplitz_close(&t);
+	return e;
 }
 
 struct err toeplitz_hash(
 	struct span_mut out, size_t out_bits, struct span key, size_t key_bits, struct span seed)
 {
-	return toeplitz_hash_by(clmul_best(), out, out_bits, key, key_bits, seed);
+	return toeplitz_hash_by(gf2x_best(), out, out_bits, key, key_bits, seed);
 }
