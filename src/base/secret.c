@@ -192,6 +192,42 @@ void secret_wipe(void *at, size_t len)
 		explicit_bzero(at, len);
 }
 
+enum { SECRET_STACK_OCTETS = 4096 };
+
+#if defined(__x86_64__)
+static void wipe_registers(void)
+{
+	if (__builtin_cpu_supports("avx")) {
+		__asm__ volatile("vzeroall" ::
+				: "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7",
+			"xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
+		return;
+	}
+	__asm__ volatile("pxor %%xmm0, %%xmm0; pxor %%xmm1, %%xmm1; pxor %%xmm2, %%xmm2;"
+			 "pxor %%xmm3, %%xmm3; pxor %%xmm4, %%xmm4; pxor %%xmm5, %%xmm5;"
+			 "pxor %%xmm6, %%xmm6; pxor %%xmm7, %%xmm7; pxor %%xmm8, %%xmm8;"
+			 "pxor %%xmm9, %%xmm9; pxor %%xmm10, %%xmm10; pxor %%xmm11, %%xmm11;"
+			 "pxor %%xmm12, %%xmm12; pxor %%xmm13, %%xmm13; pxor %%xmm14, %%xmm14;"
+			 "pxor %%xmm15, %%xmm15"
+		:
+		:
+		: "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
+		"xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
+}
+#else
+static void wipe_registers(void)
+{
+}
+#endif
+
+__attribute__((noinline)) void secret_wipe_traces(void)
+{
+	uint8_t below[SECRET_STACK_OCTETS];
+
+	secret_wipe(below, sizeof below);
+	wipe_registers();
+}
+
 enum secret_protection secret_protection(void)
 {
 	struct secret probe;

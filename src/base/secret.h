@@ -39,6 +39,13 @@ void secret_close(struct secret *s);
 /* Overwrites octets in a way that the compiler may not drop. */
 void secret_wipe(void *at, size_t len);
 
+/*
+ * What computing leaves behind: overwrites the stack below the caller, SECRET_STACK_OCTETS deep, and the vector
+ * registers. To be called where work on secrets is over for the moment: a process that waits for its next message
+ * keeps its registers, and so does a core dump of it.
+ */
+void secret_wipe_traces(void);
+
 /* What the next secret_open() will get: decided at first use, the same for the whole process. */
 enum secret_protection secret_protection(void);
 

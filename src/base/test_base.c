@@ -228,6 +228,24 @@ static void test_alarm_is_a_state(void **state)
 	assert_int_equal(registry.lost, 1);
 }
 
+/* A core dump of a waiting process once held 8 octets of a hash key in a vector register. */
+static void test_no_trace_of_a_secret_stays_in_registers(void **state)
+{
+	(void)state;
+#if defined(__x86_64__)
+	static const uint64_t secret[2] = {0x1122334455667788u, 0x99aabbccddeeff00u};
+	uint64_t low[2], high[2];
+
+	__asm__ volatile("movdqu %0, %%xmm1; movdqu %0, %%xmm15" : : "m"(secret) : "xmm1", "xmm15");
+	secret_wipe_traces();
+	__asm__ volatile("movdqu %%xmm1, %0; movdqu %%xmm15, %1" : "=m"(low), "=m"(high));
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(low[i], 0);
+		assert_int_equal(high[i], 0);
+	}
+#endif
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -241,6 +259,7 @@ int main(void)
 		cmocka_unit_test(test_log_lines_are_json_and_mask_subscribers),
 		cmocka_unit_test(test_a_log_record_too_long_is_cut_at_a_field),
 		cmocka_unit_test(test_alarm_is_a_state),
+		cmocka_unit_test(test_no_trace_of_a_secret_stays_in_registers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

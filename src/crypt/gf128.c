@@ -101,7 +101,10 @@ static void absorb(struct polyhash *h, const uint8_t *blocks, size_t count)
 
 void polyhash_begin(struct polyhash *h, const uint8_t key[static GF128_OCTETS])
 {
-	*h = (struct polyhash){.key = gf128_read(key), .path = clmul_best()};
+	/* In place: a literal of this size is built on the stack, and the key would stay there. */
+	memset(h, 0, sizeof *h);
+	h->key = gf128_read(key);
+	h->path = clmul_best();
 }
 
 void polyhash_add(struct polyhash *h, struct span bytes)

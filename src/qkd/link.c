@@ -304,6 +304,7 @@ void qkd_link_store_answered(
 		return;
 	}
 	after(l, body);
+	secret_wipe_traces();
 }
 
 void link_pads_watch(struct qkd_link *l)
@@ -567,6 +568,7 @@ void qkd_link_peer_message(struct qkd_link *l, struct moment now, uint16_t type,
 		link_block_message(l, type, body);
 	else
 		link_disconnect(l);
+	secret_wipe_traces();
 }
 
 static struct err take_driver_hello(struct qkd_link *l, const struct driver_hello *hello)
@@ -603,6 +605,7 @@ struct err qkd_link_driver_record(
 		return e;
 	link_block_collect(l, false);
 	link_block_tick(l);
+	secret_wipe_traces();
 	return OK;
 }
 
@@ -638,6 +641,7 @@ void qkd_link_tick(struct qkd_link *l, struct moment now)
 	}
 	link_block_collect(l, true);
 	link_block_tick(l);
+	secret_wipe_traces();
 }
 
 struct qkd_link_status qkd_link_status(const struct qkd_link *l)
