@@ -28,6 +28,7 @@ static const struct {
 	{"auc", "serve", true, bench_serve},
 	{"auc", "peer", true, bench_peer},
 	{"qkd", "reconcile", false, bench_qkd_reconcile},
+	{"qkd", "amplify", false, bench_qkd_amplify},
 	{"qkd", "chain", false, bench_qkd_chain},
 };
 

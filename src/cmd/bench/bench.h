@@ -53,6 +53,8 @@ MUST_USE struct err bench_peer(
 MUST_USE struct err bench_qkd_reconcile(
 	const struct bench_options *o, struct json_writer *j, struct complaint *c);
 
+MUST_USE struct err bench_qkd_amplify(
+	const struct bench_options *o, struct json_writer *j, struct complaint *c);
 MUST_USE struct err bench_qkd_chain(
 	const struct bench_options *o, struct json_writer *j, struct complaint *c);
 
