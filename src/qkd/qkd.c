@@ -56,6 +56,7 @@ static const struct {
 	[QKD_INTENSITY_OFF] = {"intensity_off", &qkd_alarm_device},
 	[QKD_MONITOR_SILENT] = {"monitor_silent", &qkd_alarm_device},
 	[QKD_RANDOM_FAULT] = {"random_fault", &qkd_alarm_random},
+	[QKD_DOUBLE_CLICKS] = {"double_clicks_excess", &qkd_alarm_eavesdropping},
 };
 
 const char *qkd_abort_word(enum qkd_abort reason)

@@ -122,6 +122,7 @@ enum qkd_abort {
 	QKD_INTENSITY_OFF, /* the source's own monitor says other intensities than the proof assumes */
 	QKD_MONITOR_SILENT, /* monitoring is required and did not come */
 	QKD_RANDOM_FAULT,   /* a random source failed its health test */
+	QKD_DOUBLE_CLICKS, /* more of them than the source's light makes: eavesdropping suspected */
 	QKD_ABORTS
 };
 

@@ -1,0 +1,269 @@
+// Copyright (c) the Merlon authors
+// SPDX-License-Identifier: Apache-2.0
+#include "watch.h"
+#include <math.h>
+
+#define INTENSITY_SLACK 1e-3 /* photons: what no monitor tells from darkness */
+
+enum { POISSON_EXACT_MAX = 2000, HALVINGS = 60 };
+
+/* Tails. */
+
+/* z with erfc(z / sqrt 2) = alpha: beyond it, on either side, lies alpha of a normal distribution. */
+static double normal_two_sided(double alpha)
+{
+	double least = 0, most = 40;
+
+	for (int i = 0; i < HALVINGS; i++) {
+		const double middle = (least + most) / 2;
+		*(erfc(middle / M_SQRT2) > alpha ? &least : &most) = middle;
+	}
+	return most;
+}
+
+/* Chance of at most n of a Poisson distribution. */
+static double poisson_at_most(double mean, double n)
+{
+	double sum = 0;
+
+	for (double i = n; i >= 0; i--) {
+		const double term = exp(i * log(mean) - mean - lgamma(i + 1));
+		sum += term;
+		if (term < 1e-18 * sum)
+			break;
+	}
+	return sum;
+}
+
+static bool is_too_few(const struct watch *w, double mean, double n)
+{
+	if (mean <= 0 || n >= mean)
+		return false;
+	return mean > (double)POISSON_EXACT_MAX ? n < mean - w->z * sqrt(mean)
+					: poisson_at_most(mean, n) < w->alpha_each;
+}
+
+/* For small means the normal tail is too short: the Poisson distribution's square root has a steadier spread. */
+static bool is_too_many(const struct watch *w, double mean, double n)
+{
+	const double root = sqrt(mean) + w->z / 2 + 1;
+
+	return n > root * root;
+}
+
+/* Opening. */
+
+void watch_open(struct watch *w, const struct watch_settings *settings,
+	const struct qkd_parameters *parameters)
+{
+	*w = (struct watch){.settings = *settings, .parameters = *parameters};
+	w->alpha_each = pow(10, -(double)settings->alpha_exponent) / (double)WATCH_TESTS;
+	w->z = normal_two_sided(w->alpha_each);
+	w->is_required = settings->mode == WATCH_REQUIRED;
+}
+
+static uint32_t chosen(uint32_t of_settings, uint32_t of_hello)
+{
+	return of_settings != 0 ? of_settings : of_hello;
+}
+
+void watch_session(struct watch *w, const struct driver_hello *hello)
+{
+	const struct watch_settings *s = &w->settings;
+
+	w->from = w->count = 0;
+	w->is_required = s->mode == WATCH_REQUIRED ||
+			 (s->mode == WATCH_AUTO && hello->is_monitored);
+	w->bias_na_max = chosen(s->bias_na_max, hello->bias_na_max);
+	w->power_pw_max = chosen(s->power_pw_max, hello->power_pw_max);
+}
+
+/* Records of the instruments. */
+
+static bool is_bright(const struct watch *w, const struct driver_monitor *m)
+{
+	for (size_t d = 0; m->has_detectors && d < DRIVER_DETECTORS; d++)
+		if ((w->bias_na_max != 0 && m->detectors[d].bias_na > w->bias_na_max) ||
+			(w->power_pw_max != 0 && m->detectors[d].power_pw > w->power_pw_max))
+			return true;
+	return false;
+}
+
+static bool is_intensity_off(const struct watch *w, const struct driver_monitor *m)
+{
+	for (size_t k = 0; m->has_intensities && k < QKD_INTENSITIES; k++) {
+		const double wanted = w->parameters.intensity[k];
+		if (w->parameters.probability[k] > 0 &&
+			fabs(m->intensity_micro[k] * 1e-6 - wanted) >
+				w->settings.intensity_tolerance * wanted + INTENSITY_SLACK)
+			return true;
+	}
+	return false;
+}
+
+static struct watch_span span_of_record(const struct watch *w, const struct driver_monitor *m)
+{
+	struct watch_span s = {.first = m->first, .end = m->first + m->length};
+
+	s.verdict = is_bright(w, m)	   ? QKD_BLINDED
+		    : is_intensity_off(w, m) ? QKD_INTENSITY_OFF
+					     : QKD_GOES_ON;
+	for (size_t d = 0; d < DRIVER_DETECTORS; d++)
+		s.clicks += m->detectors[d].clicks;
+	for (uint32_t i = 0; i < m->bin_count; i++) {
+		s.binned += m->bins[i];
+		if (i >= m->bin_count / 4 && i < m->bin_count - m->bin_count / 4)
+			s.centre += m->bins[i];
+	}
+	return s;
+}
+
+static bool joins(const struct watch_span *last, const struct watch_span *s)
+{
+	return last->end == s->first && last->verdict == s->verdict &&
+	       last->clicks < WATCH_SPAN_CLICKS;
+}
+
+void watch_record(struct watch *w, const struct driver_monitor *monitor)
+{
+	const struct watch_span s = span_of_record(w, monitor);
+	struct watch_span *last = &w->spans[(w->from + w->count + WATCH_SPANS - 1) % WATCH_SPANS];
+
+	if (w->count > 0 && joins(last, &s)) {
+		last->end = s.end;
+		last->clicks += s.clicks;
+		last->binned += s.binned;
+		last->centre += s.centre;
+		return;
+	}
+	if (w->count == WATCH_SPANS) {
+		w->from = (w->from + 1) % WATCH_SPANS;
+		w->count--;
+		w->forgotten++;
+	}
+	w->spans[(w->from + w->count++) % WATCH_SPANS] = s;
+}
+
+/* Judging. */
+
+struct overlap {
+	enum qkd_abort verdict;
+	bool is_covered;
+	double binned, centre;
+};
+
+static struct overlap overlap_of(const struct watch *w, const struct watch_block *b)
+{
+	struct overlap out = {.verdict = QKD_GOES_ON};
+	uint64_t covered = b->first_slot;
+
+	for (uint32_t i = 0; i < w->count; i++) {
+		const struct watch_span *s = &w->spans[(w->from + i) % WATCH_SPANS];
+		if (s->end <= b->first_slot || s->first >= b->end_slot)
+			continue;
+		if (out.verdict == QKD_GOES_ON)
+			out.verdict = s->verdict;
+		if (s->first <= covered && s->end > covered)
+			covered = s->end;
+		out.binned += s->binned;
+		out.centre += s->centre;
+	}
+	out.is_covered = covered >= b->end_slot;
+	return out;
+}
+
+static double gain_of(const struct qkd_parameters *p, double transmission)
+{
+	double gain = 0;
+
+	for (size_t k = 0; k < QKD_INTENSITIES; k++)
+		gain += p->probability[k] * (1 - exp(-transmission * p->intensity[k]));
+	return gain;
+}
+
+/* Both detectors, of which one has `share` of the light. */
+static double both(const struct qkd_parameters *p, double transmission, double share)
+{
+	double sum = 0;
+
+	for (size_t k = 0; k < QKD_INTENSITIES; k++) {
+		const double mean = transmission * p->intensity[k];
+		sum += p->probability[k] * (1 - exp(-mean * share)) * (1 - exp(-mean * (1 - share)));
+	}
+	return sum;
+}
+
+void watch_doubles(
+	const struct qkd_parameters *p, double gain, double *least, double *most)
+{
+	const double differ = 2 * p->basis_x * (1 - p->basis_x);
+	double dark = 0, bright = 1;
+
+	while (gain_of(p, bright) < gain && bright < 64)
+		bright *= 2;
+	for (int i = 0; i < HALVINGS; i++) {
+		const double middle = (dark + bright) / 2;
+		*(gain_of(p, middle) < gain ? &dark : &bright) = middle;
+	}
+	*least = differ * both(p, bright, 0.5);
+	*most = *least + (1 - differ) * both(p, bright, p->qber_max);
+}
+
+static bool are_unequal(const struct watch *w, double zero, double one)
+{
+	const double n = zero + one;
+
+	return fabs(zero - one) > w->settings.unequal_max * n + w->z * sqrt(n);
+}
+
+/* WATCH_TESTS by chance: two of double clicks, two of balance, one of the gate. */
+static enum qkd_abort judge_clicks(
+	const struct watch *w, const struct watch_block *b, const struct overlap *o)
+{
+	const double slots = (double)(b->end_slot - b->first_slot);
+	double least, most;
+
+	if (b->detections == 0 || b->end_slot <= b->first_slot)
+		return QKD_GOES_ON;
+	watch_doubles(&w->parameters, (double)b->detections / slots, &least, &most);
+	const double doubles = (double)b->double_clicks;
+	if (is_too_few(w, slots * least * w->settings.doubles_least, doubles))
+		return QKD_BLINDED;
+	if (is_too_many(w, slots * most * (double)WATCH_DOUBLES_MOST, doubles))
+		return QKD_DOUBLE_CLICKS;
+	if (are_unequal(w, (double)b->clicks[0], (double)b->clicks[1]) ||
+		are_unequal(w, (double)b->clicks[2], (double)b->clicks[3]))
+		return QKD_DETECTORS_UNEQUAL;
+	if (o->centre < w->settings.gate_centre_least * o->binned - w->z * sqrt(o->binned) / 2)
+		return QKD_DETECTORS_UNEQUAL;
+	return QKD_GOES_ON;
+}
+
+enum qkd_abort watch_judge(const struct watch *w, const struct watch_block *b)
+{
+	if (w->settings.mode == WATCH_OFF)
+		return QKD_GOES_ON;
+	const struct overlap o = overlap_of(w, b);
+	if (o.verdict != QKD_GOES_ON)
+		return o.verdict;
+	if (w->is_required && !o.is_covered)
+		return QKD_MONITOR_SILENT;
+	return judge_clicks(w, b, &o);
+}
+
+/* Four detections an octet: octets are counted first. */
+void watch_count(struct watch_block *block, const uint8_t *codes, uint32_t count)
+{
+	uint32_t octets[256] = {0};
+
+	for (uint32_t i = 0; i < count / 4; i++)
+		octets[codes[i]]++;
+	for (uint32_t v = 0; v < 256; v++)
+		for (unsigned at = 0; at < 8; at += 2)
+			block->clicks[(v >> at & 1) * 2 + (v >> at >> 1 & 1)] += octets[v];
+	for (uint32_t i = count / 4 * 4; i < count; i++) {
+		const unsigned code = codes[i / 4] >> i % 4 * 2;
+		block->clicks[(code & 1) * 2 + (code >> 1 & 1)]++;
+	}
+	block->detections += count;
+}
