@@ -313,6 +313,19 @@ static void protocol_settings(struct pen *pen, const struct site_qkd_protocol *p
 	put_count(pen, "protocol.final_bits_fixed", p->final_bits_fixed);
 }
 
+static void watch_settings(struct pen *pen, const struct site_qkd_watch *w)
+{
+	if (w->monitor != NULL)
+		put(pen, "watch.monitor", "%s", w->monitor);
+	put_count(pen, "watch.alpha_exponent", w->alpha_exponent);
+	put_real(pen, "watch.unequal_max", w->unequal_max);
+	put_real(pen, "watch.intensity_tolerance", w->intensity_tolerance);
+	put_real(pen, "watch.gate_centre_least", w->gate_centre_least);
+	put_real(pen, "watch.doubles_least", w->doubles_least);
+	put_count(pen, "watch.bias_na_max", w->bias_na_max);
+	put_count(pen, "watch.power_pw_max", w->power_pw_max);
+}
+
 static void qkd_settings(struct pen *pen, const struct site *s)
 {
 	put(pen, "link", "%s", s->qkd->link);
@@ -336,6 +349,8 @@ static void qkd_settings(struct pen *pen, const struct site *s)
 		put_count(pen, "random.sample_bits", s->qkd->random->sample_bits);
 		put_real(pen, "random.min_entropy", s->qkd->random->min_entropy);
 	}
+	if (s->qkd->watch != NULL)
+		watch_settings(pen, s->qkd->watch);
 }
 
 static void gateway_settings(struct pen *pen, const struct site *s)

@@ -167,6 +167,17 @@ static const cyaml_schema_field_t random_fields[] = {
 	REAL_OPTIONAL(min_entropy, site_qkd_random),
 	CYAML_FIELD_END,
 };
+static const cyaml_schema_field_t watch_fields[] = {
+	TEXT_OPTIONAL(monitor, site_qkd_watch, NAME_LENGTH_MAX),
+	COUNT_OPTIONAL(alpha_exponent, site_qkd_watch),
+	REAL_OPTIONAL(unequal_max, site_qkd_watch),
+	REAL_OPTIONAL(intensity_tolerance, site_qkd_watch),
+	REAL_OPTIONAL(gate_centre_least, site_qkd_watch),
+	REAL_OPTIONAL(doubles_least, site_qkd_watch),
+	COUNT_OPTIONAL(bias_na_max, site_qkd_watch),
+	COUNT_OPTIONAL(power_pw_max, site_qkd_watch),
+	CYAML_FIELD_END,
+};
 static const cyaml_schema_field_t qkd_fields[] = {
 	TEXT(link, site_qkd, NAME_LENGTH_MAX),
 	CHOICE(role, site_qkd, qkd_roles),
@@ -179,6 +190,7 @@ static const cyaml_schema_field_t qkd_fields[] = {
 	TEXT_OPTIONAL(error_correction, site_qkd, NAME_LENGTH_MAX),
 	SECTION_OPTIONAL(protocol, site_qkd, protocol_fields),
 	SECTION_OPTIONAL(random, site_qkd, random_fields),
+	SECTION_OPTIONAL(watch, site_qkd, watch_fields),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_field_t api_fields[] = {
@@ -382,6 +394,7 @@ static struct err check_counts(const struct sense *s, const struct site *site)
 	const struct site_kms *kms = site->kms;
 	const struct site_gateway *g = site->gateway;
 	const struct site_qkd_protocol *p = site->qkd ? site->qkd->protocol : NULL;
+	const struct site_qkd_watch *w = site->qkd ? site->qkd->watch : NULL;
 	const uint64_t rotate_s = g ? g->rotate_s : 0;
 	const struct {
 		const char *key;
@@ -407,6 +420,9 @@ static struct err check_counts(const struct sense *s, const struct site *site)
 		{"qkd.protocol.final_bits_fixed", p ? p->final_bits_fixed : NULL, 0, 2097152},
 		{"qkd.protocol.eps_sec_exponent", p ? p->eps_sec_exponent : NULL, 1, 30},
 		{"qkd.protocol.eps_cor_exponent", p ? p->eps_cor_exponent : NULL, 1, 16},
+		{"qkd.watch.alpha_exponent", w ? w->alpha_exponent : NULL, 1, 15},
+		{"qkd.watch.bias_na_max", w ? w->bias_na_max : NULL, 0, UINT32_MAX},
+		{"qkd.watch.power_pw_max", w ? w->power_pw_max : NULL, 0, UINT32_MAX},
 		{"kms.key_bits", kms ? kms->key_bits : NULL, 64, 256},
 		{"kms.low_keys", kms ? kms->low_keys : NULL, 1, 1 << 20},
 		{"kms.api.rate_per_s", kms && kms->api ? kms->api->rate_per_s : NULL, 1, 1000000},

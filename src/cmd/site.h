@@ -104,6 +104,12 @@ struct site_qkd_random {
 	double *min_entropy;
 };
 
+struct site_qkd_watch {
+	char *monitor;
+	uint64_t *alpha_exponent, *bias_na_max, *power_pw_max;
+	double *unequal_max, *intensity_tolerance, *gate_centre_least, *doubles_least;
+};
+
 struct site_qkd {
 	char *link;
 	enum site_qkd_role role;
@@ -113,6 +119,7 @@ struct site_qkd {
 	char *error_correction;
 	struct site_qkd_protocol *protocol;
 	struct site_qkd_random *random;
+	struct site_qkd_watch *watch;
 };
 
 struct site_kms_api {

@@ -161,6 +161,24 @@ static const struct {
 	{"qkd.random.min_entropy",
 		"Bits of min-entropy of a sample, as its maker claims; health is "
 		"tested against it. Default 4, for samples of 8 bits."},
+	{"qkd.watch",
+		"What the optical device must keep, by its own instruments and by its clicks."},
+	{"qkd.watch.monitor", "auto: records of the instruments are required of a device that has "
+			      "them; required; off: nothing is watched. Default auto."},
+	{"qkd.watch.alpha_exponent", "A sound device is refused by chance in at most one block of "
+				     "ten to this power. Default 6."},
+	{"qkd.watch.unequal_max", "By which fraction the clicks of two detectors of one basis may "
+				  "differ, beyond chance. Default 0.05."},
+	{"qkd.watch.intensity_tolerance",
+		"By which fraction a measured intensity may differ. Default 0.05."},
+	{"qkd.watch.gate_centre_least",
+		"How many of the clicks must come in the middle half of the gate. Default 0.9."},
+	{"qkd.watch.doubles_least", "How many of the double clicks that so much light makes must "
+				    "be there. Default 0.5."},
+	{"qkd.watch.bias_na_max", "Largest bias current of a sound detector, nA. Default: what the "
+				  "device says."},
+	{"qkd.watch.power_pw_max", "Largest input power of a sound detector, pW. Default: what the "
+				   "device says."},
 	{"kms", "The key store: keys of QKD, ML-KEM and X25519 combined. Needs tls and peer."},
 	{"kms.kme_id", "Name of this key management entity, as clients see it."},
 	{"kms.peering", "The link to the other site's key store, TLS."},

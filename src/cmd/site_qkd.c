@@ -39,6 +39,28 @@ static struct err check_protocol(
 	return OK;
 }
 
+static struct err check_watch(const char *path, struct complaint *c, const struct site_qkd_watch *w)
+{
+	const struct {
+		const char *key;
+		const double *value;
+	} rows[] = {{"unequal_max", w->unequal_max},
+		{"intensity_tolerance", w->intensity_tolerance},
+		{"gate_centre_least", w->gate_centre_least}, {"doubles_least", w->doubles_least}};
+
+	if (w->monitor != NULL && strcmp(w->monitor, "auto") != 0 &&
+		strcmp(w->monitor, "required") != 0 && strcmp(w->monitor, "off") != 0)
+		return complain(c, ERR(INPUT),
+			"%s: qkd.watch.monitor: auto, required or off is expected: '%s'", path,
+			w->monitor);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (rows[i].value != NULL && !(*rows[i].value >= 0 && *rows[i].value <= 1))
+			return complain(c, ERR(INPUT),
+				"%s: qkd.watch.%s: a number from 0 to 1 is expected: '%g'", path,
+				rows[i].key, *rows[i].value);
+	return OK;
+}
+
 static struct err check_random(
 	const char *path, struct complaint *c, const struct site_qkd_random *r)
 {
@@ -68,5 +90,7 @@ struct err site_qkd_check(const struct site_qkd *q, const char *path, struct com
 		e = check_protocol(path, c, q->protocol);
 	if (!failed(e) && q->random != NULL)
 		e = check_random(path, c, q->random);
+	if (!failed(e) && q->watch != NULL)
+		e = check_watch(path, c, q->watch);
 	return e;
 }

@@ -32,7 +32,10 @@ static const struct {
 		"0.001, p1: 0.3, p2: "
 		"0.5, p3: 0.2, "
 		"basis_x: 0.8, qber_max: 0.06, eps_sec_exponent: 9, eps_cor_exponent: 12 }\n"
-		"  random: { device: /dev/hwrng, sample_bits: 1, min_entropy: 0.5 }\n"},
+		"  random: { device: /dev/hwrng, sample_bits: 1, min_entropy: 0.5 }\n"
+		"  watch: { monitor: required, alpha_exponent: 7, unequal_max: 0.25, "
+		"intensity_tolerance: 0.125, gate_centre_least: 0.5, doubles_least: 0.75, "
+		"bias_na_max: 300, power_pw_max: 400 }\n"},
 	{"  kme_id:", "  saes: [ sae-1, sae-2 ]\n  peer_saes: [ sae-3 ]\n  key_bits: 128\n  "
 		      "low_keys: 7\n"},
 	{"    sae_identity:", "    rate_per_s: 33\n"},
@@ -128,6 +131,14 @@ static const struct {
 	{"qkd", "random.device", "/dev/hwrng"},
 	{"qkd", "random.sample_bits", "1"},
 	{"qkd", "random.min_entropy", "0.5"},
+	{"qkd", "watch.monitor", "required"},
+	{"qkd", "watch.alpha_exponent", "7"},
+	{"qkd", "watch.unequal_max", "0.25"},
+	{"qkd", "watch.intensity_tolerance", "0.125"},
+	{"qkd", "watch.gate_centre_least", "0.5"},
+	{"qkd", "watch.doubles_least", "0.75"},
+	{"qkd", "watch.bias_na_max", "300"},
+	{"qkd", "watch.power_pw_max", "400"},
 };
 
 static void test_each_configured_value_arrives(void **state)

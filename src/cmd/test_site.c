@@ -186,6 +186,12 @@ static void test_numbers_and_lists_have_limits(void **state)
 		{"link: radio-core", "link: radio-core\n  random: { device: a, min_entropy: 8 }",
 			"link: radio-core\n  random: { device: a, sample_bits: 1 }",
 			": qkd.random.min_entropy: is needed with sample_bits: 1"},
+		{"link: radio-core", "link: radio-core\n  watch: { monitor: required }",
+			"link: radio-core\n  watch: { monitor: often }",
+			": qkd.watch.monitor: auto, required or off is expected: 'often'"},
+		{"link: radio-core", "link: radio-core\n  watch: { unequal_max: 1 }",
+			"link: radio-core\n  watch: { unequal_max: 1.5 }",
+			": qkd.watch.unequal_max: a number from 0 to 1 is expected: '1.5'"},
 	};
 	struct complaint c;
 	struct site *site;

@@ -104,7 +104,8 @@ void collect_begin(struct collect *c, const uint8_t id[static QKD_BLOCK_ID], uin
 	collect_drop(c, b);
 	memcpy(b->id, id, QKD_BLOCK_ID);
 	b->is_open = true;
-	b->first_slot = first_slot;
+	b->first_slot = b->end_slot = first_slot;
+	b->double_clicks = b->slots_lost = 0;
 	c->gaps_first = c->gaps_last = first_slot;
 	c->gap_count = 0;
 	c->gaps.len = 0;
@@ -127,6 +128,11 @@ bool collect_is_wanted(const struct collect *c)
 }
 
 /* Bob. */
+
+static inline uint8_t clicks_of(uint8_t mask)
+{
+	return mask > (DRIVER_X0 | DRIVER_X1) ? mask >> 2 : mask;
+}
 
 /* A double click is a random bit [Lim §II]: dropping it would let an attacker choose when to be seen. */
 static struct err bit_of(struct collect *c, uint8_t clicks, uint8_t *bit)
@@ -153,7 +159,8 @@ static inline struct err detect(
 {
 	const uint8_t basis = event.mask > (DRIVER_X0 | DRIVER_X1);
 	uint8_t bit;
-	struct err e = bit_of(c, basis ? event.mask >> 2 : event.mask, &bit);
+	b->double_clicks += clicks_of(event.mask) == 3;
+	struct err e = bit_of(c, clicks_of(event.mask), &bit);
 
 	if (failed(e))
 		return e;
@@ -161,6 +168,7 @@ static inline struct err detect(
 	/* A record is shorter than COLLECT_GAPS_MAX, and its gaps are shorter than its events. */
 	link_gap_put(&c->gaps, (uint32_t)(event.slot - c->gaps_last));
 	c->gaps_last = event.slot;
+	b->end_slot = event.slot + 1;
 	c->gap_count++;
 	return OK;
 }
@@ -231,6 +239,7 @@ static inline void look_up(struct collect *c, struct collect_block *b, uint64_t 
 	const uint8_t nibble =
 		is_there ? sift_code_at(c->ring, 4, slot & (c->ring_slots - 1)) : SIFT_LOST;
 
+	b->end_slot = slot + 1;
 	c->positions_lost += !is_there;
 	sift_code_put(b->codes, 4, b->count++, nibble);
 }
@@ -284,8 +293,10 @@ struct err collect_record(struct collect *c, const struct driver_record *record)
 	if (!c->has_position)
 		c->ring_from = record->first_slot;
 	c->has_position = true;
-	if (record->type == DRIVER_LOST)
+	if (record->type == DRIVER_LOST) {
 		c->slots_lost += record->slot_count;
+		collect_current(c)->slots_lost += record->slot_count;
+	}
 	if (!c->is_bob)
 		take_slots(c, record);
 	c->next_slot = record->first_slot + record->slot_count;

@@ -26,7 +26,8 @@ struct collect_block {
 	uint8_t id[QKD_BLOCK_ID];
 	bool is_open;
 	uint32_t count;
-	uint64_t first_slot;
+	uint64_t first_slot, end_slot; /* end_slot: behind the last detection */
+	uint64_t double_clicks, slots_lost;
 	uint8_t *codes; /* packed, see sift.h */
 };
 

@@ -183,6 +183,7 @@ struct err qkd_link_open(struct qkd_link **out, const struct qkd_link_settings *
 	if (l->settings.final_bits_max == 0)
 		l->settings.final_bits_max = QKD_KEY_MAX * 8;
 	parameters_fill(l);
+	qkd_watch_open(&l->watch, &settings->watch, &l->parameters);
 	struct err e = settings_check(settings, c);
 	if (!failed(e))
 		e = qkd_parameters_check(&l->parameters, c);
@@ -585,6 +586,7 @@ static struct err take_driver_hello(struct qkd_link *l, const struct driver_hell
 	l->status.has_driver = true;
 	l->status.is_simulated = hello->is_simulated;
 	collect_session(&l->collect, hello->session);
+	qkd_watch_session(&l->watch, hello);
 	return OK;
 }
 
@@ -598,8 +600,10 @@ struct err qkd_link_driver_record(
 		return take_driver_hello(l, &record->hello);
 	if (!l->status.has_driver)
 		return ERR(INPUT);
-	if (record->type == DRIVER_MONITOR)
+	if (record->type == DRIVER_MONITOR) {
+		qkd_watch_record(&l->watch, &record->monitor);
 		return OK;
+	}
 	struct err e = collect_record(&l->collect, record);
 	if (failed(e))
 		return e;

@@ -30,6 +30,7 @@
 #include "codec/qkd_link.h"
 #include "qkd.h"
 #include "reconciler.h"
+#include "watch.h"
 
 struct qkd_link_settings {
 	enum link_role role;
@@ -44,6 +45,7 @@ struct qkd_link_settings {
 	uint32_t frames_in_flight; /* of error correction */
 	uint32_t answer_ms_max;    /* the peer's silence within a block */
 	uint32_t driver_ms_max;    /* the device's silence */
+	struct watch_settings watch;
 };
 
 struct qkd_link_port {

@@ -174,18 +174,23 @@ static struct link_transcript *collecting_transcript(struct qkd_link *l)
 	return &l->secrets->transcripts[l->collect.at];
 }
 
-static void collecting_abort(
-	struct qkd_link *l, const uint8_t id[static QKD_BLOCK_ID], enum qkd_abort reason)
+static void collecting_forget(struct qkd_link *l, enum qkd_abort reason)
 {
-	struct link_message m = {.reason = (uint8_t)reason};
-
-	memcpy(m.block_id, id, QKD_BLOCK_ID);
 	collect_drop(&l->collect, collect_current(&l->collect));
 	l->status.blocks_aborted++;
 	l->status.last_abort = reason;
 	if (qkd_abort_alarm(reason) != NULL)
 		alarm_raise(l->alarms, qkd_abort_alarm(reason), l->settings.link, l->now,
 			"%s while collecting", qkd_abort_word(reason));
+}
+
+static void collecting_abort(
+	struct qkd_link *l, const uint8_t id[static QKD_BLOCK_ID], enum qkd_abort reason)
+{
+	struct link_message m = {.reason = (uint8_t)reason};
+
+	memcpy(m.block_id, id, QKD_BLOCK_ID);
+	collecting_forget(l, reason);
 	if (l->is_peer_up)
 		link_send(l, LINK_ABORT, &m);
 }
@@ -291,6 +296,23 @@ static uint32_t part_count(const struct qkd_link *l, uint32_t from)
 	return left < LINK_PART_MAX ? left : LINK_PART_MAX;
 }
 
+/* Before a word is said of bases: whether the device was what the proof takes it for. False: aborted. */
+static bool device_is_sound(struct qkd_link *l)
+{
+	const struct collect_block *slots = l->block.slots;
+	struct watch_block seen = {.first_slot = slots->first_slot,
+		.end_slot = slots->end_slot,
+		.slots_lost = slots->slots_lost,
+		.double_clicks = slots->double_clicks};
+
+	if (link_is_bob(l))
+		qkd_watch_count(&seen, slots->codes, slots->count);
+	const enum qkd_abort reason = qkd_watch_judge(&l->watch, &seen);
+	if (reason != QKD_GOES_ON)
+		link_fail(l, reason);
+	return reason == QKD_GOES_ON;
+}
+
 static void bob_begin(struct qkd_link *l)
 {
 	if (!collect_is_complete(&l->collect) || !pads_suffice(l))
@@ -300,6 +322,8 @@ static void bob_begin(struct qkd_link *l)
 	if (!block_take(l))
 		return;
 	link_stage_enter(l, STAGE_B_SIFTED);
+	if (!device_is_sound(l))
+		return;
 	sift_begin(&l->key, &l->block.counts);
 	for (uint32_t from = 0; from < l->settings.shared.detections_per_block;) {
 		struct link_message m = {.count = part_count(l, from)};
@@ -332,6 +356,8 @@ static void alice_sift(struct qkd_link *l)
 {
 	if (!block_take(l))
 		return; /* not yet */
+	if (!device_is_sound(l))
+		return;
 	sift_begin(&l->key, &l->block.counts);
 	for (uint32_t from = 0; from < l->settings.shared.detections_per_block;) {
 		struct link_message m = {.count = part_count(l, from)};
@@ -503,7 +529,8 @@ static void take_abort(struct qkd_link *l, const struct link_message *m)
 	if (link_block_runs(l) && memcmp(m->block_id, l->block.id, QKD_BLOCK_ID) == 0)
 		link_block_abort(l, reason, false);
 	if (collecting->is_open && memcmp(m->block_id, collecting->id, QKD_BLOCK_ID) == 0)
-		collect_drop(&l->collect, collecting);
+		collecting_forget(
+			l, reason); /* Bob's device gave him a reason before he said anything */
 }
 
 static const struct {

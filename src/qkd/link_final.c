@@ -304,7 +304,7 @@ static void block_final(struct qkd_link *l, struct span unused)
 {
 	static const struct alarm_kind *const over[] = {&qkd_alarm_eavesdropping,
 		&qkd_alarm_block_aborted, &qkd_alarm_authentication, &qkd_alarm_store,
-		&qkd_alarm_random};
+		&qkd_alarm_random, &qkd_alarm_device};
 	const struct link_block *b = &l->block;
 	const uint64_t secret_bits = b->ledger.final_bits - b->ledger.refill_bits;
 	struct link_message m = {0};

@@ -82,6 +82,7 @@ struct qkd_link {
 	size_t settle_at;
 
 	struct collect collect;
+	struct watch watch;
 	const struct reconciler *mode; /* of the block in work */
 	struct reconcile *reconcile[RECONCILE_MODES];
 	struct sift_key key;

@@ -84,7 +84,13 @@ static struct qkd_link_settings link_settings(size_t node)
 		.ring_slots = 1 << 18,
 		.frames_in_flight = 4,
 		.answer_ms_max = 5000,
-		.driver_ms_max = 5000};
+		.driver_ms_max = 5000,
+		.watch = {.mode = WATCH_AUTO,
+			.alpha_exponent = 6,
+			.unequal_max = 0.05,
+			.intensity_tolerance = 0.05,
+			.gate_centre_least = 0.9,
+			.doubles_least = 0.5}};
 }
 
 static uint8_t bootstrap[2 * PAD_OCTETS + 2 * 32 * PAD_OCTETS];
@@ -527,12 +533,12 @@ static void test_keys_look_random(void **state)
 	world_close(w);
 }
 
-static void test_intercept_resend_gives_no_bit_and_the_alarm(void **state)
+/* The device here has no instruments: what its clicks alone give away. test_watch.c has the others. */
+static void attack_gives_no_bit_and_the_alarm(enum optics_attack attack, enum qkd_abort reason)
 {
 	struct world *w = world_open(2, true, 0, 0);
 
-	(void)state;
-	optics_attack(&w->optics, OPTICS_INTERCEPT, 1);
+	optics_attack(&w->optics, attack, 1);
 	run_for(w, 1500);
 	for (size_t i = 0; i < 2; i++) {
 		const struct qkd_link_status s = qkd_link_status(w->ends[i].link);
@@ -540,7 +546,8 @@ static void test_intercept_resend_gives_no_bit_and_the_alarm(void **state)
 		assert_int_equal(w->ends[i].kept->count, 0);
 		assert_true(alarm_stands(&w->ends[i].alarms, &qkd_alarm_eavesdropping, "test"));
 		assert_true(s.blocks_aborted > 0);
-		assert_true(s.test_qber > 0.2);
+		assert_int_equal(s.last_abort, reason);
+		assert_true(attack != OPTICS_INTERCEPT || s.test_qber > 0.2);
 	}
 	/* The attack ends: key flows again, and the alarm is cleared. */
 	optics_attack(&w->optics, OPTICS_HONEST, 0);
@@ -550,6 +557,14 @@ static void test_intercept_resend_gives_no_bit_and_the_alarm(void **state)
 		assert_false(alarm_stands(&w->ends[i].alarms, &qkd_alarm_eavesdropping, "test"));
 	}
 	world_close(w);
+}
+
+static void test_attacks_give_no_bit_and_the_alarm_with_the_reason(void **state)
+{
+	(void)state;
+	attack_gives_no_bit_and_the_alarm(OPTICS_INTERCEPT, QKD_QBER_TOO_HIGH);
+	attack_gives_no_bit_and_the_alarm(OPTICS_BLIND, QKD_BLINDED);
+	attack_gives_no_bit_and_the_alarm(OPTICS_SHIFT, QKD_DETECTORS_UNEQUAL);
 }
 
 static void test_a_failed_random_source_gives_no_bit_and_the_alarm(void **state)
@@ -714,7 +729,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_both_ends_get_the_same_keys_and_account_for_every_bit),
 		cmocka_unit_test(test_keys_look_random),
-		cmocka_unit_test(test_intercept_resend_gives_no_bit_and_the_alarm),
+		cmocka_unit_test(test_attacks_give_no_bit_and_the_alarm_with_the_reason),
 		cmocka_unit_test(test_a_failed_random_source_gives_no_bit_and_the_alarm),
 		cmocka_unit_test(test_a_changed_message_is_caught_by_the_tag),
 		cmocka_unit_test(test_a_forged_hello_is_caught_by_the_tag),

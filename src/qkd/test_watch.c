@@ -35,8 +35,8 @@ static struct watch watch;
 
 static void begin(const struct watch_settings *s)
 {
-	watch_open(&watch, s, &parameters);
-	watch_session(&watch, &monitored);
+	qkd_watch_open(&watch, s, &parameters);
+	qkd_watch_session(&watch, &monitored);
 }
 
 /* Heads of n fair coins. */
@@ -71,17 +71,18 @@ static struct watch_block drawn(struct prop *p, double doubles)
 	return b;
 }
 
-static uint32_t alarms(struct prop *p, const struct watch_settings *s, uint32_t blocks, double share)
+static uint32_t alarms(
+	struct prop *p, const struct watch_settings *s, uint32_t blocks, double share)
 {
 	uint32_t found = 0;
 	double least, most;
 
 	begin(s);
 	watch.is_required = false;
-	watch_doubles(&parameters, 0.064, &least, &most);
+	qkd_watch_doubles(&parameters, 0.064, &least, &most);
 	for (uint32_t i = 0; i < blocks; i++) {
 		const struct watch_block b = drawn(p, share * 100000 * least);
-		found += watch_judge(&watch, &b) != QKD_GOES_ON;
+		found += qkd_watch_judge(&watch, &b) != QKD_GOES_ON;
 	}
 	return found;
 }
@@ -89,7 +90,8 @@ static uint32_t alarms(struct prop *p, const struct watch_settings *s, uint32_t 
 static void test_false_alarms_stay_below_the_rate_that_is_stated(void **state)
 {
 	struct prop p = prop_from_environment(91);
-	struct watch_settings strict = {.mode = WATCH_AUTO, .alpha_exponent = 1, .doubles_least = 1};
+	struct watch_settings strict = {
+		.mode = WATCH_AUTO, .alpha_exponent = 1, .doubles_least = 1};
 
 	(void)state;
 	/* No tolerance at all, so that chance alone is left: at most alpha, and of that order, or the test could not fail. */
@@ -123,19 +125,20 @@ static void record(uint64_t first, uint64_t length, uint32_t bias, uint32_t mu1)
 		.detectors = {{bias, 10, 5}, {bias, 10, 5}, {bias, 10, 5}, {bias, 10, 5}},
 		.intensity_micro = {mu1, 220000, 900}};
 
-	watch_record(&watch, &m);
+	qkd_watch_record(&watch, &m);
 }
 
 static enum qkd_abort judge(uint64_t first, uint64_t end)
 {
 	const struct watch_block b = {.first_slot = first, .end_slot = end};
 
-	return watch_judge(&watch, &b);
+	return qkd_watch_judge(&watch, &b);
 }
 
 static void test_slots_without_monitoring_are_no_key_where_it_is_required(void **state)
 {
-	struct driver_hello unmonitored = {0};
+	const struct driver_hello unmonitored = {.session = {8}};
+	struct driver_hello other = monitored;
 	struct watch_settings s = ordinary;
 
 	(void)state;
@@ -148,13 +151,16 @@ static void test_slots_without_monitoring_are_no_key_where_it_is_required(void *
 	record(3500, 500, 50, 0); /* a gap */
 	assert_int_equal(judge(1000, 4000), QKD_MONITOR_SILENT);
 	assert_int_equal(judge(3500, 4000), QKD_GOES_ON);
-	watch_session(&watch, &monitored); /* another run of the source */
+	qkd_watch_session(&watch, &monitored); /* the device was away for a moment */
+	assert_int_equal(judge(1000, 3000), QKD_GOES_ON);
+	other.session[0] = 7; /* another run of the source */
+	qkd_watch_session(&watch, &other);
 	assert_int_equal(judge(1000, 3000), QKD_MONITOR_SILENT);
-	watch_session(&watch, &unmonitored);
+	qkd_watch_session(&watch, &unmonitored);
 	assert_int_equal(judge(1000, 3000), QKD_GOES_ON);
 	s.mode = WATCH_REQUIRED;
 	begin(&s);
-	watch_session(&watch, &unmonitored);
+	qkd_watch_session(&watch, &unmonitored);
 	assert_int_equal(judge(1000, 3000), QKD_MONITOR_SILENT);
 	s.mode = WATCH_OFF;
 	begin(&s);
@@ -213,7 +219,7 @@ static void test_detections_are_counted_by_detector(void **state)
 			const unsigned code = codes[i / 4] >> i % 4 * 2 & 3; /* basis, bit << 1 */
 			naive[(code & 1) * 2 + (code >> 1)]++;
 		}
-		watch_count(&b, codes, count);
+		qkd_watch_count(&b, codes, count);
 		assert_memory_equal(b.clicks, naive, sizeof naive);
 		assert_int_equal(b.detections, count);
 	}
@@ -275,14 +281,14 @@ static struct seen simulate(double km, enum optics_attack attack, double strengt
 		assert_false(failed(optics_run(&o, OPTICS_SLOTS_MAX, nibbles, events, &count)));
 		optics_monitor_take(&o, &alice, &bob);
 		if (has_monitor)
-			watch_record(&watch, &bob);
+			qkd_watch_record(&watch, &bob);
 		for (uint32_t i = 0; i < count; i++) {
 			const uint64_t at = events[i].slot - first;
 			see(&s, &events[i], nibbles[at / 2] >> at % 2 * 4 & 15, prop_u64(&p));
 		}
 	}
 	s.block.end_slot = o.next_slot;
-	s.watch = watch_judge(&watch, &s.block);
+	s.watch = qkd_watch_judge(&watch, &s.block);
 	s.estimate = estimate_block(&s.counts, &parameters, &estimate);
 	const double key = qkd_sum(s.counts.key);
 	if (s.estimate == QKD_GOES_ON)

@@ -40,7 +40,7 @@ static bool is_too_few(const struct watch *w, double mean, double n)
 	if (mean <= 0 || n >= mean)
 		return false;
 	return mean > (double)POISSON_EXACT_MAX ? n < mean - w->z * sqrt(mean)
-					: poisson_at_most(mean, n) < w->alpha_each;
+						: poisson_at_most(mean, n) < w->alpha_each;
 }
 
 /* For small means the normal tail is too short: the Poisson distribution's square root has a steadier spread. */
@@ -53,7 +53,7 @@ static bool is_too_many(const struct watch *w, double mean, double n)
 
 /* Opening. */
 
-void watch_open(struct watch *w, const struct watch_settings *settings,
+void qkd_watch_open(struct watch *w, const struct watch_settings *settings,
 	const struct qkd_parameters *parameters)
 {
 	*w = (struct watch){.settings = *settings, .parameters = *parameters};
@@ -67,13 +67,15 @@ static uint32_t chosen(uint32_t of_settings, uint32_t of_hello)
 	return of_settings != 0 ? of_settings : of_hello;
 }
 
-void watch_session(struct watch *w, const struct driver_hello *hello)
+void qkd_watch_session(struct watch *w, const struct driver_hello *hello)
 {
 	const struct watch_settings *s = &w->settings;
 
-	w->from = w->count = 0;
-	w->is_required = s->mode == WATCH_REQUIRED ||
-			 (s->mode == WATCH_AUTO && hello->is_monitored);
+	if (memcmp(w->session, hello->session, sizeof w->session) != 0)
+		w->from = w->count = 0;
+	memcpy(w->session, hello->session, sizeof w->session);
+	w->is_required =
+		s->mode == WATCH_REQUIRED || (s->mode == WATCH_AUTO && hello->is_monitored);
 	w->bias_na_max = chosen(s->bias_na_max, hello->bias_na_max);
 	w->power_pw_max = chosen(s->power_pw_max, hello->power_pw_max);
 }
@@ -105,7 +107,7 @@ static struct watch_span span_of_record(const struct watch *w, const struct driv
 {
 	struct watch_span s = {.first = m->first, .end = m->first + m->length};
 
-	s.verdict = is_bright(w, m)	   ? QKD_BLINDED
+	s.verdict = is_bright(w, m)          ? QKD_BLINDED
 		    : is_intensity_off(w, m) ? QKD_INTENSITY_OFF
 					     : QKD_GOES_ON;
 	for (size_t d = 0; d < DRIVER_DETECTORS; d++)
@@ -124,7 +126,7 @@ static bool joins(const struct watch_span *last, const struct watch_span *s)
 	       last->clicks < WATCH_SPAN_CLICKS;
 }
 
-void watch_record(struct watch *w, const struct driver_monitor *monitor)
+void qkd_watch_record(struct watch *w, const struct driver_monitor *monitor)
 {
 	const struct watch_span s = span_of_record(w, monitor);
 	struct watch_span *last = &w->spans[(w->from + w->count + WATCH_SPANS - 1) % WATCH_SPANS];
@@ -188,13 +190,13 @@ static double both(const struct qkd_parameters *p, double transmission, double s
 
 	for (size_t k = 0; k < QKD_INTENSITIES; k++) {
 		const double mean = transmission * p->intensity[k];
-		sum += p->probability[k] * (1 - exp(-mean * share)) * (1 - exp(-mean * (1 - share)));
+		sum += p->probability[k] * (1 - exp(-mean * share)) *
+		       (1 - exp(-mean * (1 - share)));
 	}
 	return sum;
 }
 
-void watch_doubles(
-	const struct qkd_parameters *p, double gain, double *least, double *most)
+void qkd_watch_doubles(const struct qkd_parameters *p, double gain, double *least, double *most)
 {
 	const double differ = 2 * p->basis_x * (1 - p->basis_x);
 	double dark = 0, bright = 1;
@@ -220,12 +222,12 @@ static bool are_unequal(const struct watch *w, double zero, double one)
 static enum qkd_abort judge_clicks(
 	const struct watch *w, const struct watch_block *b, const struct overlap *o)
 {
-	const double slots = (double)(b->end_slot - b->first_slot);
+	const double slots = (double)(b->end_slot - b->first_slot) - (double)b->slots_lost;
 	double least, most;
 
-	if (b->detections == 0 || b->end_slot <= b->first_slot)
+	if (b->detections == 0 || slots < 1)
 		return QKD_GOES_ON;
-	watch_doubles(&w->parameters, (double)b->detections / slots, &least, &most);
+	qkd_watch_doubles(&w->parameters, (double)b->detections / slots, &least, &most);
 	const double doubles = (double)b->double_clicks;
 	if (is_too_few(w, slots * least * w->settings.doubles_least, doubles))
 		return QKD_BLINDED;
@@ -239,7 +241,7 @@ static enum qkd_abort judge_clicks(
 	return QKD_GOES_ON;
 }
 
-enum qkd_abort watch_judge(const struct watch *w, const struct watch_block *b)
+enum qkd_abort qkd_watch_judge(const struct watch *w, const struct watch_block *b)
 {
 	if (w->settings.mode == WATCH_OFF)
 		return QKD_GOES_ON;
@@ -252,7 +254,7 @@ enum qkd_abort watch_judge(const struct watch *w, const struct watch_block *b)
 }
 
 /* Four detections an octet: octets are counted first. */
-void watch_count(struct watch_block *block, const uint8_t *codes, uint32_t count)
+void qkd_watch_count(struct watch_block *block, const uint8_t *codes, uint32_t count)
 {
 	uint32_t octets[256] = {0};
 

@@ -42,10 +42,10 @@ enum watch_mode {
 struct watch_settings {
 	enum watch_mode mode;
 	unsigned alpha_exponent;
-	double unequal_max;         /* |n0 - n1| / (n0 + n1) that is tolerated */
-	double intensity_tolerance; /* relative; and a thousandth of a photon in any case */
-	double gate_centre_least;   /* of all clicks, in the middle half of the gate */
-	double doubles_least;       /* of the double clicks that are expected */
+	double unequal_max;                 /* |n0 - n1| / (n0 + n1) that is tolerated */
+	double intensity_tolerance;         /* relative; and a thousandth of a photon in any case */
+	double gate_centre_least;           /* of all clicks, in the middle half of the gate */
+	double doubles_least;               /* of the double clicks that are expected */
 	uint32_t bias_na_max, power_pw_max; /* 0: as HELLO says */
 };
 
@@ -61,6 +61,7 @@ struct watch {
 	struct qkd_parameters parameters;
 	double alpha_each, z; /* of each test, two-sided */
 	bool is_required;
+	uint8_t session[16];
 	uint32_t bias_na_max, power_pw_max;
 	struct watch_span spans[WATCH_SPANS];
 	uint32_t from, count; /* the ring */
@@ -69,19 +70,18 @@ struct watch {
 
 /* What an end knows of a block. Alice, who has no detectors, gives no clicks. */
 struct watch_block {
-	uint64_t first_slot, end_slot;
+	uint64_t first_slot, end_slot, slots_lost;
 	uint64_t clicks[DRIVER_DETECTORS]; /* X0, X1, Z0, Z1; a double click is one of them */
 	uint64_t detections, double_clicks;
 };
 
-void watch_open(struct watch *w, const struct watch_settings *settings,
+void qkd_watch_open(struct watch *w, const struct watch_settings *settings,
 	const struct qkd_parameters *parameters);
-void watch_session(struct watch *w, const struct driver_hello *hello);
-void watch_record(struct watch *w, const struct driver_monitor *monitor);
-enum qkd_abort watch_judge(const struct watch *w, const struct watch_block *block);
+void qkd_watch_session(struct watch *w, const struct driver_hello *hello);
+void qkd_watch_record(struct watch *w, const struct driver_monitor *monitor);
+enum qkd_abort qkd_watch_judge(const struct watch *w, const struct watch_block *block);
 
 /* Double clicks a slot, at least and at most, of a device that detects in `gain` of its slots. */
-void watch_doubles(
-	const struct qkd_parameters *p, double gain, double *least, double *most);
+void qkd_watch_doubles(const struct qkd_parameters *p, double gain, double *least, double *most);
 /* Bob's detections, 2 bits each (sift.h: basis, bit), into clicks and detections. */
-void watch_count(struct watch_block *block, const uint8_t *codes, uint32_t count);
+void qkd_watch_count(struct watch_block *block, const uint8_t *codes, uint32_t count);

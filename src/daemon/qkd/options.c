@@ -53,6 +53,17 @@ static const struct setting_row rows[] = {
 		"protocol.eps_sec_exponent", SETTING_U64, true, struct options, eps_sec_exponent),
 	SETTING_ROW(
 		"protocol.eps_cor_exponent", SETTING_U64, true, struct options, eps_cor_exponent),
+	SETTING_ROW("watch.monitor", SETTING_TEXT, true, struct options, watch_monitor),
+	SETTING_ROW(
+		"watch.alpha_exponent", SETTING_U64, true, struct options, watch_alpha_exponent),
+	SETTING_ROW("watch.unequal_max", SETTING_F64, true, struct options, watch_unequal_max),
+	SETTING_ROW("watch.intensity_tolerance", SETTING_F64, true, struct options,
+		watch_intensity_tolerance),
+	SETTING_ROW("watch.gate_centre_least", SETTING_F64, true, struct options,
+		watch_gate_centre_least),
+	SETTING_ROW("watch.doubles_least", SETTING_F64, true, struct options, watch_doubles_least),
+	SETTING_ROW("watch.bias_na_max", SETTING_U64, true, struct options, watch_bias_na_max),
+	SETTING_ROW("watch.power_pw_max", SETTING_U64, true, struct options, watch_power_pw_max),
 };
 
 static bool is_hex_text(const uint8_t *at, size_t len)
@@ -127,6 +138,17 @@ static int protocol_of(const struct options *o)
 	return -1;
 }
 
+/* In the order of enum watch_mode; -1: none of them. */
+static int watch_of(const struct options *o)
+{
+	static const char *const words[] = {"off", "auto", "required"};
+
+	for (int i = 0; i < (int)ARRAY_LEN(words); i++)
+		if (strcmp(o->watch_monitor, words[i]) == 0)
+			return i;
+	return -1;
+}
+
 struct qkd_link_settings options_link(const struct options *o)
 {
 	const uint32_t detections = detections_of(o);
@@ -148,6 +170,14 @@ struct qkd_link_settings options_link(const struct options *o)
 		.frames_in_flight = (uint32_t)o->frames_in_flight,
 		.answer_ms_max = 15000,
 		.driver_ms_max = 10000,
+		.watch = {.mode = (enum watch_mode)watch_of(o),
+			.alpha_exponent = (unsigned)o->watch_alpha_exponent,
+			.unequal_max = o->watch_unequal_max,
+			.intensity_tolerance = o->watch_intensity_tolerance,
+			.gate_centre_least = o->watch_gate_centre_least,
+			.doubles_least = o->watch_doubles_least,
+			.bias_na_max = (uint32_t)o->watch_bias_na_max,
+			.power_pw_max = (uint32_t)o->watch_power_pw_max},
 	};
 
 	memcpy(s.link, o->link, sizeof s.link);
@@ -156,6 +186,28 @@ struct qkd_link_settings options_link(const struct options *o)
 		s.shared.probability_micro[k] = micro(o->p[k]);
 	}
 	return s;
+}
+
+static bool is_fraction(double v)
+{
+	return v >= 0 && v <= 1;
+}
+
+static struct err watch_check(const struct options *o, struct complaint *c)
+{
+	if (watch_of(o) < 0)
+		return complain(c, ERR(INPUT),
+			"watch.monitor: 'auto', 'required' or 'off', not '%s'", o->watch_monitor);
+	if (o->watch_alpha_exponent < 1 || o->watch_alpha_exponent > 15)
+		return complain(c, ERR(INPUT), "watch.alpha_exponent: 1 to 15");
+	if (!is_fraction(o->watch_unequal_max) || !is_fraction(o->watch_intensity_tolerance) ||
+		!is_fraction(o->watch_gate_centre_least) || !is_fraction(o->watch_doubles_least))
+		return complain(c, ERR(INPUT),
+			"watch: unequal_max, intensity_tolerance, gate_centre_least and "
+			"doubles_least are fractions from 0 to 1");
+	if (o->watch_bias_na_max > UINT32_MAX || o->watch_power_pw_max > UINT32_MAX)
+		return complain(c, ERR(INPUT), "watch: bias_na_max and power_pw_max are 32 bits");
+	return OK;
 }
 
 static struct err options_check(const struct options *o, struct complaint *c)
@@ -191,7 +243,7 @@ static struct err options_check(const struct options *o, struct complaint *c)
 		o->eps_cor_exponent > 16)
 		return complain(c, ERR(INPUT),
 			"protocol: eps_sec_exponent is 1 to 30, eps_cor_exponent 1 to 16");
-	return OK;
+	return watch_check(o, c);
 }
 
 struct err options_read(const struct settings *settings, struct options *o, struct complaint *c)
@@ -208,7 +260,13 @@ struct err options_read(const struct settings *settings, struct options *o, stru
 		.basis_x = 0.75,
 		.qber_max = 0.08,
 		.eps_sec_exponent = 10,
-		.eps_cor_exponent = 15};
+		.eps_cor_exponent = 15,
+		.watch_monitor = "auto",
+		.watch_alpha_exponent = 6,
+		.watch_unequal_max = 0.05,
+		.watch_intensity_tolerance = 0.05,
+		.watch_gate_centre_least = 0.9,
+		.watch_doubles_least = 0.5};
 	struct err e = settings_read(settings, rows, ARRAY_LEN(rows), o, c);
 	return failed(e) ? e : options_check(o, c);
 }

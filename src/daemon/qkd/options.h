@@ -17,6 +17,10 @@ struct options {
 	uint64_t random_sample_bits;
 	double random_min_entropy; /* of a sample, as its maker claims */
 	double mu[3], p[3], basis_x, qber_max;
+	char watch_monitor[12];
+	uint64_t watch_alpha_exponent, watch_bias_na_max, watch_power_pw_max;
+	double watch_unequal_max, watch_intensity_tolerance, watch_gate_centre_least,
+		watch_doubles_least;
 };
 
 MUST_USE struct err options_read(
