@@ -2,11 +2,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "estimate.h"
 #include <math.h>
+#include <string.h>
 
 enum { QBER_BITS_MIN = 64 }; /* fewer test bits do not make an alarm */
 
-/* eps_sec is divided into 21 equal terms [Lim (B4)]. */
-static const double epsilon_terms = 21;
+/* eps_sec is divided into 21 equal terms [Lim (B4)], with one decoy into 19 [Rusca, appendix A]. */
+static double terms(const struct qkd_parameters *p)
+{
+	return p->protocol == QKD_ONE_DECOY ? 19 : 21;
+}
+
+static const double gamma_terms = 21; /* of both */
+
+static size_t intensities(const struct qkd_parameters *p)
+{
+	return p->protocol == QKD_ONE_DECOY ? 2 : 3;
+}
 
 double estimate_entropy(double x)
 {
@@ -18,18 +29,26 @@ static double photons(const struct qkd_parameters *p, int n)
 {
 	double sum = 0;
 
-	for (size_t k = 0; k < QKD_INTENSITIES; k++)
+	for (size_t k = 0; k < intensities(p); k++)
 		sum += exp(-p->intensity[k]) * (n == 0 ? 1 : p->intensity[k]) * p->probability[k];
 	return sum;
 }
 
-/* n^+-_k: the count scaled to its intensity, with Hoeffding's deviation; sign +1 or -1 [Lim §II]. */
+/* Hoeffding's deviation of a sum of counts [Lim §II; Rusca (A3)]. */
+static double deviation(const struct qkd_parameters *p, const double n[QKD_INTENSITIES])
+{
+	double sum = 0;
+
+	for (size_t k = 0; k < intensities(p); k++)
+		sum += n[k];
+	return sqrt(sum / 2 * log(terms(p) / p->eps_sec));
+}
+
+/* n^+-_k: the count scaled to its intensity, with that deviation; sign +1 or -1 [Lim §II]. */
 static double bound(
 	const struct qkd_parameters *p, const double n[QKD_INTENSITIES], size_t k, int sign)
 {
-	const double deviation = sqrt((n[0] + n[1] + n[2]) / 2 * log(epsilon_terms / p->eps_sec));
-
-	return fmax(0, exp(p->intensity[k]) / p->probability[k] * (n[k] + sign * deviation));
+	return fmax(0, exp(p->intensity[k]) / p->probability[k] * (n[k] + sign * deviation(p, n)));
 }
 
 /* s_0 [Lim (2)] */
@@ -53,17 +72,50 @@ static double single(const struct qkd_parameters *p, const double n[QKD_INTENSIT
 	       (mu1 * (mu2 - mu3) - squares);
 }
 
-/* v_1 [Lim (4)] */
+/* s_0 from below [Rusca (A16)]. */
+static double vacuum_least(const struct qkd_parameters *p, const double n[QKD_INTENSITIES])
+{
+	const double mu1 = p->intensity[0], mu2 = p->intensity[1];
+
+	return fmax(0, photons(p, 0) * (mu1 * bound(p, n, 1, -1) - mu2 * bound(p, n, 0, +1)) /
+			       (mu1 - mu2));
+}
+
+/* s_0 from above: a vacuum event is wrong half of the time, so errors bound it [Rusca (A18)]. */
+static double vacuum_most(const struct qkd_parameters *p, const double n[QKD_INTENSITIES],
+	const double m[QKD_INTENSITIES])
+{
+	const double by_signal = bound(p, m, 0, +1), by_decoy = bound(p, m, 1, +1);
+
+	return 2 * (photons(p, 0) * fmin(by_signal, by_decoy) + deviation(p, n));
+}
+
+/* s_1 [Rusca (A17)]. */
+static double single_of_one_decoy(const struct qkd_parameters *p, const double n[QKD_INTENSITIES],
+	const double m[QKD_INTENSITIES])
+{
+	const double mu1 = p->intensity[0], mu2 = p->intensity[1];
+	const double squares = mu2 * mu2 / (mu1 * mu1);
+
+	return photons(p, 1) * mu1 *
+	       (bound(p, n, 1, -1) - squares * bound(p, n, 0, +1) -
+		       (1 - squares) * vacuum_most(p, n, m) / photons(p, 0)) /
+	       (mu2 * (mu1 - mu2));
+}
+
+/* v_1 [Lim (4)]; with one decoy between signal and decoy [Rusca (A22)]. */
 static double single_errors(const struct qkd_parameters *p, const double m[QKD_INTENSITIES])
 {
-	return fmax(0, photons(p, 1) * (bound(p, m, 1, +1) - bound(p, m, 2, -1)) /
-			       (p->intensity[1] - p->intensity[2]));
+	const size_t high = p->protocol == QKD_ONE_DECOY ? 0 : 1, low = high + 1;
+
+	return fmax(0, photons(p, 1) * (bound(p, m, high, +1) - bound(p, m, low, -1)) /
+			       (p->intensity[high] - p->intensity[low]));
 }
 
 /* gamma [Lim, below (5)] */
 static double sampling_deviation(double eps_sec, double b, double c, double d)
 {
-	const double squares = epsilon_terms * epsilon_terms / (eps_sec * eps_sec);
+	const double squares = gamma_terms * gamma_terms / (eps_sec * eps_sec);
 
 	return sqrt((c + d) * (1 - b) * b / (c * d * M_LN2) *
 		    log2((c + d) / (c * d * (1 - b) * b) * squares));
@@ -79,35 +131,51 @@ static double phase_error(const struct qkd_parameters *p, const struct estimate 
 	 * errors in c + d places none falls among the c with at most exp(-K c / (c + d)): where that is gamma's own
 	 * (eps_sec / 21)^2, it is the least that may be said. A bound from above may always be raised.
 	 */
-	const double least = (c + d) / (c * d) * 2 * log(epsilon_terms / p->eps_sec);
+	const double least = (c + d) / (c * d) * 2 * log(gamma_terms / p->eps_sec);
 
 	if (ratio >= 0.5)
 		return 0.5;
 	return fmin(0.5, fmax(least, ratio + sampling_deviation(p->eps_sec, ratio, c, d)));
 }
 
-void estimate_bounds(const double key[QKD_INTENSITIES], const double test[QKD_INTENSITIES],
-	const double test_errors[QKD_INTENSITIES], const struct qkd_parameters *p,
-	struct estimate *out)
+void estimate_bounds(
+	const struct estimate_counts *n, const struct qkd_parameters *p, struct estimate *out)
 {
-	out->key_vacuum = vacuum(p, key);
-	out->key_single = single(p, key);
-	out->test_single = single(p, test);
-	out->test_single_errors = single_errors(p, test_errors);
+	if (p->protocol == QKD_ONE_DECOY) {
+		out->key_vacuum = vacuum_least(p, n->key);
+		out->key_single = single_of_one_decoy(p, n->key, n->key_errors);
+		out->test_single = single_of_one_decoy(p, n->test, n->test_errors);
+	} else {
+		out->key_vacuum = vacuum(p, n->key);
+		out->key_single = single(p, n->key);
+		out->test_single = single(p, n->test);
+	}
+	out->test_single_errors = single_errors(p, n->test_errors);
 	out->phase_error = out->key_single > 0 && out->test_single > 0 ? phase_error(p, out) : 0.5;
 }
 
 static void bounds_of(
 	const struct qkd_counts *counts, const struct qkd_parameters *p, struct estimate *out)
 {
-	double n_x[QKD_INTENSITIES], n_z[QKD_INTENSITIES], m_z[QKD_INTENSITIES];
+	struct estimate_counts n;
 
-	for (size_t k = 0; k < QKD_INTENSITIES; k++) {
-		n_x[k] = counts->key[k];
-		n_z[k] = counts->test[k];
-		m_z[k] = counts->test_errors[k];
+	memset(&n, 0, sizeof n);
+	for (size_t k = 0; k < intensities(p); k++) {
+		n.key[k] = counts->key[k];
+		n.test[k] = counts->test[k];
+		n.test_errors[k] = counts->test_errors[k];
+		n.key_errors[k] = counts->key_errors[k];
 	}
-	estimate_bounds(n_x, n_z, m_z, p, out);
+	estimate_bounds(&n, p, out);
+}
+
+/* Decoys that show no single photons, or more than there are bits: not what our source sent. */
+static enum qkd_abort consistency(const struct qkd_counts *counts, const struct estimate *e)
+{
+	const bool is_good = e->key_single > 0 && e->test_single > 0 &&
+			     e->key_vacuum + e->key_single <= qkd_sum(counts->key);
+
+	return is_good ? QKD_GOES_ON : QKD_DECOY_INCONSISTENT;
 }
 
 enum qkd_abort estimate_early(
@@ -123,11 +191,10 @@ enum qkd_abort estimate_early(
 	if (key < p->key_bits_min || test < p->test_bits_min || key == 0 || test == 0)
 		return QKD_TOO_FEW_COUNTS;
 	bounds_of(counts, p, out);
-	/* Decoys that show no single photons, or more than there are bits: not what our source sent. */
-	if (out->key_single <= 0 || out->test_single <= 0 ||
-		out->key_vacuum + out->key_single > key)
-		return QKD_DECOY_INCONSISTENT;
-	return QKD_GOES_ON;
+	/* With one decoy the key's bound waits for the errors of the key. */
+	if (p->protocol == QKD_ONE_DECOY)
+		return out->test_single > 0 ? QKD_GOES_ON : QKD_DECOY_INCONSISTENT;
+	return consistency(counts, out);
 }
 
 enum qkd_abort estimate_block(
@@ -138,12 +205,12 @@ enum qkd_abort estimate_block(
 	if (reason != QKD_GOES_ON)
 		return reason;
 	out->key_qber = (double)qkd_sum(counts->key_errors) / qkd_sum(counts->key);
-	return out->key_qber > p->qber_max ? QKD_QBER_TOO_HIGH : QKD_GOES_ON;
+	return out->key_qber > p->qber_max ? QKD_QBER_TOO_HIGH : consistency(counts, out);
 }
 
 double estimate_final_bits(const struct estimate *e, const struct qkd_parameters *p,
 	double parities, double verify_bits)
 {
 	return e->key_vacuum + e->key_single * (1 - estimate_entropy(e->phase_error)) - parities -
-	       6 * log2(epsilon_terms / p->eps_sec) - verify_bits;
+	       6 * log2(terms(p) / p->eps_sec) - verify_bits;
 }

@@ -1,7 +1,14 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-/* Second stage: what an eavesdropper may know, from counts alone [Lim (2)-(5)], and the key length [Lim (1)]. */
+/*
+ * Second stage: what an eavesdropper may know, from counts alone, and the key length. Two decoys by [Lim (1)-(5)]; one decoy by
+ * [Rusca (2)-(4), appendix A], whose vacuum events are bounded from above by errors, of the key basis too: so the bound waits for
+ * them.
+ *
+ * Of [Rusca] as printed, (A18) lacks the factor e^k / p_k, without which it is no bound; it is here. Its gamma has 21^2 where
+ * its own count of terms says 19^2: the larger is taken, which only lengthens what is subtracted.
+ */
 #include "qkd.h"
 
 struct estimate {
@@ -25,10 +32,16 @@ enum qkd_abort estimate_early(
 enum qkd_abort estimate_block(
 	const struct qkd_counts *counts, const struct qkd_parameters *p, struct estimate *out);
 
-/* The bounds alone, from counts that need not be whole (a channel model's expectation). */
-void estimate_bounds(const double key[QKD_INTENSITIES], const double test[QKD_INTENSITIES],
-	const double test_errors[QKD_INTENSITIES], const struct qkd_parameters *p,
-	struct estimate *out);
+/* Counts that need not be whole (a channel model's expectation). */
+struct estimate_counts {
+	double key[QKD_INTENSITIES], test[QKD_INTENSITIES];
+	double test_errors[QKD_INTENSITIES],
+		key_errors[QKD_INTENSITIES]; /* the latter: one decoy */
+};
+
+/* The bounds alone. */
+void estimate_bounds(
+	const struct estimate_counts *n, const struct qkd_parameters *p, struct estimate *out);
 
 /*
  * [Lim (1)], before rounding down: `parities` is lambda_EC, the bits published by reconciliation; `verify_bits` what verification

@@ -74,21 +74,45 @@ static bool is_probability(double v)
 	return v > 0 && v < 1;
 }
 
+static struct err intensities_check(const struct qkd_parameters *p, struct complaint *c)
+{
+	const double *mu = p->intensity;
+
+	if (p->protocol == QKD_ONE_DECOY) {
+		if (mu[0] > mu[1] && mu[1] > 0 && mu[0] < 2)
+			return OK;
+		return complain(c, ERR(INPUT), "intensities must satisfy mu1 > mu2 > 0, not %g %g",
+			mu[0], mu[1]);
+	}
+	if (mu[0] > mu[1] + mu[2] && mu[1] > mu[2] && mu[2] >= 0 && mu[0] < 2)
+		return OK;
+	return complain(c, ERR(INPUT),
+		"intensities must satisfy mu1 > mu2 + mu3 and mu2 > mu3 >= 0, not %g %g %g", mu[0],
+		mu[1], mu[2]);
+}
+
+static struct err probabilities_check(const struct qkd_parameters *p, struct complaint *c)
+{
+	const double *q = p->probability;
+	const bool is_one = p->protocol == QKD_ONE_DECOY;
+	const double sum = q[0] + q[1] + (is_one ? 0 : q[2]);
+
+	if (is_probability(q[0]) && is_probability(q[1]) && (is_one || is_probability(q[2])) &&
+		sum > 0.999999 && sum < 1.000001)
+		return OK;
+	return complain(c, ERR(INPUT),
+		"probabilities of the intensities must be positive and sum to 1, not %g %g %g",
+		q[0], q[1], q[2]);
+}
+
 struct err qkd_parameters_check(const struct qkd_parameters *p, struct complaint *c)
 {
-	const double *mu = p->intensity, *q = p->probability;
-	const double sum = q[0] + q[1] + q[2];
+	struct err e = intensities_check(p, c);
 
-	if (!(mu[0] > mu[1] + mu[2] && mu[1] > mu[2] && mu[2] >= 0 && mu[0] < 2))
-		return complain(c, ERR(INPUT),
-			"intensities must satisfy mu1 > mu2 + mu3 and mu2 > mu3 >= 0, not %g %g %g",
-			mu[0], mu[1], mu[2]);
-	if (!is_probability(q[0]) || !is_probability(q[1]) || !is_probability(q[2]) ||
-		sum < 0.999999 || sum > 1.000001)
-		return complain(c, ERR(INPUT),
-			"probabilities of the intensities must be positive and sum to 1, not %g %g "
-			"%g",
-			q[0], q[1], q[2]);
+	if (!failed(e))
+		e = probabilities_check(p, c);
+	if (failed(e))
+		return e;
 	if (!is_probability(p->basis_x))
 		return complain(
 			c, ERR(INPUT), "the probability of the key basis must lie between 0 and 1");

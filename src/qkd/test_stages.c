@@ -56,7 +56,7 @@ static struct expected lim_counts(double km)
 
 static struct qkd_counts whole(const struct expected *x)
 {
-	struct qkd_counts c;
+	struct qkd_counts c = {.key = {0}};
 
 	for (size_t k = 0; k < 3; k++) {
 		c.key[k] = (uint32_t)x->key[k];
@@ -76,13 +76,93 @@ static void test_key_lengths_are_those_of_lim_2014(void **state)
 		const struct expected x = lim_counts(points[i][0]);
 		const double parities = 1.16 * estimate_entropy(x.qber) * 1e7;
 		struct estimate e;
-		estimate_bounds(x.key, x.test, x.errors, &lim, &e);
+		struct estimate_counts n = {.key = {0}};
+		memcpy(n.key, x.key, sizeof n.key);
+		memcpy(n.test, x.test, sizeof n.test);
+		memcpy(n.test_errors, x.errors, sizeof n.test_errors);
+		estimate_bounds(&n, &lim, &e);
 		const double rate =
 			estimate_final_bits(&e, &lim, parities, log2(2 / lim.eps_cor)) / x.pulses;
 		print_message("%3.0f km: %.6e bit/pulse (expected %.6e)\n", points[i][0], rate,
 			points[i][1]);
 		assert_true(fabs(rate / points[i][1] - 1) < 1e-6);
 	}
+}
+
+static const struct qkd_parameters rusca = {.protocol = QKD_ONE_DECOY,
+	.intensity = {0.5, 0.2},
+	.probability = {0.7, 0.3},
+	.basis_x = 0.9,
+	.eps_sec = 1e-9,
+	.eps_cor = 1e-15,
+	.qber_max = 0.11};
+
+/* Of [Rusca]: 1 GHz, 26 dB, half of the photons seen, 100 ns of dead time; 1e7 bits of key basis. Returns pulses. */
+static double rusca_counts(struct estimate_counts *n, double *qber)
+{
+	const double eta = 0.5 * pow(10, -2.6), dark = 1e-8, error = 0.01;
+	const double x = rusca.basis_x * rusca.basis_x,
+		     z = (1 - rusca.basis_x) * (1 - rusca.basis_x);
+	double gain[2], wrong[2], total = 0, errors = 0;
+
+	for (size_t k = 0; k < 2; k++) {
+		const double seen = 1 - exp(-rusca.intensity[k] * eta);
+		gain[k] = rusca.probability[k] * (seen + dark);
+		wrong[k] = rusca.probability[k] * (seen * error + dark / 2);
+		total += gain[k];
+		errors += wrong[k];
+	}
+	const double alive = 1 / (1 + 1e9 * total * 100e-9), pulses = 1e7 / (alive * x * total);
+	for (size_t k = 0; k < 2; k++) {
+		n->key[k] = pulses * alive * x * gain[k];
+		n->key_errors[k] = pulses * alive * x * wrong[k];
+		n->test[k] = pulses * alive * z * gain[k];
+		n->test_errors[k] = pulses * alive * z * wrong[k];
+	}
+	*qber = errors / total;
+	return pulses;
+}
+
+/* An independent evaluation of the same formulae gave 1.192093e5 bit/s. */
+static void test_key_length_with_one_decoy_is_that_of_rusca_2018(void **state)
+{
+	struct estimate_counts n = {.key = {0}};
+	struct estimate e;
+	double qber;
+	const double pulses = rusca_counts(&n, &qber);
+
+	(void)state;
+	estimate_bounds(&n, &rusca, &e);
+	const double bits = estimate_final_bits(
+		&e, &rusca, 1.16 * 1e7 * estimate_entropy(qber), log2(2 / rusca.eps_cor));
+	print_message("%.6e bit/s\n", bits / pulses * 1e9);
+	assert_true(fabs(bits / pulses * 1e9 / 1.192093e5 - 1) < 1e-6);
+}
+
+/* Errors of the key basis bound the vacuum: more of them, less key; and the block waits for them. */
+static void test_with_one_decoy_errors_of_the_key_count(void **state)
+{
+	struct estimate_counts n = {.key = {0}};
+	struct qkd_counts c = {.key = {0}};
+	struct estimate few, many;
+	double qber;
+
+	(void)state;
+	rusca_counts(&n, &qber);
+	for (size_t k = 0; k < 2; k++) {
+		c.key[k] = (uint32_t)n.key[k];
+		c.key_errors[k] = (uint32_t)n.key_errors[k];
+		c.test[k] = (uint32_t)n.test[k];
+		c.test_errors[k] = (uint32_t)n.test_errors[k];
+	}
+	assert_int_equal(estimate_early(&c, &rusca, &few), QKD_GOES_ON);
+	assert_int_equal(estimate_block(&c, &rusca, &few), QKD_GOES_ON);
+	c.key_errors[0] *= 3;
+	c.key_errors[1] *= 3;
+	assert_int_equal(estimate_block(&c, &rusca, &many), QKD_GOES_ON);
+	assert_true(many.key_single < few.key_single);
+	c.key_errors[0] = c.key[0] / 2;
+	assert_int_equal(estimate_block(&c, &rusca, &many), QKD_QBER_TOO_HIGH);
 }
 
 /* No error among n test bits leaves room for some 2 ln(21 / eps) / n: a spy who takes few bits is seen in none of them. */
@@ -486,6 +566,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_key_lengths_are_those_of_lim_2014),
+		cmocka_unit_test(test_key_length_with_one_decoy_is_that_of_rusca_2018),
+		cmocka_unit_test(test_with_one_decoy_errors_of_the_key_count),
 		cmocka_unit_test(test_no_error_seen_is_not_no_error),
 		cmocka_unit_test(test_estimate_names_its_reasons),
 		cmocka_unit_test(test_parameters_that_break_the_formulae_are_refused),

@@ -182,8 +182,9 @@ struct qkd_link_settings options_link(const struct options *o)
 
 	memcpy(s.link, o->link, sizeof s.link);
 	for (size_t k = 0; k < 3; k++) {
-		s.shared.intensity_micro[k] = micro(o->mu[k]);
-		s.shared.probability_micro[k] = micro(o->p[k]);
+		const bool is_used = k < 2 || s.shared.protocol == QKD_TWO_DECOY;
+		s.shared.intensity_micro[k] = is_used ? micro(o->mu[k]) : 0;
+		s.shared.probability_micro[k] = is_used ? micro(o->p[k]) : 0;
 	}
 	return s;
 }
