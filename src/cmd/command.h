@@ -97,4 +97,6 @@ int auc_token_key_command(const struct invocation *in);
 int audit_verify_command(const struct invocation *in);
 int bench_command(const struct invocation *in);
 int qkd_blocks_command(const struct invocation *in);
+int qkd_plan_command(const struct invocation *in);
+int qkd_plot_command(const struct invocation *in);
 int qkd_randomness_check_command(const struct invocation *in);

@@ -30,6 +30,29 @@ static const struct option_row qkd_blocks_options[] = {
 	{"link", 'l', "NAME", "one link alone"},
 	{"last", 'n', "N", "so many of the newest blocks (default: 20, at most 256)"},
 };
+#define OPTICS                                                                                     \
+	{"set", 0, "lab|lim-2014|rusca-2018|gys-2004", "optics to start from (default: lab)"},     \
+		{"protocol", 0, "two-decoy|one-decoy", "(default: the set's)"},                    \
+		{"rate", 0, "HZ", "pulses a second"},                                              \
+		{"efficiency", 0, "PART", "of the detectors"},                                     \
+		{"dark-count", 0, "PART", "a gate and detector"},                                  \
+		{"misalignment", 0, "PART", "of the photons come to the wrong detector"},          \
+		{"correction-f", 0, "F", "parities over the least that could do"},                 \
+		{"eps-sec-exponent", 0, "N", "secrecy: ten to minus this (default: 10)"},          \
+		{"eps-cor-exponent", 0, "N", "correctness (default: 15)"},                         \
+		{"one-way", 0, NULL, "count Alice's parities alone, as published rates do"}
+static const struct option_row qkd_plan_options[] = {
+	{"output", 'o', "text|json", "how to print (default: text)"},
+	{"loss-db", 0, "DB", "of the fibre and all before the detectors"},
+	{"distance-km", 0, "KM", "instead of the loss"},
+	{"attenuation", 0, "DB/KM", "with --distance-km (default: the set's)"},
+	{"block", 'b', "BITS", "sifted key bits of a block (default: 1000000)"},
+	OPTICS,
+};
+static const struct option_row qkd_plot_options[] = {
+	{"loss-max", 0, "DB", "how far (default: 40)"},
+	OPTICS,
+};
 #define OUTPUT_AND_SITE                                                                            \
 	{"output", 'o', "table|json", "how to print (default: table)"},                            \
 		{"site", 's', "NAME", "the site, where several run on this machine"}
@@ -304,6 +327,21 @@ const struct command commands[] = {
 			"the key store, aborted ones from the link's process, which keeps the "
 			"newest 256 until it ends.",
 		OPTIONS(qkd_blocks_options)},
+	{.name = "qkd plan",
+		.syntax = "--loss-db DB|--distance-km KM",
+		.run = qkd_plan_command,
+		.help = "the rate that a link would give, and the parameters for it",
+		.text = "Finds intensities, probabilities and basis bias that give most key over "
+			"the given loss with blocks of the given size, and prints them as they "
+			"stand in CONFIG. The leak of error correction is counted both ways, as "
+			"the link does it. No promise: it is what a model of the optics says.",
+		OPTIONS(qkd_plan_options)},
+	{.name = "qkd plot",
+		.syntax = "> FILE.svg",
+		.run = qkd_plot_command,
+		.help = "the rate over the loss as a picture (SVG), for blocks of 1e4 to 1e8 bits",
+		.text = "Each point is planned anew, as by `qkd plan`.",
+		OPTIONS(qkd_plot_options)},
 	{.name = "qkd randomness-check",
 		.syntax = "FILE|-",
 		.arguments_min = 1,

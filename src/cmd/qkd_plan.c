@@ -1,0 +1,279 @@
+// Copyright (c) the Merlon authors
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * merlon qkd plan, merlon qkd plot: what a link of given optics would give (qkd/plan.h), and which parameters it should have, as
+ * they stand in CONFIG; and the same over the loss as a picture.
+ */
+#include "command.h"
+#include "host/metrics.h"
+#include "qkd/plan.h"
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct wish {
+	const struct plan_set *set;
+	struct rate_channel channel;
+	struct qkd_parameters p;
+	double key_bits;
+};
+
+/* False: it was complained of. Absent: *value stays. */
+static bool real_option(const struct invocation *in, const char *name, double least, double most,
+	double *value)
+{
+	const char *text = option_value(in, name);
+	char *end;
+
+	if (text == NULL)
+		return true;
+	errno = 0;
+	const double v = strtod(text, &end);
+	if (errno == 0 && end != text && *end == '\0' && v >= least && v <= most) {
+		*value = v;
+		return true;
+	}
+	fail(EXIT_USAGE, "--%s: a number from %g to %g is expected: '%s'", name, least, most, text);
+	return false;
+}
+
+static bool protocol_option(const struct invocation *in, enum qkd_protocol *protocol)
+{
+	const char *text = option_value(in, "protocol");
+
+	if (text == NULL)
+		return true;
+	if (strcmp(text, "two-decoy") == 0)
+		*protocol = QKD_TWO_DECOY;
+	else if (strcmp(text, "one-decoy") == 0)
+		*protocol = QKD_ONE_DECOY;
+	else
+		return fail(EXIT_USAGE, "--protocol: two-decoy or one-decoy, not '%s'", text) == 0;
+	return true;
+}
+
+static bool set_option(const struct invocation *in, struct wish *w)
+{
+	const char *name = option_value(in, "set");
+
+	w->set = plan_set_find(name == NULL ? plan_sets[0].name : name);
+	if (w->set != NULL)
+		return true;
+	fprintf(stderr, "merlon: --set: there is no '%s':\n", name);
+	for (size_t i = 0; i < PLAN_SETS; i++)
+		fprintf(stderr, "  %-12s %s\n", plan_sets[i].name, plan_sets[i].text);
+	return false;
+}
+
+static bool wish_read(const struct invocation *in, struct wish *w)
+{
+	double eps_sec = 10, eps_cor = 15;
+
+	if (!set_option(in, w))
+		return false;
+	w->channel = w->set->channel;
+	w->channel.is_two_way = option_value(in, "one-way") == NULL;
+	w->p.protocol = w->set->protocol;
+	if (!protocol_option(in, &w->p.protocol) ||
+		!real_option(in, "rate", 1, 1e12, &w->channel.clock_hz) ||
+		!real_option(in, "misalignment", 0, 0.5, &w->channel.misalignment) ||
+		!real_option(in, "efficiency", 1e-6, 1, &w->channel.efficiency) ||
+		!real_option(in, "dark-count", 0, 0.1, &w->channel.dark_count) ||
+		!real_option(in, "correction-f", 1, 3, &w->channel.correction_f) ||
+		!real_option(in, "eps-sec-exponent", 1, 30, &eps_sec) ||
+		!real_option(in, "eps-cor-exponent", 1, 16, &eps_cor))
+		return false;
+	w->p.eps_sec = pow(10, -eps_sec);
+	w->p.eps_cor = pow(10, -eps_cor);
+	return true;
+}
+
+/* How long the line is, one way or the other; and the block. */
+static bool line_read(const struct invocation *in, struct wish *w)
+{
+	double km = -1, attenuation = w->set->attenuation_db_km;
+
+	w->channel.loss_db = -1;
+	w->key_bits = 1e6;
+	if (!real_option(in, "loss-db", 0, 100, &w->channel.loss_db) ||
+		!real_option(in, "distance-km", 0, 1000, &km) ||
+		!real_option(in, "attenuation", 0.01, 10, &attenuation) ||
+		!real_option(in, "block", 1e3, 1e12, &w->key_bits))
+		return false;
+	if (km >= 0 && w->channel.loss_db < 0)
+		w->channel.loss_db = km * attenuation;
+	if (w->channel.loss_db >= 0)
+		return true;
+	fail(EXIT_USAGE, "qkd plan: --loss-db or --distance-km is needed");
+	return false;
+}
+
+static const char *protocol_word(const struct wish *w)
+{
+	return w->p.protocol == QKD_ONE_DECOY ? "one-decoy" : "two-decoy";
+}
+
+static double total(const double n[QKD_INTENSITIES])
+{
+	return n[0] + n[1] + n[2];
+}
+
+static void write_config(struct json_writer *j, const struct wish *w)
+{
+	json_open(j, "config", '{');
+	json_f64(j, "block_bits", w->key_bits);
+	json_open(j, "protocol", '{');
+	json_text(j, "kind", protocol_word(w));
+	json_f64(j, "mu1", w->p.intensity[0]);
+	json_f64(j, "mu2", w->p.intensity[1]);
+	json_f64(j, "mu3", w->p.intensity[2]);
+	json_f64(j, "p1", w->p.probability[0]);
+	json_f64(j, "p2", w->p.probability[1]);
+	json_f64(j, "p3", w->p.probability[2]);
+	json_f64(j, "basis_x", w->p.basis_x);
+	json_close(j, '}');
+	json_close(j, '}');
+}
+
+static void print_json(const struct wish *w, const struct rate *r)
+{
+	static char text[4096];
+	struct json_writer j = json_writer_of(SPAN_MUT_ARRAY(text));
+
+	json_open(&j, NULL, '{');
+	json_text(&j, "set", w->set->name);
+	json_f64(&j, "loss_db", w->channel.loss_db);
+	json_bool(&j, "two_way_leak", w->channel.is_two_way);
+	json_f64(&j, "bits_per_s", r->bits_per_s);
+	json_f64(&j, "bits_per_pulse", r->bits_per_pulse);
+	json_f64(&j, "secret_fraction", r->final_bits / w->key_bits);
+	json_f64(&j, "block_seconds", r->pulses / w->channel.clock_hz);
+	json_f64(&j, "sifted_bits", total(r->counts.key));
+	json_f64(&j, "test_bits", total(r->counts.test));
+	json_f64(&j, "detections", r->detections);
+	json_f64(&j, "qber", r->qber);
+	json_f64(&j, "phase_error", r->estimate.phase_error);
+	write_config(&j, w);
+	json_close(&j, '}');
+	printf("%.*s\n", (int)json_done(&j).len, (const char *)json_done(&j).at);
+}
+
+static void print_text(const struct wish *w, const struct rate *r)
+{
+	printf("# %s, %g dB, %g sifted bits a block: %.4g bit/s, %.4g a pulse\n", w->set->name,
+		w->channel.loss_db, w->key_bits, r->bits_per_s, r->bits_per_pulse);
+	printf("# a block takes %.3g s; %.3g detections, %.3g test bits, QBER %.2f %%, %.1f %% of "
+	       "the sifted bits are secret\n",
+		r->pulses / w->channel.clock_hz, r->detections, total(r->counts.test),
+		100 * r->qber, 100 * r->final_bits / w->key_bits);
+	printf("# for CONFIG, at both ends; the device must send just these\nqkd:\n");
+	printf("  block_bits: %.0f\n  protocol:\n    kind: %s\n", w->key_bits, protocol_word(w));
+	printf("    mu1: %.6f\n    mu2: %.6f\n    mu3: %.6f\n", w->p.intensity[0],
+		w->p.intensity[1], w->p.intensity[2]);
+	printf("    p1: %.6f\n    p2: %.6f\n    p3: %.6f\n    basis_x: %.6f\n", w->p.probability[0],
+		w->p.probability[1], w->p.probability[2], w->p.basis_x);
+}
+
+int qkd_plan_command(const struct invocation *in)
+{
+	struct wish w = {0};
+	struct rate r;
+
+	if (!wish_read(in, &w) || !line_read(in, &w))
+		return EXIT_USAGE;
+	if (!plan_optimise(&w.channel, w.key_bits, &w.p, &r))
+		return fail(EXIT_FAILED,
+			"no parameters give key over %g dB with blocks of %g bits: larger blocks, "
+			"better detectors or less loss would",
+			w.channel.loss_db, w.key_bits);
+	if (wants_json(in))
+		print_json(&w, &r);
+	else
+		print_text(&w, &r);
+	return EXIT_OK;
+}
+
+/* ---- the picture: rate over loss, one curve a block size ---- */
+
+enum { WIDTH = 760, HEIGHT = 480, LEFT = 80, RIGHT = 150, TOP = 40, BOTTOM = 60, CURVES = 5 };
+static const double loss_step_db = 0.5;
+
+struct axes {
+	double loss_max, low, high; /* powers of ten */
+};
+
+static double x_at(const struct axes *a, double loss_db)
+{
+	return LEFT + loss_db / a->loss_max * (WIDTH - LEFT - RIGHT);
+}
+
+static double y_at(const struct axes *a, double bits_per_s)
+{
+	return HEIGHT - BOTTOM -
+	       (log10(bits_per_s) - a->low) / (a->high - a->low) * (HEIGHT - TOP - BOTTOM);
+}
+
+static void draw_axes(const struct axes *a, const struct wish *w)
+{
+	printf("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" "
+	       "font-family=\"sans-serif\" font-size=\"12\">\n<rect width=\"100%%\" height=\"100%%\" "
+	       "fill=\"white\"/>\n<text x=\"%d\" y=\"22\" font-size=\"14\">Secret key rate, %s, %s, "
+	       "leak counted %s</text>\n",
+		WIDTH, HEIGHT, LEFT, w->set->name, protocol_word(w),
+		w->channel.is_two_way ? "both ways" : "one way");
+	for (double loss = 0; loss <= a->loss_max + 0.01; loss += 10)
+		printf("<path d=\"M%.1f %d V%d\" stroke=\"#ddd\"/><text x=\"%.1f\" y=\"%d\" "
+		       "text-anchor=\"middle\">%g</text>\n",
+			x_at(a, loss), TOP, HEIGHT - BOTTOM, x_at(a, loss), HEIGHT - BOTTOM + 18,
+			loss);
+	for (double e = a->low; e <= a->high + 0.01; e++)
+		printf("<path d=\"M%d %.1f H%d\" stroke=\"#ddd\"/><text x=\"%d\" y=\"%.1f\" "
+		       "text-anchor=\"end\">1e%g</text>\n",
+			LEFT, y_at(a, pow(10, e)), WIDTH - RIGHT, LEFT - 8,
+			y_at(a, pow(10, e)) + 4, e);
+	printf("<text x=\"%d\" y=\"%d\" text-anchor=\"middle\">loss, dB</text>\n<text x=\"18\" y=\"%d\" "
+	       "text-anchor=\"middle\" transform=\"rotate(-90 18 %d)\">bit/s</text>\n",
+		(LEFT + WIDTH - RIGHT) / 2, HEIGHT - 18, HEIGHT / 2, HEIGHT / 2);
+}
+
+static void draw_curve(const struct axes *a, struct wish *w, double key_bits, int number)
+{
+	static const char *const colours[CURVES] = {
+		"#1b6ca8", "#2a9d4e", "#c77c11", "#b3262e", "#6b3fa0"};
+	bool is_begun = false;
+
+	printf("<path fill=\"none\" stroke=\"%s\" stroke-width=\"2\" d=\"", colours[number]);
+	for (double loss = 0; loss <= a->loss_max; loss += loss_step_db) {
+		struct rate r;
+		w->channel.loss_db = loss;
+		if (!plan_optimise(&w->channel, key_bits, &w->p, &r) ||
+			r.bits_per_s < pow(10, a->low))
+			break;
+		printf("%s%.1f %.1f", is_begun ? " L" : "M", x_at(a, loss), y_at(a, r.bits_per_s));
+		is_begun = true;
+	}
+	printf("%s\"/>\n<text x=\"%d\" y=\"%d\" fill=\"%s\">%g bits</text>\n", is_begun ? "" : "M0 0",
+		WIDTH - RIGHT + 12, TOP + 20 + 20 * number, colours[number], key_bits);
+}
+
+int qkd_plot_command(const struct invocation *in)
+{
+	struct wish w = {0};
+	struct axes a = {.loss_max = 40};
+	struct rate best;
+
+	if (!wish_read(in, &w) || !real_option(in, "loss-max", 10, 100, &a.loss_max))
+		return EXIT_USAGE;
+	w.channel.loss_db = 0;
+	if (!plan_optimise(&w.channel, 1e8, &w.p, &best))
+		return fail(EXIT_FAILED, "qkd plot: such a link gives no key even without loss");
+	a.high = ceil(log10(best.bits_per_s));
+	a.low = a.high - 7;
+	draw_axes(&a, &w);
+	for (int i = 0; i < CURVES; i++)
+		draw_curve(&a, &w, pow(10, 4 + i), i);
+	puts("</svg>");
+	return EXIT_OK;
+}

@@ -1,0 +1,24 @@
+// Copyright (c) the Merlon authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/*
+ * Which intensities, probabilities and basis bias give most key over a given channel with blocks of a given size: by a search over rate.h,
+ * deterministic: the best point of a coarse grid, then uphill. No derivative, no library: five numbers and a smooth hill.
+ */
+#include "rate.h"
+
+/* Detectors and optics of published experiments, and of the lab: a place to start from. */
+struct plan_set {
+	const char *name, *text;
+	struct rate_channel channel; /* loss_db and is_two_way are the caller's */
+	enum qkd_protocol protocol;
+	double attenuation_db_km;
+};
+
+enum { PLAN_SETS = 4 };
+extern const struct plan_set plan_sets[PLAN_SETS];
+const struct plan_set *plan_set_find(const char *name); /* NULL: there is none */
+
+/* `p`: protocol, eps_sec and eps_cor in; intensities, probabilities and basis_x out. False: no choice gives key. */
+bool plan_optimise(const struct rate_channel *channel, double key_bits, struct qkd_parameters *p,
+	struct rate *out);
