@@ -21,8 +21,8 @@ struct wish {
 };
 
 /* False: it was complained of. Absent: *value stays. */
-static bool real_option(const struct invocation *in, const char *name, double least, double most,
-	double *value)
+static bool real_option(
+	const struct invocation *in, const char *name, double least, double most, double *value)
 {
 	const char *text = option_value(in, name);
 	char *end;
@@ -218,8 +218,10 @@ static double y_at(const struct axes *a, double bits_per_s)
 static void draw_axes(const struct axes *a, const struct wish *w)
 {
 	printf("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" "
-	       "font-family=\"sans-serif\" font-size=\"12\">\n<rect width=\"100%%\" height=\"100%%\" "
-	       "fill=\"white\"/>\n<text x=\"%d\" y=\"22\" font-size=\"14\">Secret key rate, %s, %s, "
+	       "font-family=\"sans-serif\" font-size=\"12\">\n<rect width=\"100%%\" "
+	       "height=\"100%%\" "
+	       "fill=\"white\"/>\n<text x=\"%d\" y=\"22\" font-size=\"14\">Secret key rate, %s, "
+	       "%s, "
 	       "leak counted %s</text>\n",
 		WIDTH, HEIGHT, LEFT, w->set->name, protocol_word(w),
 		w->channel.is_two_way ? "both ways" : "one way");
@@ -231,9 +233,10 @@ static void draw_axes(const struct axes *a, const struct wish *w)
 	for (double e = a->low; e <= a->high + 0.01; e++)
 		printf("<path d=\"M%d %.1f H%d\" stroke=\"#ddd\"/><text x=\"%d\" y=\"%.1f\" "
 		       "text-anchor=\"end\">1e%g</text>\n",
-			LEFT, y_at(a, pow(10, e)), WIDTH - RIGHT, LEFT - 8,
-			y_at(a, pow(10, e)) + 4, e);
-	printf("<text x=\"%d\" y=\"%d\" text-anchor=\"middle\">loss, dB</text>\n<text x=\"18\" y=\"%d\" "
+			LEFT, y_at(a, pow(10, e)), WIDTH - RIGHT, LEFT - 8, y_at(a, pow(10, e)) + 4,
+			e);
+	printf("<text x=\"%d\" y=\"%d\" text-anchor=\"middle\">loss, dB</text>\n<text x=\"18\" "
+	       "y=\"%d\" "
 	       "text-anchor=\"middle\" transform=\"rotate(-90 18 %d)\">bit/s</text>\n",
 		(LEFT + WIDTH - RIGHT) / 2, HEIGHT - 18, HEIGHT / 2, HEIGHT / 2);
 }
@@ -254,8 +257,9 @@ static void draw_curve(const struct axes *a, struct wish *w, double key_bits, in
 		printf("%s%.1f %.1f", is_begun ? " L" : "M", x_at(a, loss), y_at(a, r.bits_per_s));
 		is_begun = true;
 	}
-	printf("%s\"/>\n<text x=\"%d\" y=\"%d\" fill=\"%s\">%g bits</text>\n", is_begun ? "" : "M0 0",
-		WIDTH - RIGHT + 12, TOP + 20 + 20 * number, colours[number], key_bits);
+	printf("%s\"/>\n<text x=\"%d\" y=\"%d\" fill=\"%s\">%g bits</text>\n",
+		is_begun ? "" : "M0 0", WIDTH - RIGHT + 12, TOP + 20 + 20 * number, colours[number],
+		key_bits);
 }
 
 int qkd_plot_command(const struct invocation *in)

@@ -46,7 +46,8 @@ const struct plan_set *plan_set_find(const char *name)
 }
 
 enum { BASIS, SHARE_1, SHARE_2, MU_1, MU_2, NUMBERS, STEPS_MAX = 4000 };
-static const double mu_3 = 2e-4; /* as good as the vacuum, and what a modulator can still do [Lim §III] */
+static const double mu_3 =
+	2e-4; /* as good as the vacuum, and what a modulator can still do [Lim §III] */
 
 struct point {
 	double at[NUMBERS]; /* SHARE_2: of what SHARE_1 leaves */
@@ -97,8 +98,7 @@ static double climb(const struct rate_channel *channel, double key_bits, struct 
 		for (size_t i = 0; i < NUMBERS; i++)
 			for (int sign = -1; sign <= 1; sign += 2, tries++) {
 				struct point y = *x;
-				const double odds =
-					x->at[i] / (1 - x->at[i]) * exp(sign * step);
+				const double odds = x->at[i] / (1 - x->at[i]) * exp(sign * step);
 				y.at[i] = odds / (1 + odds);
 				const double h = height(channel, key_bits, &y, p);
 				if (h <= best)

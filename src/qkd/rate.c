@@ -30,8 +30,8 @@ static double sum(const double n[QKD_INTENSITIES])
 	return n[0] + n[1] + n[2];
 }
 
-static double final_bits(
-	const struct rate_channel *c, const struct qkd_parameters *p, double key_bits, struct rate *r)
+static double final_bits(const struct rate_channel *c, const struct qkd_parameters *p,
+	double key_bits, struct rate *r)
 {
 	const double leak =
 		key_bits * estimate_entropy(r->qber) * c->correction_f * (c->is_two_way ? 2 : 1);

@@ -44,12 +44,14 @@ static void rates_with_two_decoys_are_those_of_lim_2014(void **state)
 {
 	static const struct {
 		double key_bits, km, rate;
-	} points[] = {{1e4, 0, 2.651e-4}, {1e4, 50, 2.374e-5}, {1e5, 100, 1.192e-5}, {1e6, 25, 1.133e-3},
-		{1e7, 0, 5.993e-3}, {1e7, 100, 5.157e-5}, {1e7, 150, 2.635e-6}, {1e9, 100, 8.801e-5}};
+	} points[] = {{1e4, 0, 2.651e-4}, {1e4, 50, 2.374e-5}, {1e5, 100, 1.192e-5},
+		{1e6, 25, 1.133e-3}, {1e7, 0, 5.993e-3}, {1e7, 100, 5.157e-5}, {1e7, 150, 2.635e-6},
+		{1e9, 100, 8.801e-5}};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(points); i++)
-		assert_true(is_near(lim_rate(points[i].km, points[i].key_bits), points[i].rate, 0.01));
+		assert_true(
+			is_near(lim_rate(points[i].km, points[i].key_bits), points[i].rate, 0.01));
 	/* The paper's own text: R(1e9) / R(1e7) = 1.75 at 100 km; the formulae, optimised, give 1.71. */
 	assert_true(is_near(lim_rate(100, 1e9) / lim_rate(100, 1e7), 1.75, 0.06));
 	/* And its reach at 1e4: 135 km; here 126 to 129. */
@@ -84,7 +86,8 @@ static void the_asymptotic_rate_reaches_142_km(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rates); i++) {
 		const double eta = 0.045 * pow(10, -0.21 * 20 * (double)i / 10);
-		assert_true(is_near(rate_asymptotic(eta, 0.48, 1.7e-6, 0.033, 1.22, 0.5), rates[i], 1e-3));
+		assert_true(is_near(
+			rate_asymptotic(eta, 0.48, 1.7e-6, 0.033, 1.22, 0.5), rates[i], 1e-3));
 	}
 	const double near = 0.045 * pow(10, -0.21 * 14.19), far = 0.045 * pow(10, -0.21 * 14.21);
 	assert_true(rate_asymptotic(near, 0.48, 1.7e-6, 0.033, 1.22, 0.5) > 0);
