@@ -206,13 +206,16 @@ struct axes {
 
 static double x_at(const struct axes *a, double loss_db)
 {
-	return LEFT + loss_db / a->loss_max * (WIDTH - LEFT - RIGHT);
+	const int width = WIDTH - LEFT - RIGHT;
+
+	return (int)LEFT + loss_db / a->loss_max * width;
 }
 
 static double y_at(const struct axes *a, double bits_per_s)
 {
-	return HEIGHT - BOTTOM -
-	       (log10(bits_per_s) - a->low) / (a->high - a->low) * (HEIGHT - TOP - BOTTOM);
+	const int height = HEIGHT - TOP - BOTTOM, foot = HEIGHT - BOTTOM;
+
+	return foot - (log10(bits_per_s) - a->low) / (a->high - a->low) * height;
 }
 
 static void draw_axes(const struct axes *a, const struct wish *w)
