@@ -43,6 +43,12 @@ static void put_count(struct pen *pen, const char *name, const uint64_t *value)
 		put(pen, name, "%" PRIu64, *value);
 }
 
+static void put_bool(struct pen *pen, const char *name, const bool *value)
+{
+	if (value != NULL)
+		put(pen, name, "%s", *value ? "true" : "false");
+}
+
 static void put_real(struct pen *pen, const char *name, const double *value)
 {
 	if (value != NULL)
@@ -326,6 +332,26 @@ static void watch_settings(struct pen *pen, const struct site_qkd_watch *w)
 	put_count(pen, "watch.power_pw_max", w->power_pw_max);
 }
 
+static void device_settings(struct pen *pen, const struct site_qkd_device *d)
+{
+	put_text(pen, "driver.kind", d->kind);
+	put_text(pen, "driver.name", d->name);
+	put_real(pen, "driver.pace", d->pace);
+	put_text(pen, "driver.record", d->record);
+	put_bool(pen, "driver.record_allowed", d->record_allowed);
+	put_bool(pen, "driver.replay_allowed", d->replay_allowed);
+	put_text(pen, "driver.session", d->session);
+	put_count(pen, "driver.slots_per_second", d->slots_per_second);
+}
+
+static void gate_settings(struct pen *pen, const struct site_qkd_gate *g)
+{
+	put_real(pen, "gate.offset_ps", g->offset_ps);
+	put_real(pen, "gate.window", g->window);
+	put_real(pen, "gate.drift_ppm", g->drift_ppm);
+	put_text(pen, "gate.channels", g->channels);
+}
+
 static void qkd_settings(struct pen *pen, const struct site *s)
 {
 	put(pen, "link", "%s", s->qkd->link);
@@ -351,6 +377,10 @@ static void qkd_settings(struct pen *pen, const struct site *s)
 	}
 	if (s->qkd->watch != NULL)
 		watch_settings(pen, s->qkd->watch);
+	if (s->qkd->device != NULL)
+		device_settings(pen, s->qkd->device);
+	if (s->qkd->gate != NULL)
+		gate_settings(pen, s->qkd->gate);
 }
 
 static void gateway_settings(struct pen *pen, const struct site *s)

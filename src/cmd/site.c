@@ -178,6 +178,26 @@ static const cyaml_schema_field_t watch_fields[] = {
 	COUNT_OPTIONAL(power_pw_max, site_qkd_watch),
 	CYAML_FIELD_END,
 };
+static const cyaml_schema_field_t device_fields[] = {
+	TEXT_OPTIONAL(kind, site_qkd_device, NAME_LENGTH_MAX),
+	TEXT_OPTIONAL(name, site_qkd_device, NAME_LENGTH_MAX),
+	REAL_OPTIONAL(pace, site_qkd_device),
+	TEXT_OPTIONAL(record, site_qkd_device, PATH_LENGTH_MAX),
+	CYAML_FIELD_BOOL_PTR("record_allowed", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
+		struct site_qkd_device, record_allowed),
+	CYAML_FIELD_BOOL_PTR("replay_allowed", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
+		struct site_qkd_device, replay_allowed),
+	TEXT_OPTIONAL(session, site_qkd_device, NAME_LENGTH_MAX),
+	COUNT_OPTIONAL(slots_per_second, site_qkd_device),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_field_t gate_fields[] = {
+	REAL_OPTIONAL(offset_ps, site_qkd_gate),
+	REAL_OPTIONAL(window, site_qkd_gate),
+	REAL_OPTIONAL(drift_ppm, site_qkd_gate),
+	TEXT_OPTIONAL(channels, site_qkd_gate, NAME_LENGTH_MAX),
+	CYAML_FIELD_END,
+};
 static const cyaml_schema_field_t qkd_fields[] = {
 	TEXT(link, site_qkd, NAME_LENGTH_MAX),
 	CHOICE(role, site_qkd, qkd_roles),
@@ -191,6 +211,8 @@ static const cyaml_schema_field_t qkd_fields[] = {
 	SECTION_OPTIONAL(protocol, site_qkd, protocol_fields),
 	SECTION_OPTIONAL(random, site_qkd, random_fields),
 	SECTION_OPTIONAL(watch, site_qkd, watch_fields),
+	SECTION_OPTIONAL(device, site_qkd, device_fields),
+	SECTION_OPTIONAL(gate, site_qkd, gate_fields),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_field_t api_fields[] = {
@@ -420,6 +442,9 @@ static struct err check_counts(const struct sense *s, const struct site *site)
 		{"qkd.protocol.final_bits_fixed", p ? p->final_bits_fixed : NULL, 0, 2097152},
 		{"qkd.protocol.eps_sec_exponent", p ? p->eps_sec_exponent : NULL, 1, 30},
 		{"qkd.protocol.eps_cor_exponent", p ? p->eps_cor_exponent : NULL, 1, 16},
+		{"qkd.device.slots_per_second",
+			site->qkd && site->qkd->device ? site->qkd->device->slots_per_second : NULL,
+			1, UINT32_MAX},
 		{"qkd.watch.alpha_exponent", w ? w->alpha_exponent : NULL, 1, 15},
 		{"qkd.watch.bias_na_max", w ? w->bias_na_max : NULL, 0, UINT32_MAX},
 		{"qkd.watch.power_pw_max", w ? w->power_pw_max : NULL, 0, UINT32_MAX},

@@ -104,6 +104,18 @@ struct site_qkd_random {
 	double *min_entropy;
 };
 
+struct site_qkd_device {
+	char *kind, *name, *record, *session;
+	double *pace;
+	bool *record_allowed, *replay_allowed;
+	uint64_t *slots_per_second;
+};
+
+struct site_qkd_gate {
+	double *offset_ps, *window, *drift_ppm;
+	char *channels;
+};
+
 struct site_qkd_watch {
 	char *monitor;
 	uint64_t *alpha_exponent, *bias_na_max, *power_pw_max;
@@ -120,6 +132,8 @@ struct site_qkd {
 	struct site_qkd_protocol *protocol;
 	struct site_qkd_random *random;
 	struct site_qkd_watch *watch;
+	struct site_qkd_device *device;
+	struct site_qkd_gate *gate;
 };
 
 struct site_kms_api {

@@ -118,7 +118,30 @@ static const struct {
 	{"qkd", "One end of a quantum link. Needs kms."},
 	{"qkd.link", "Name of the link, alike at both ends. A new name begins a new life of it."},
 	{"qkd.role", "alice sends light, bob measures it."},
-	{"qkd.driver", "Unix socket of the optical device's driver."},
+	{"qkd.driver", "Where the records of the optical device come from: a Unix socket, or what "
+		       "qkd.device.kind says."},
+	{"qkd.device", "How the optical device is reached. Without it: a Unix socket."},
+	{"qkd.device.kind", "socket; tcp: ADDRESS:PORT, in the clear on loopback alone, else TLS; "
+			    "file: a recording of our own; s15: a file of 64-bit time stamps of "
+			    "125 ps. Default socket."},
+	{"qkd.device.name", "tcp: the name in the device's certificate."},
+	{"qkd.device.pace", "Files: so many times as fast as it was. 0: as fast as they can be "
+			    "read. Default 1."},
+	{"qkd.device.record", "Append the device's records to this file, octet for octet. It holds "
+			      "raw key material."},
+	{"qkd.device.record_allowed", "true: record may be set. Default false."},
+	{"qkd.device.replay_allowed",
+		"true: key may be made of a file: it is as secret as that file. Default false."},
+	{"qkd.device.session", "s15: the session of the other end's device, 32 hex digits."},
+	{"qkd.device.slots_per_second", "s15: pulses a second of the source."},
+	{"qkd.gate", "How the times of a free-running receiver become slots."},
+	{"qkd.gate.offset_ps", "When slot 0 begins, on the receiver's clock. Default 0."},
+	{"qkd.gate.window",
+		"Width of the gate, as a fraction of a slot. At most 0.5. Default 0.5."},
+	{"qkd.gate.drift_ppm",
+		"By how much the clocks of source and receiver may differ. Default 10."},
+	{"qkd.gate.channels", "The detector of each channel: X0, X1, Z0, Z1 or -. Default: X0 X1 "
+			      "Z0 Z1."},
 	{"qkd.bootstrap_file", "The first authentication secret: the same file at both ends, used "
 			       "once in the life of the link's name."},
 	{"qkd.channel", "The classical channel to the other end, TLS."},

@@ -35,7 +35,10 @@ static const struct {
 		"  random: { device: /dev/hwrng, sample_bits: 1, min_entropy: 0.5 }\n"
 		"  watch: { monitor: required, alpha_exponent: 7, unequal_max: 0.25, "
 		"intensity_tolerance: 0.125, gate_centre_least: 0.5, doubles_least: 0.75, "
-		"bias_na_max: 300, power_pw_max: 400 }\n"},
+		"bias_na_max: 300, power_pw_max: 400 }\n"
+		"  device: { kind: file, name: bob.test, pace: 2, record: /rec, record_allowed: "
+		"true, replay_allowed: false, session: 00ff, slots_per_second: 5000 }\n"
+		"  gate: { offset_ps: 16, window: 0.25, drift_ppm: 0.5, channels: Z0 X0 }\n"},
 	{"  kme_id:", "  saes: [ sae-1, sae-2 ]\n  peer_saes: [ sae-3 ]\n  key_bits: 128\n  "
 		      "low_keys: 7\n"},
 	{"    sae_identity:", "    rate_per_s: 33\n"},
@@ -139,6 +142,18 @@ static const struct {
 	{"qkd", "watch.doubles_least", "0.75"},
 	{"qkd", "watch.bias_na_max", "300"},
 	{"qkd", "watch.power_pw_max", "400"},
+	{"qkd", "driver.kind", "file"},
+	{"qkd", "driver.name", "bob.test"},
+	{"qkd", "driver.pace", "2"},
+	{"qkd", "driver.record", "/rec"},
+	{"qkd", "driver.record_allowed", "true"},
+	{"qkd", "driver.replay_allowed", "false"},
+	{"qkd", "driver.session", "00ff"},
+	{"qkd", "driver.slots_per_second", "5000"},
+	{"qkd", "gate.offset_ps", "16"},
+	{"qkd", "gate.window", "0.25"},
+	{"qkd", "gate.drift_ppm", "0.5"},
+	{"qkd", "gate.channels", "Z0 X0"},
 };
 
 static void test_each_configured_value_arrives(void **state)

@@ -23,6 +23,21 @@ static const struct setting_row rows[] = {
 	SETTING_ROW("link", SETTING_TEXT, false, struct options, link),
 	SETTING_ROW("role", SETTING_TEXT, false, struct options, role),
 	SETTING_ROW("driver.socket", SETTING_TEXT, false, struct options, driver),
+	SETTING_ROW("driver.kind", SETTING_TEXT, true, struct options, driver_kind),
+	SETTING_ROW("driver.name", SETTING_TEXT, true, struct options, driver_name),
+	SETTING_ROW("driver.pace", SETTING_F64, true, struct options, driver_pace),
+	SETTING_ROW("driver.record", SETTING_TEXT, true, struct options, driver_record),
+	SETTING_ROW(
+		"driver.record_allowed", SETTING_BOOL, true, struct options, driver_record_allowed),
+	SETTING_ROW(
+		"driver.replay_allowed", SETTING_BOOL, true, struct options, driver_replay_allowed),
+	SETTING_ROW("driver.session", SETTING_TEXT, true, struct options, driver_session),
+	SETTING_ROW("driver.slots_per_second", SETTING_U64, true, struct options,
+		driver_slots_per_second),
+	SETTING_ROW("gate.offset_ps", SETTING_F64, true, struct options, gate_offset_ps),
+	SETTING_ROW("gate.window", SETTING_F64, true, struct options, gate_window),
+	SETTING_ROW("gate.drift_ppm", SETTING_F64, true, struct options, gate_drift_ppm),
+	SETTING_ROW("gate.channels", SETTING_TEXT, true, struct options, gate_channels),
 	SETTING_ROW("bootstrap_file", SETTING_TEXT, false, struct options, bootstrap_file),
 	SETTING_ROW("channel.role", SETTING_TEXT, false, struct options, channel_role),
 	SETTING_ROW("channel.address", SETTING_TEXT, false, struct options, channel_address),
@@ -189,6 +204,44 @@ struct qkd_link_settings options_link(const struct options *o)
 	return s;
 }
 
+bool options_channels(const struct options *o, uint8_t masks[static DRIVER_CHANNELS])
+{
+	static const char *const words[] = {"X0", "X1", "Z0", "Z1"};
+	const char *at = o->gate_channels;
+
+	memset(masks, 0, DRIVER_CHANNELS);
+	for (size_t channel = 0; channel < DRIVER_CHANNELS; channel++) {
+		const size_t len = strcspn(at, " ");
+		for (size_t i = 0; i < ARRAY_LEN(words); i++)
+			if (len == 2 && memcmp(at, words[i], 2) == 0)
+				masks[channel] = (uint8_t)(1u << i);
+		if (masks[channel] == 0 && !(len == 1 && *at == '-'))
+			return false;
+		if (at[len] == '\0')
+			return true;
+		at += len + 1;
+	}
+	return false;
+}
+
+static struct err driver_check(const struct options *o, struct complaint *c)
+{
+	uint8_t masks[DRIVER_CHANNELS];
+
+	if (!(o->driver_pace >= 0 && o->driver_pace <= 1000))
+		return complain(c, ERR(INPUT), "driver.pace: 0 to 1000");
+	if (!(o->gate_window > 0 && o->gate_window <= 0.5) ||
+		!(o->gate_drift_ppm >= 0 && o->gate_drift_ppm <= 1000) ||
+		!(o->gate_offset_ps >= 0 && o->gate_offset_ps <= 1e18))
+		return complain(c, ERR(INPUT),
+			"gate: window is at most 0.5, drift_ppm 0 to 1000, offset_ps 0 to 1e18");
+	if (!options_channels(o, masks))
+		return complain(c, ERR(INPUT),
+			"gate.channels: X0, X1, Z0, Z1 or - for each channel, with spaces: '%s'",
+			o->gate_channels);
+	return OK;
+}
+
 static bool is_fraction(double v)
 {
 	return v >= 0 && v <= 1;
@@ -244,7 +297,8 @@ static struct err options_check(const struct options *o, struct complaint *c)
 		o->eps_cor_exponent > 16)
 		return complain(c, ERR(INPUT),
 			"protocol: eps_sec_exponent is 1 to 30, eps_cor_exponent 1 to 16");
-	return watch_check(o, c);
+	struct err e = driver_check(o, c);
+	return failed(e) ? e : watch_check(o, c);
 }
 
 struct err options_read(const struct settings *settings, struct options *o, struct complaint *c)
@@ -262,6 +316,11 @@ struct err options_read(const struct settings *settings, struct options *o, stru
 		.qber_max = 0.08,
 		.eps_sec_exponent = 10,
 		.eps_cor_exponent = 15,
+		.driver_kind = "socket",
+		.driver_pace = 1,
+		.gate_window = 0.5,
+		.gate_drift_ppm = 10,
+		.gate_channels = "X0 X1 Z0 Z1",
 		.watch_monitor = "auto",
 		.watch_alpha_exponent = 6,
 		.watch_unequal_max = 0.05,

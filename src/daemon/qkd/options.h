@@ -7,7 +7,14 @@
 #include "qkd/link.h"
 
 struct options {
-	char link[QKD_LINK_MAX + 1], role[8], driver[108], bootstrap_file[512];
+	char link[QKD_LINK_MAX + 1], role[8], driver[512], bootstrap_file[512];
+	char driver_kind[12], driver_record[512], driver_name[IDENTITY_NAME_MAX],
+		driver_session[33];
+	double driver_pace; /* of recordings; 0: as fast as they can be read */
+	bool driver_record_allowed, driver_replay_allowed;
+	uint64_t driver_slots_per_second;
+	double gate_offset_ps, gate_window, gate_drift_ppm;
+	char gate_channels[64];
 	char channel_role[8], channel_address[64], peer_name[IDENTITY_NAME_MAX];
 	char certificate[512], key[512], ca[512];
 	char error_correction[12], protocol[12];
@@ -26,6 +33,8 @@ struct options {
 MUST_USE struct err options_read(
 	const struct settings *settings, struct options *o, struct complaint *c);
 struct qkd_link_settings options_link(const struct options *o);
+/* The detector of each channel of a free-running receiver; false: gate.channels is no such list. */
+bool options_channels(const struct options *o, uint8_t masks[static DRIVER_CHANNELS]);
 
 /* The bootstrap secret, which both ends hold. The file holds it as hex or as it is: random octets
  * are never hex alone. */

@@ -6,7 +6,7 @@
  * here: what dies with this process is asked from the store again.
  */
 #include "base/secret.h"
-#include "daemon/qkd/options.h"
+#include "daemon/qkd/device.h"
 #include "daemon/qkd/reports.h"
 #include "host/process.h"
 #include "host/random.h"
@@ -23,7 +23,6 @@ enum {
 	HANDSHAKE_MS_MAX = 5000,
 	ALIVE_MS = 2000,
 	ALIVE_MS_MAX = 10000, /* a long block may keep the peer busy for seconds */
-	DRIVER_BUFFER = DRIVER_RECORD_MAX + STREAM_READ_MAX,
 };
 
 /* Something that is connected again and again. */
@@ -42,11 +41,8 @@ struct qkd {
 	struct tls_profile *tls;
 	struct listener *listener;
 	struct channel *peer, *store;
-	struct stream *driver;
-	struct retry peer_retry, driver_retry;
-	uint8_t *driver_bytes;
-	size_t driver_len;
-	bool driver_is_paused;
+	struct device device;
+	struct retry peer_retry, device_retry;
 	uint64_t refused_peers, malformed, given_up;
 };
 
@@ -74,89 +70,63 @@ static void retry_over(struct retry *r)
 
 /* ---- The device ---- */
 
-/* Hands over whole records and keeps the rest. */
-static struct err driver_records(struct qkd *q)
+static void device_watch(struct qkd *q)
 {
-	size_t at = 0;
-	struct err e = OK;
+	device_pause(&q->device, !qkd_link_driver_is_wanted(q->link));
+}
 
-	while (!failed(e)) {
-		const struct span rest = span_of(q->driver_bytes + at, q->driver_len - at);
-		struct wire_fault fault = {0};
-		struct driver_record record;
-		size_t size;
-		e = driver_record_size(rest, &size);
-		if (failed(e) || size == 0 || size > rest.len)
-			break;
-		e = driver_decode(span_of(rest.at, size), &record, &fault);
-		if (!failed(e))
-			e = qkd_link_driver_record(q->link, now(), &record);
-		at += size;
-	}
-	memmove(q->driver_bytes, q->driver_bytes + at, q->driver_len - at);
-	secret_wipe(q->driver_bytes + q->driver_len - at, at);
-	q->driver_len -= at;
+static void device_opened(void *ctx)
+{
+	retry_over(&((struct qkd *)ctx)->device_retry);
+}
+
+static struct err device_record(void *ctx, const struct driver_record *record)
+{
+	struct qkd *q = ctx;
+	struct err e = qkd_link_driver_record(q->link, now(), record);
+
+	device_watch(q);
 	return e;
 }
 
-static void driver_watch(struct qkd *q)
-{
-	const bool is_paused = !qkd_link_driver_is_wanted(q->link);
-
-	if (q->driver == NULL || is_paused == q->driver_is_paused)
-		return;
-	q->driver_is_paused = is_paused;
-	stream_pause(q->driver, is_paused);
-}
-
-static void driver_opened(void *ctx, struct stream *s, const struct peer_identity *id)
-{
-	(void)s, (void)id;
-	retry_over(&((struct qkd *)ctx)->driver_retry);
-}
-
-static void driver_bytes(void *ctx, struct stream *s, struct span bytes)
+static void device_closed(void *ctx, bool is_over, struct err why)
 {
 	struct qkd *q = ctx;
-	struct err e = bytes.len > DRIVER_BUFFER - q->driver_len ? ERR(INPUT) : OK;
 	struct log_record r;
 
-	if (!failed(e)) {
-		memcpy(q->driver_bytes + q->driver_len, bytes.at, bytes.len);
-		q->driver_len += bytes.len;
-		e = driver_records(q);
-	}
-	if (failed(e)) {
-		log_begin(&r, &q->p->log, LOG_WARN, "qkd", "driver_refused");
-		log_text(&r, "cause", err_word(e));
+	if (is_over || failed(why)) {
+		log_begin(&r, &q->p->log, failed(why) ? LOG_WARN : LOG_NOTICE, "qkd",
+			failed(why) ? "driver_refused" : "recording_over");
+		log_text(&r, "cause", err_word(why));
 		log_end(&r);
-		stream_abort(s);
-		return;
 	}
-	driver_watch(q);
-}
-
-static void driver_closed(void *ctx, struct stream *s, struct err why, const struct complaint *c)
-{
-	struct qkd *q = ctx;
-
-	(void)s, (void)why, (void)c;
-	q->driver = NULL;
-	q->driver_len = 0;
 	qkd_link_driver_down(q->link, now());
-	retry_later(&q->driver_retry);
+	if (!is_over)
+		retry_later(&q->device_retry);
 }
 
-static void driver_connect(void *ctx)
+static void device_retry(void *ctx)
 {
-	static const struct stream_events events = {driver_opened, driver_bytes, driver_closed};
 	struct qkd *q = ctx;
 
-	q->driver_is_paused = false;
-	if (failed(stream_connect_unix(&q->driver, &q->p->loop, q->options.driver, &events, q))) {
-		q->driver = NULL;
-		retry_later(&q->driver_retry);
-	}
+	if (failed(device_connect(&q->device)))
+		retry_later(&q->device_retry);
+}
+
+static struct err device_begin(struct qkd *q, struct complaint *c)
+{
+	const struct device_port port = {q, device_opened, device_record, device_closed};
+	struct err e =
+		device_open(&q->device, q->p, &q->options, port, random_entropy(&q->random), c);
+	struct log_record r;
+
+	if (failed(e) || q->device.record_fd < 0)
+		return e;
+	log_begin(&r, &q->p->log, LOG_WARN, "qkd", "recording");
+	log_text(&r, "file", q->options.driver_record);
+	log_text(&r, "warning", "raw key material is written to this file");
+	log_end(&r);
+	return e;
 }
 
 /* ---- The peer ---- */
@@ -460,14 +430,14 @@ static void on_tick(void *ctx)
 	const struct moment t = now();
 
 	qkd_link_tick(q->link, t);
-	driver_watch(q);
+	device_watch(q);
 	random_watch(q);
 	q->status = qkd_link_status(q->link);
 	if (q->peer == NULL && t.mono_ms - q->peer_retry.gone_since_ms > ALONE_MS_MAX &&
 		!alarm_stands(&q->p->alarms, &qkd_alarm_link_down, q->options.link))
 		alarm_raise(&q->p->alarms, &qkd_alarm_link_down, q->options.link, t,
 			"no connection to the peer");
-	if (q->driver == NULL && t.mono_ms - q->driver_retry.gone_since_ms > ALONE_MS_MAX &&
+	if (!q->device.is_there && t.mono_ms - q->device_retry.gone_since_ms > ALONE_MS_MAX &&
 		!alarm_stands(&q->p->alarms, &qkd_alarm_driver_silent, q->options.link))
 		alarm_raise(&q->p->alarms, &qkd_alarm_driver_silent, q->options.link, t,
 			"no connection to %s", q->options.driver);
@@ -525,7 +495,7 @@ static void metrics_open(struct qkd *q)
 static struct err on_start(struct process *p, struct complaint *c)
 {
 	struct qkd *q = &the;
-	struct secret bootstrap = {0}, driver = {0};
+	struct secret bootstrap = {0};
 
 	p->state = q;
 	q->p = p;
@@ -533,12 +503,11 @@ static struct err on_start(struct process *p, struct complaint *c)
 	if (!failed(e))
 		e = options_bootstrap(q->options.bootstrap_file, &bootstrap, c);
 	if (!failed(e))
-		e = secret_open(&driver, DRIVER_BUFFER);
-	if (!failed(e))
 		e = random_begin(q, c);
+	if (!failed(e))
+		e = device_begin(q, c);
 	if (failed(e))
 		return e;
-	q->driver_bytes = driver.bytes; /* as long as the process lives */
 	const struct qkd_link_settings settings = options_link(&q->options);
 	const struct qkd_link_port port = {q, send_to_peer, ask_store, disconnect, block_done};
 	e = qkd_link_open(&q->link, &settings, port, random_entropy(&q->random), &p->alarms,
@@ -556,13 +525,14 @@ static struct err on_begin(struct process *p, struct complaint *c)
 	struct qkd *q = &the;
 
 	(void)c;
-	q->peer_retry.gone_since_ms = q->driver_retry.gone_since_ms = now().mono_ms;
+	q->peer_retry.gone_since_ms = q->device_retry.gone_since_ms = now().mono_ms;
 	loop_timer_open(&p->loop, &q->tick, on_tick, q);
 	loop_timer_open(&p->loop, &q->alive, alive_ask, q);
-	loop_timer_open(&p->loop, &q->driver_retry.timer, driver_connect, q);
+	loop_timer_open(&p->loop, &q->device_retry.timer, device_retry, q);
 	loop_timer_open(&p->loop, &q->peer_retry.timer, peer_connect, q);
 	loop_timer_every(&q->tick, TICK_MS);
-	driver_connect(q);
+	q->device.driver.tls = q->tls;
+	device_retry(q);
 	if (is_connecting(q))
 		peer_connect(q);
 	return OK;
@@ -594,6 +564,8 @@ static void on_status(struct process *p, struct json_writer *j)
 	json_text(j, "link", the.options.link);
 	json_text(j, "role", the.options.role);
 	json_text(j, "optics", !s.has_driver ? NULL : s.is_simulated ? "simulated" : "device");
+	json_text(j, "driver", the.options.driver_kind);
+	json_u64(j, "recorded_octets", the.device.recorded);
 	json_text(j, "stage", s.stage);
 	json_bool(j, "peer_connected", the.peer != NULL);
 	json_u64(j, "refused_peers", the.refused_peers);
