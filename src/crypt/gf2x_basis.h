@@ -112,14 +112,28 @@ INLINE void change_16_single(struct gf128 *a, struct change c)
 #endif
 }
 
-INLINE void expand(struct gf128 *a, size_t unit, unsigned log, unsigned half, struct change c)
+/* Blocks longer than this are done depth first, so that the rest of their levels find them in the first cache. */
+enum { BLOCK_OCTETS_MAX = 16 << 10 };
+
+/* The steps e, e - 1, … 0 (back: the other way) of s(2^half), over 2^(half + e + 1) units from `a` on. */
+static void expand(struct gf128 *a, size_t unit, unsigned half, unsigned e, struct change c)
 {
-	for (unsigned n = 0; n < log - half; n++) {
-		const unsigned e = c.is_back ? n : log - half - 1 - n;
-		const size_t h = unit << (half + e), d = unit << e;
-		for (size_t at = 0; at < unit << log; at += 2 * h)
-			divide(a + at, h, d, c);
+	const size_t h = unit << (half + e), d = unit << e;
+
+	if (!c.is_back)
+		divide(a, h, d, c);
+	if (e > 0 && 2 * h * sizeof *a > BLOCK_OCTETS_MAX) {
+		expand(a, unit, half, e - 1, c);
+		expand(a + h, unit, half, e - 1, c);
+	} else {
+		for (unsigned n = 0; n < e; n++) {
+			const unsigned k = c.is_back ? n : e - 1 - n;
+			for (size_t at = 0; at < 2 * h; at += unit << (half + k + 1))
+				divide(a + at, unit << (half + k), unit << k, c);
+		}
 	}
+	if (c.is_back)
+		divide(a, h, d, c);
 }
 
 /*
@@ -144,11 +158,11 @@ static void change_each(struct gf128 *a, size_t unit, unsigned log, size_t count
 			continue;
 		}
 		if (!c.is_back)
-			expand(at, unit, log, half, c);
+			expand(at, unit, half, log - half - 1, c);
 		change_each(at, unit, half, (size_t)1 << half, c);
 		change_each(at, unit << half, half, 1, c);
 		if (c.is_back)
-			expand(at, unit, log, half, c);
+			expand(at, unit, half, log - half - 1, c);
 	}
 }
 
@@ -217,17 +231,26 @@ INLINE void divide_bits(uint64_t *a, size_t h, size_t d, struct change c)
 		add_words(wrapped, wrapped + h - d, d);
 }
 
-/* Expansion in powers of s(k)(Y), Y = X^(2^done), of polynomials in Y of 2^log coefficients. */
-static void expand_bits(uint64_t *bits, unsigned done, unsigned log, unsigned k, struct change c)
+/* expand() on bits, of polynomials in X^(2^done), over 2^(done + k + e + 1) bits. */
+static void expand_bits(uint64_t *bits, unsigned done, unsigned k, unsigned e, struct change c)
 {
-	const size_t words = (size_t)1 << (done + log - 6);
+	const size_t h = (size_t)1 << (done + k + e - 6), d = (size_t)1 << (done + e);
 
-	for (unsigned n = 0; n < log - k; n++) {
-		const unsigned e = c.is_back ? n : log - k - 1 - n;
-		const size_t h = (size_t)1 << (done + k + e - 6);
-		for (size_t at = 0; at < words; at += 2 * h)
-			divide_bits(bits + at, h, (size_t)1 << (done + e), c);
+	if (!c.is_back)
+		divide_bits(bits, h, d, c);
+	if (e > 0 && 2 * h * sizeof *bits > BLOCK_OCTETS_MAX) {
+		expand_bits(bits, done, k, e - 1, c);
+		expand_bits(bits + h, done, k, e - 1, c);
+	} else {
+		for (unsigned n = 0; n < e; n++) {
+			const unsigned i = c.is_back ? n : e - 1 - n;
+			const size_t half = (size_t)1 << (done + k + i - 6);
+			for (size_t at = 0; at < 2 * h; at += 2 * half)
+				divide_bits(bits + at, half, (size_t)1 << (done + i), c);
+		}
 	}
+	if (c.is_back)
+		divide_bits(bits, h, d, c);
 }
 
 /* Step 1 of gf2x.h; GF2X_LOG_MIN sees to it that the first k is 8 at least, so that halves are whole words. */
@@ -237,13 +260,13 @@ INLINE void change_bits(const struct gf2x *g, uint64_t *bits, struct change c)
 
 	for (unsigned done = 0, k; done < layers && !c.is_back; done += k) {
 		k = power_below(layers - done);
-		expand_bits(bits, done, layers + 7 - done, k, c);
+		expand_bits(bits, done, k, layers + 6 - done - k, c);
 	}
 	/* Back: the last first. The k's are the binary digits of `layers`, so what is left before one is its higher digits. */
 	for (unsigned k = 1; k <= layers && c.is_back; k *= 2)
 		if (layers & k) {
 			const unsigned done = layers & ~(2 * k - 1);
-			expand_bits(bits, done, layers + 7 - done, k, c);
+			expand_bits(bits, done, k, layers + 6 - done - k, c);
 		}
 }
 

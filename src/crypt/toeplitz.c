@@ -34,23 +34,34 @@ static uint64_t bits_at(struct span bytes, int64_t at)
 	return shift == 0 ? low : low >> shift | high << (64 - shift);
 }
 
-/* Words whose 72 bits lie inside are read at once. */
+static uint64_t word_at(const uint8_t *at)
+{
+	uint64_t v;
+
+	memcpy(&v, at, sizeof v);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	v = __builtin_bswap64(v);
+#endif
+	return v;
+}
+
+/* bits_at() of `from`, from + 64, …; words whose nine octets lie inside are read at once. */
 static void load_bits(uint64_t *words, size_t count, struct span bytes, int64_t from)
 {
 	const int64_t first = from >= 0 ? from / 8 : -((7 - from) / 8);
 	const unsigned shift = (unsigned)(from - first * 8);
+	size_t i = 0;
 
-	for (size_t i = 0; i < count; i++) {
-		const int64_t at = first + 8 * (int64_t)i;
-		if (at < 0 || at + 9 > (int64_t)bytes.len) {
-			words[i] = bits_at(bytes, from + 64 * (int64_t)i);
-			continue;
-		}
-		uint64_t low = 0;
-		for (unsigned k = 0; k < 8; k++)
-			low |= (uint64_t)bytes.at[at + k] << 8 * k;
-		words[i] = low >> shift | (uint64_t)bytes.at[at + 8] << (63 - shift) << 1;
-	}
+	for (; i < count && first + 8 * (int64_t)i < 0; i++)
+		words[i] = bits_at(bytes, from + 64 * (int64_t)i);
+	const uint8_t *at = bytes.at + (first + 8 * (int64_t)i);
+	const int64_t left = (int64_t)bytes.len - (first + 8 * (int64_t)i);
+	const size_t inside = left < 9 ? 0 : (size_t)((left - 9) / 8 + 1);
+	const size_t end = count - i < inside ? count : i + inside;
+	for (; i < end; i++, at += 8)
+		words[i] = word_at(at) >> shift | (uint64_t)at[8] << (63 - shift) << 1;
+	for (; i < count; i++)
+		words[i] = bits_at(bytes, from + 64 * (int64_t)i);
 }
 
 static void clear_bits_from(uint64_t *words, size_t count, size_t bits)
@@ -61,27 +72,40 @@ static void clear_bits_from(uint64_t *words, size_t count, size_t bits)
 	memset(words + bits / 64 + 1, 0, (count - bits / 64 - 1) * sizeof *words);
 }
 
-/*
- * Output bits [first, first + count), first a multiple of 8: those of the product, words from bit `at` on, and x0. One word past
- * the last is never read.
- */
-static void put_bits(
-	const struct job *j, size_t first, size_t count, const uint64_t *product, size_t at)
+static void put_word(uint8_t *at, uint64_t v, size_t octets)
 {
-	const size_t last_word = (at + count - 1) / 64;
+	for (size_t k = 0; k < octets && k < 8; k++)
+		at[k] = (uint8_t)(v >> 8 * k);
+}
 
-	for (size_t i = 0; i < count; i += 64) {
-		const size_t word = (at + i) / 64, shift = (at + i) % 64;
-		uint64_t v = product[word] >> shift;
-		if (shift > 0 && word < last_word)
-			v |= product[word + 1] << (64 - shift);
-		v ^= bits_at(j->key, (int64_t)(j->m + first + i));
-		const size_t left = count - i;
-		if (left < 64)
-			v &= ((uint64_t)1 << left) - 1;
-		for (size_t k = 0; 8 * k < left && k < 8; k++)
-			j->out.at[(first + i) / 8 + k] = (uint8_t)(v >> 8 * k);
+/*
+ * Output bits [first, first + count), first a multiple of 8: those of the product, words from bit `at` on, and x0, which is put over the
+ * product's words. The word after the last is never read.
+ */
+static void put_bits(const struct job *j, size_t first, size_t count, uint64_t *product, size_t at)
+{
+	const size_t words = (count + 63) / 64, shift = at % 64;
+	const size_t last = (at + count - 1) / 64 - at / 64;
+	uint64_t *p = product + at / 64;
+
+	for (size_t i = 0; i < words; i++) {
+		const uint64_t next = shift > 0 && i < last ? p[i + 1] << (64 - shift) : 0;
+		p[i] = p[i] >> shift | next;
 	}
+	enum { BATCH = 64 };
+	uint64_t x0[BATCH];
+	for (size_t i = 0; i < words; i += BATCH) {
+		const size_t n = words - i < BATCH ? words - i : BATCH;
+		load_bits(x0, n, j->key, (int64_t)(j->m + first + 64 * i));
+		for (size_t k = 0; k < n; k++) {
+			const size_t left = count - 64 * (i + k);
+			uint64_t v = p[i + k] ^ x0[k];
+			if (left < 64)
+				v &= ((uint64_t)1 << left) - 1;
+			put_word(j->out.at + first / 8 + 8 * (i + k), v, (left + 7) / 8);
+		}
+	}
+	secret_wipe(x0, sizeof x0);
 }
 
 /* ---- word by word ---- */
