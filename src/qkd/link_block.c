@@ -75,7 +75,10 @@ void link_block_abort(struct qkd_link *l, enum qkd_abort reason, bool tell_peer)
 	const bool is_pending = l->stage == STAGE_B_FINAL || l->stage == STAGE_STORING;
 	char report[LINK_REPORT_MAX];
 
-	if (alarm != NULL)
+	if (alarm != NULL && !l->block.is_estimated && reason != QKD_QBER_TOO_HIGH)
+		alarm_raise(
+			l->alarms, alarm, l->settings.link, l->now, "%s", qkd_abort_word(reason));
+	else if (alarm != NULL)
 		alarm_raise(l->alarms, alarm, l->settings.link, l->now,
 			"%s; error rate of the test basis %.3f", qkd_abort_word(reason),
 			l->block.estimate.test_qber);
