@@ -131,11 +131,21 @@ void cascade_part_encode(struct writer *w, const struct cascade_part *part)
 
 void cascade_items_encode(struct writer *w, const uint16_t *items, size_t count)
 {
+	const uint64_t low = 0x00ff00ff00ff00ffu;
 	uint8_t *at = writer_grow(w, count * CASCADE_ITEM_OCTETS);
+	size_t i = 0;
 
-	for (size_t i = 0; at != NULL && i < count; i++) {
-		const uint16_t v = __builtin_bswap16(items[i]);
-		memcpy(at + 2 * i, &v, sizeof v);
+	if (at == NULL)
+		return;
+	for (; i + 4 <= count; i += 4) {
+		uint64_t four;
+		memcpy(&four, items + i, sizeof four);
+		four = (four & low) << 8 | (four >> 8 & low);
+		memcpy(at + CASCADE_ITEM_OCTETS * i, &four, sizeof four);
+	}
+	for (; i < count; i++) {
+		at[CASCADE_ITEM_OCTETS * i] = (uint8_t)(items[i] >> 8);
+		at[CASCADE_ITEM_OCTETS * i + 1] = (uint8_t)items[i];
 	}
 }
 

@@ -35,8 +35,9 @@ INLINE void turn_in_pass(struct cascade_frame *f, const struct cascade_common *c
 		g->value ^= c->above_column[i][number];
 		odd |= g->value & g->known;
 	}
-	pass->candidates[column / 64] |= (uint64_t)(odd != 0) << column % 64;
-	pass->candidate_words |= (uint32_t)(odd != 0) << column / 64;
+	const uint64_t is_odd = (odd | -odd) >> 63;
+	pass->candidates[column / 64] |= is_odd << column % 64;
+	pass->candidate_words |= (uint32_t)is_odd << column / 64;
 }
 
 static void subsets_turn(
@@ -82,7 +83,7 @@ INLINE size_t word_of(const struct cascade_common *c, struct cascade_place at)
 	return (size_t)at.plane * c->shape.words + at.column / 64;
 }
 
-INLINE bool is_certain(
+INLINE unsigned is_certain(
 	const struct cascade_frame *f, const struct cascade_common *c, struct cascade_place at)
 {
 	return f->certain[word_of(c, at)] >> at.column % 64 & 1;
@@ -94,26 +95,41 @@ INLINE void make_certain(
 	f->certain[word_of(c, at)] |= one << at.column % 64;
 }
 
+INLINE void node_put(struct cascade_frame *f, uint32_t column, uint32_t node)
+{
+	f->nodes[f->node_count++] = cascade_node_item(column, node);
+}
+
 /*
- * The question about an odd node of a column. None where one of two leaves is certain: then the other is wrong. Both cannot be, unless the
- * peer's answers contradict each other.
+ * A node above two leaves. If one of these is certain, the other is wrong and nothing is asked. Both cannot be, unless the peer's answers
+ * contradict each other.
  */
+INLINE void pair_ask(struct cascade_frame *f, const struct cascade_common *c, uint32_t pass,
+	uint32_t column, uint32_t node)
+{
+	const uint32_t leaf = 2 * node - CASCADE_PLANES;
+	const struct cascade_place left = leaf_place(f, c, pass, column, leaf);
+	const struct cascade_place right = leaf_place(f, c, pass, column, leaf + 1);
+	const unsigned is_left = is_certain(f, c, left), is_right = is_certain(f, c, right);
+
+	if ((is_left | is_right) == 0) {
+		node_put(f, column, node);
+		return;
+	}
+	const struct cascade_place wrong = is_left != 0 ? right : left;
+	f->has_failed |= (is_left & is_right) != 0;
+	make_certain(f, c, wrong);
+	turn(f, c, wrong);
+}
+
+/* The question about an odd node of a column. */
 INLINE void node_ask(struct cascade_frame *f, const struct cascade_common *c, uint32_t pass,
 	uint32_t column, uint32_t node)
 {
-	if (node >= CASCADE_NODES / 2) {
-		const uint32_t leaf = 2 * node - CASCADE_PLANES;
-		const struct cascade_place left = leaf_place(f, c, pass, column, leaf);
-		const struct cascade_place right = leaf_place(f, c, pass, column, leaf + 1);
-		const bool is_left = is_certain(f, c, left), is_right = is_certain(f, c, right);
-		if (is_left || is_right) {
-			f->has_failed |= is_left && is_right;
-			make_certain(f, c, is_left ? right : left);
-			turn(f, c, is_left ? right : left);
-			return;
-		}
-	}
-	f->nodes[f->node_count++] = cascade_node_item(column, node);
+	if (node < CASCADE_NODES / 2)
+		node_put(f, column, node);
+	else
+		pair_ask(f, c, pass, column, node);
 }
 
 /* What to ask. */
@@ -271,7 +287,10 @@ INLINE void nodes_learn(struct cascade_frame *f, const struct cascade_common *c,
 		const uint64_t both = (uint64_t)3 << 2 * node;
 		x->value = (x->value & ~both) | one << (2 * node + right);
 		x->known |= both;
-		node_ask(f, c, i, column, 2 * node + right);
+		if (node < CASCADE_NODES / 4)
+			node_put(f, column, 2 * node + right);
+		else
+			pair_ask(f, c, i, column, 2 * node + right);
 	}
 }
 

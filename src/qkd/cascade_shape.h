@@ -99,15 +99,21 @@ struct cascade_place {
 	uint32_t plane, column;
 };
 
+/* `size` where a subtraction before it went below zero. */
+static inline uint32_t cascade_wrap(uint32_t difference, uint32_t size)
+{
+	return size & -(difference >> 31);
+}
+
 /* Column in pass `pass` of the bit that stands in `column` of `plane`. */
 static inline uint32_t cascade_column_in(const struct cascade_shape *s,
 	const struct cascade_permutation *p, uint32_t pass, uint32_t plane, uint32_t column)
 {
 	const uint32_t segment = s->segment_of[column / 64];
-	const uint32_t end = s->segment_start[segment + 1];
+	const uint32_t start = s->segment_start[segment], end = s->segment_start[segment + 1];
 	const uint32_t moved = column + p->shift[pass][segment][plane];
 
-	return moved < end ? moved : moved - (end - s->segment_start[segment]);
+	return moved - cascade_wrap(end - 1 - moved, end - start);
 }
 
 /* The inverse: the bit at leaf `leaf` of column `column` of the pass. */
@@ -116,8 +122,7 @@ static inline struct cascade_place cascade_place_of(const struct cascade_shape *
 {
 	const uint32_t plane = p->plane_of[pass][leaf], segment = s->segment_of[column / 64];
 	const uint32_t start = s->segment_start[segment], end = s->segment_start[segment + 1];
-	const uint32_t shift = p->shift[pass][segment][plane];
+	const uint32_t moved = column - start - p->shift[pass][segment][plane];
 
-	return (struct cascade_place){
-		plane, column >= start + shift ? column - shift : column + (end - start) - shift};
+	return (struct cascade_place){plane, start + moved + cascade_wrap(moved, end - start)};
 }
