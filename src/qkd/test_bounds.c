@@ -51,7 +51,8 @@ static void basis_draw(struct prop *random, const struct qkd_parameters *p, doub
 			all += part[k] = p->probability[k] * photons(p, k, n);
 		const double mean = pulses * all * yields[n];
 		/* Exponential gaps: exact, and these numbers are small. */
-		for (double t = -log(1 - prop_unit(random)); t < mean; t -= log(1 - prop_unit(random))) {
+		for (double t = -log(1 - prop_unit(random)); t < mean;
+			t -= log(1 - prop_unit(random))) {
 			double u = prop_unit(random) * all;
 			size_t k = 0;
 			while (k + 1 < intensities(p) && u >= part[k])

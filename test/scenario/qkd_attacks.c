@@ -12,7 +12,8 @@ struct attack {
 	const char *kind, *reason;
 };
 
-static void optics_start(const char *distance, const char *rate, const char *kinds, const char *strength)
+static void optics_start(
+	const char *distance, const char *rate, const char *kinds, const char *strength)
 {
 	static char alice[64], bob[64];
 	const char *argv[] = {"merlon-optics", "--alice", alice, "--bob", bob, "--rate", rate,

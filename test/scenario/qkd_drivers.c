@@ -16,8 +16,9 @@ static char alice_socket[64], bob_socket[64];
 
 static void optics_start(const char *option, const char *record_alice, const char *record_bob)
 {
-	const char *argv[] = {"merlon-optics", "--alice", alice_socket, "--bob", bob_socket, "--rate",
-		"3e6", "--record-alice", record_alice, "--record-bob", record_bob, option, NULL};
+	const char *argv[] = {"merlon-optics", "--alice", alice_socket, "--bob", bob_socket,
+		"--rate", "3e6", "--record-alice", record_alice, "--record-bob", record_bob, option,
+		NULL};
 
 	snprintf(alice_socket, sizeof alice_socket, "%s/alice.sock", folder);
 	snprintf(bob_socket, sizeof bob_socket, "%s/bob.sock", folder);

@@ -36,7 +36,7 @@ struct end {
 	struct pipe_end control, store;
 	struct stored kept;
 	bool is_ready, is_refused, eavesdropping;
-	const char *refusal; /* what a start that is to fail must say */
+	const char *refusal;      /* what a start that is to fail must say */
 	char reason[256];         /* of the last alarm of eavesdropping */
 	const char *const *extra; /* more settings: name, value, name …, NULL; later ones win */
 };
@@ -204,9 +204,8 @@ static void on_control(struct end *e, const struct ipc_frame *frame)
 		MUST(!failed(proc_outcome_decode(frame->body, &outcome, &fault)), "outcome");
 		e->is_refused = failed(outcome.err);
 		MUST(e->is_refused == (e->refusal != NULL) &&
-				(!e->is_refused ||
-					memmem(outcome.text.at, outcome.text.len, e->refusal,
-						strlen(e->refusal)) != NULL),
+				(!e->is_refused || memmem(outcome.text.at, outcome.text.len,
+							   e->refusal, strlen(e->refusal)) != NULL),
 			"%s, at its start: %.*s", e->role, (int)outcome.text.len,
 			(const char *)outcome.text.at);
 		e->is_ready = true;
