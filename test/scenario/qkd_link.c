@@ -70,13 +70,7 @@ static void story_of_a_distance(const char *km)
 	/* Three blocks scatter; the pads take their part of each. */
 	MUST(bits > 0.85 * expected - pads_bits && bits < 1.15 * expected,
 		"not the rate of theory");
-	for (size_t i = 0; i < 2; i++)
-		end_kill(&ends[i]);
-	kill(optics, SIGKILL);
-	waitpid(optics, NULL, 0);
-	optics = ends[0].pid = ends[1].pid = 0;
-	MUST(stored_unequal(&ends[ALICE].kept, &ends[BOB].kept) == 0,
-		"the ends hold different blocks");
+	ends_stop();
 }
 
 int main(int argc, char **argv)

@@ -314,6 +314,8 @@ static void ends_prepare(const char *build_root)
 
 static void optics_end(void)
 {
+	if (optics <= 0)
+		return;
 	kill(optics, SIGKILL);
 	waitpid(optics, NULL, 0);
 	optics = 0;
@@ -330,8 +332,11 @@ static void ends_start(void)
 	end_start(&ends[ALICE]);
 }
 
+/* In the dark first, so that no block is final at one end and not yet at the other. */
 static void ends_stop(void)
 {
+	optics_end();
+	run_for(1.5);
 	for (size_t i = 0; i < 2; i++) {
 		end_kill(&ends[i]);
 		ends[i].pid = 0;
