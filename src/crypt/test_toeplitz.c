@@ -4,6 +4,7 @@
 #include "crypt/gf2x.h"
 #include "crypt/toeplitz.h"
 #include "support/prop.h"
+#include <dlfcn.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -198,6 +199,71 @@ static void test_a_million_bits_are_exact(void **state)
 	texts_free(&t);
 }
 
+typedef int gf2x_mul_fn(unsigned long *product, const unsigned long *a, unsigned long a_words,
+	const unsigned long *b, unsigned long b_words);
+
+static unsigned long *words_from(const uint8_t *octets, size_t bits, size_t *words)
+{
+	*words = (bits + 63) / 64;
+	unsigned long *w = calloc(*words, sizeof *w);
+
+	assert_true(w != NULL);
+	for (size_t i = 0; i < bits; i++)
+		w[i / 64] |= (unsigned long)bit(octets, i) << i % 64;
+	return w;
+}
+
+/* The product of seed and x1 by another's program, its bits from m - 1 on, and x0. */
+static void hash_by_peer(gf2x_mul_fn *multiply, struct texts *t)
+{
+	const size_t m = t->n - t->r;
+	size_t seed_words, key_words;
+	unsigned long *seed = words_from(t->seed, t->n - 1, &seed_words);
+	unsigned long *key = words_from(t->key, m, &key_words);
+	unsigned long *product = calloc(seed_words + key_words, sizeof *product);
+
+	assert_true(product != NULL);
+	multiply(product, seed, seed_words, key, key_words);
+	memset(t->expected, 0, t->r / 8 + 1);
+	for (size_t i = 0; i < t->r; i++) {
+		const unsigned sum =
+			bit(t->key, m + i) ^ (product[(m - 1 + i) / 64] >> (m - 1 + i) % 64 & 1);
+		t->expected[i / 8] |= (uint8_t)(sum << i % 8);
+	}
+	free(seed);
+	free(key);
+	free(product);
+}
+
+/* Long, dense keys, the plan that is taken. Debian's gf2x, without carry-less multiplication, sets the length. */
+static void test_long_keys_are_those_of_gf2x(void **state)
+{
+	static const size_t lengths[][2] = {
+		{1000003, 333331}, {4300000, 1433333}, {4000001, 2000000}};
+	struct prop p = prop_from_environment(57);
+	void *library = dlopen("libgf2x.so.3", RTLD_NOW);
+	gf2x_mul_fn *multiply;
+
+	(void)state;
+	if (library == NULL || sizeof(unsigned long) != 8 || clmul_best() == CLMUL_PORTABLE) {
+		print_message("SKIPPED: needs libgf2x3 and PCLMULQDQ\n");
+		skip();
+	}
+	*(void **)(void *)&multiply = dlsym(library, "gf2x_mul");
+	assert_true(multiply != NULL);
+	for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
+		struct texts t = texts_draw(&p, lengths[i][0], lengths[i][1]);
+		hash_by_peer(multiply, &t);
+		for (enum clmul_path path = CLMUL_FAST; path <= gf2x_best(); path++) {
+			assert_false(failed(
+				toeplitz_hash_by(path, t.hash, t.r, key_of(&t), t.n, seed_of(&t))));
+			assert_memory_equal(t.out, t.expected, t.hash.len);
+		}
+		texts_free(&t);
+	}
+	dlclose(library);
+}
+
 /* A plan covers the matrix, and fits what toeplitz_open() took, at all lengths. */
 static void test_every_plan_covers_and_fits(void **state)
 {
@@ -356,6 +422,7 @@ int main(void)
 		cmocka_unit_test(test_every_shape_of_tiles_is_exact),
 		cmocka_unit_test(test_every_length_of_transform_is_exact),
 		cmocka_unit_test(test_a_million_bits_are_exact),
+		cmocka_unit_test(test_long_keys_are_those_of_gf2x),
 		cmocka_unit_test(test_every_plan_covers_and_fits),
 		cmocka_unit_test(test_the_longest_key_is_exact_and_one_bit_more_is_refused),
 		cmocka_unit_test(test_hash_is_linear_in_key_and_seed),
