@@ -53,7 +53,7 @@ size_t toeplitz_octets(size_t key_bits_max)
 }
 
 /*
- * Measured on a processor with VPCLMULQDQ, in cycles: 2^l elements cost 2^l (a l + b) a transform, and c a
+ * Guessed roughly, for a processor with VPCLMULQDQ, and not fitted; in cycles: 2^l elements cost 2^l (a l + b) a transform, and c a
  * point of a product of two. Portable products cost more everywhere, which changes little in the comparison.
  */
 static double transform_cost(unsigned log_bits)
