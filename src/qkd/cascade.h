@@ -11,7 +11,7 @@
  * Alice's cascade_alice.h; both work on whole rows of parities where they can (cascade_table.h).
  *
  * Permutations are drawn anew for each frame, the random subsets of the last comparison for each key, from the key's public seed.
- * A frame whose ends still differ after all passes is seen by the subsets but for 2^-12 of the cases, and verification sees that.
+ * A frame whose ends still differ after all passes is seen by the subsets but for 2^-20 of the cases, and verification sees that.
  *
  * The account: each parity that Alice answers is leak, at both ends alike. So is one bit for each that Bob got: his next
  * question, or its absence, tells how it compared with his, and all that he says is determined by these bits

@@ -242,7 +242,7 @@ static void compare_learn(
 	for (uint32_t t = 0; t < CASCADE_SUBSETS_COUNT; t++) {
 		const bool mine =
 			cascade_masked_parity(c->path, f->bits, subset(c, t), frame_words(c));
-		f->subset_odd |= (uint16_t)((mine != (bits.at[t / 8] >> t % 8 & 1)) << t);
+		f->subset_odd |= (uint32_t)(mine != (bits.at[t / 8] >> t % 8 & 1)) << t;
 	}
 	go_on(f, c);
 }

@@ -65,7 +65,7 @@ struct cascade_frame {
 	uint8_t level;              /* of the sweep */
 	uint32_t rounds, corrected;
 	uint32_t node_count, group_count; /* asked */
-	uint16_t subset_odd;              /* subsets whose parities differ */
+	uint32_t subset_odd;              /* subsets whose parities differ */
 	uint16_t range_first, range_end;  /* words of the subset that hold the error */
 	uint64_t word_mask, word_asked;
 	uint64_t parities;

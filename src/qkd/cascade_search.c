@@ -46,7 +46,7 @@ static void subsets_turn(
 	const size_t words = c->shape.frame_bits / 64;
 
 	for (unsigned t = 0; t < CASCADE_SUBSETS_COUNT; t++)
-		f->subset_odd ^= (uint16_t)((c->subsets[t * words + word] >> column % 64 & 1) << t);
+		f->subset_odd ^= (uint32_t)(c->subsets[t * words + word] >> column % 64 & 1) << t;
 }
 
 INLINE void turn(struct cascade_frame *f, const struct cascade_common *c, struct cascade_place at)

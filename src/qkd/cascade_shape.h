@@ -28,7 +28,8 @@ enum {
 	CASCADE_SEGMENTS = 4,
 	CASCADE_LOG_COLUMNS_MAX = 6,
 	CASCADE_TOP_LEVEL_MAX = 3,
-	CASCADE_SUBSETS_COUNT = 12, /* random subsets whose parities are compared at the end */
+	/* Random subsets whose parities are compared at the end: some frames in a hundred need them. */
+	CASCADE_SUBSETS_COUNT = 20,
 };
 
 struct cascade_pass_shape {
