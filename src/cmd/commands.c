@@ -50,6 +50,7 @@ static const struct option_row qkd_plan_options[] = {
 	OPTICS,
 };
 static const struct option_row qkd_plot_options[] = {
+	{"blocks", 'b', "FILE", "draw these blocks over time instead (- is standard input)"},
 	{"loss-max", 0, "DB", "how far (default: 40)"},
 	OPTICS,
 };
@@ -339,8 +340,12 @@ const struct command commands[] = {
 	{.name = "qkd plot",
 		.syntax = "> FILE.svg",
 		.run = qkd_plot_command,
-		.help = "the rate over the loss as a picture (SVG), for blocks of 1e4 to 1e8 bits",
-		.text = "Each point is planned anew, as by `qkd plan`.",
+		.help = "a picture (SVG): the planned rate over the loss, or blocks over time",
+		.text = "The rate for blocks of 1e4 to 1e8 bits; each point is planned anew, as by "
+			"`qkd plan`. With --blocks, what `merlon qkd blocks -o json` printed: "
+			"the error rate and the secret bits a second over time, one colour a "
+			"site and link, aborted and void blocks marked with their reason. At most "
+			"10000 blocks of at most 8 links, each end counted.",
 		OPTIONS(qkd_plot_options)},
 	{.name = "qkd randomness-check",
 		.syntax = "FILE|-",

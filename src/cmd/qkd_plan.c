@@ -3,10 +3,12 @@
 /*
  * merlon qkd plan, merlon qkd plot: what a link of given optics would give (qkd/plan.h), and which parameters it should have, as
  * they stand in CONFIG; and the same over the loss as a picture.
+ * Blocks over time as a picture: qkd_plot.h.
  */
 #include "command.h"
 #include "host/metrics.h"
 #include "qkd/plan.h"
+#include "qkd_plot.h"
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -271,6 +273,8 @@ int qkd_plot_command(const struct invocation *in)
 	struct axes a = {.loss_max = 40};
 	struct rate best;
 
+	if (option_value(in, "blocks") != NULL)
+		return qkd_plot_blocks(in, option_value(in, "blocks"));
 	if (!wish_read(in, &w) || !real_option(in, "loss-max", 10, 100, &a.loss_max))
 		return EXIT_USAGE;
 	w.channel.loss_db = 0;
