@@ -69,6 +69,17 @@ const struct alarm_kind *qkd_abort_alarm(enum qkd_abort reason)
 	return (unsigned)reason < QKD_ABORTS ? reasons[reason].alarm : &qkd_alarm_block_aborted;
 }
 
+const double qkd_qber_max = 0.08;
+
+void qkd_limits(struct qkd_parameters *p, uint32_t key_bits)
+{
+	enum { KEY_PER_CENT = 40, TEST_PER_CENT = 1, FINAL_BITS = 4096 };
+
+	p->key_bits_min = key_bits / 100 * KEY_PER_CENT;
+	p->test_bits_min = key_bits / 100 * TEST_PER_CENT;
+	p->final_bits_min = FINAL_BITS;
+}
+
 static bool is_probability(double v)
 {
 	return v > 0 && v < 1;

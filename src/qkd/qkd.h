@@ -71,6 +71,10 @@ struct qkd_parameters {
 	uint32_t final_bits_fixed;
 };
 
+extern const double qkd_qber_max; /* where nobody says another one */
+/* The least of a block's counts, and of its length, for the mean of its key bits. */
+void qkd_limits(struct qkd_parameters *p, uint32_t key_bits);
+
 /* ERR_INPUT, with the reason, where the formulae of [Lim] do not hold. */
 MUST_USE struct err qkd_parameters_check(const struct qkd_parameters *p, struct complaint *c);
 

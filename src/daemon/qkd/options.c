@@ -12,7 +12,6 @@ enum {
 	BLOCK_BITS_MIN = 4000,
 	BLOCK_BITS_MAX =
 		4000000, /* the key store's messages take QKD_KEY_MAX octets of one block's key */
-	KEY_BITS_LEAST = 40, /* per cent of block_bits */
 	RING_SLOTS = 1 << 24,
 	RING_SLOTS_MAX = 1 << 30,
 	FRAMES_IN_FLIGHT = 64,
@@ -167,6 +166,9 @@ static int watch_of(const struct options *o)
 struct qkd_link_settings options_link(const struct options *o)
 {
 	const uint32_t detections = detections_of(o);
+	struct qkd_parameters limits = {0};
+
+	qkd_limits(&limits, (uint32_t)o->block_bits);
 	struct qkd_link_settings s = {
 		.role = strcmp(o->role, "alice") == 0 ? LINK_ALICE : LINK_BOB,
 		.shared = {.protocol = (uint8_t)protocol_of(o),
@@ -176,9 +178,9 @@ struct qkd_link_settings options_link(const struct options *o)
 			.eps_sec_exponent = (uint8_t)o->eps_sec_exponent,
 			.eps_cor_exponent = (uint8_t)o->eps_cor_exponent},
 		.qber_max = o->qber_max,
-		.key_bits_min = (uint32_t)o->block_bits / 100 * KEY_BITS_LEAST,
-		.test_bits_min = (uint32_t)o->block_bits / 100,
-		.final_bits_min = 4096,
+		.key_bits_min = limits.key_bits_min,
+		.test_bits_min = limits.test_bits_min,
+		.final_bits_min = limits.final_bits_min,
 		.slots_max = (uint64_t)detections * SLOTS_PER_DETECTION_MAX,
 		.ring_slots = o->ring_slots,
 		.mode = (enum reconcile_mode)correction_of(o),
@@ -313,7 +315,7 @@ struct err options_read(const struct settings *settings, struct options *o, stru
 		.mu = {0.6, 0.22, 2e-4},
 		.p = {0.2, 0.55, 0.25},
 		.basis_x = 0.75,
-		.qber_max = 0.08,
+		.qber_max = qkd_qber_max,
 		.eps_sec_exponent = 10,
 		.eps_cor_exponent = 15,
 		.driver_kind = "socket",
