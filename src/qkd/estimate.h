@@ -22,7 +22,7 @@ struct estimate {
 };
 
 /*
- * Before reconciliation: QKD_GOES_ON, or too few counts, QBER too high, decoy inconsistent. Nothing has been published
+ * Before reconciliation: QKD_GOES_ON, or too few counts, QBER too high, decoy inconsistent, no secret. Nothing has been published
  * yet but the test basis, and a block that cannot make key costs nothing more.
  */
 enum qkd_abort estimate_early(
@@ -42,6 +42,12 @@ struct estimate_counts {
 /* The bounds alone. */
 void estimate_bounds(
 	const struct estimate_counts *n, const struct qkd_parameters *p, struct estimate *out);
+
+/*
+ * Whether so many bits can show single photons at all: those of a sound source over a long line, with deviations half as large again as
+ * the bounds take. Where not, that none are shown says nothing of an eavesdropper: QKD_NO_SECRET, not QKD_DECOY_INCONSISTENT.
+ */
+bool estimate_tells(double key, double test, const struct qkd_parameters *p);
 
 /*
  * [Lim (1)], before rounding down: `parities` is lambda_EC, the bits published by reconciliation; `verify_bits` what verification
