@@ -47,6 +47,8 @@ static const struct option_row qkd_plan_options[] = {
 	{"distance-km", 0, "KM", "instead of the loss"},
 	{"attenuation", 0, "DB/KM", "with --distance-km (default: the set's)"},
 	{"block", 'b', "BITS", "sifted key bits of a block (default: 1000000)"},
+	{"abort-exponent", 0, "N",
+		"final_bits_fixed is reached by all blocks but ten to minus this (default: 6)"},
 	OPTICS,
 };
 static const struct option_row qkd_plot_options[] = {
@@ -335,7 +337,10 @@ const struct command commands[] = {
 		.text = "Finds intensities, probabilities and basis bias that give most key over "
 			"the given loss with blocks of the given size, and prints them as they "
 			"stand in CONFIG. The leak of error correction is counted both ways, as "
-			"the link does it. No promise: it is what a model of the optics says.",
+			"the link does it. With them: how many blocks of an honest link are "
+			"aborted by chance, at most, and the final_bits_fixed that all but a "
+			"stated part of them reach. No promise: it is what a model of the optics "
+			"says.",
 		OPTIONS(qkd_plan_options)},
 	{.name = "qkd plot",
 		.syntax = "> FILE.svg",

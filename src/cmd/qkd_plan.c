@@ -7,6 +7,7 @@
  */
 #include "command.h"
 #include "host/metrics.h"
+#include "qkd/false_abort.h"
 #include "qkd/plan.h"
 #include "qkd_plot.h"
 #include <errno.h>
@@ -19,7 +20,13 @@ struct wish {
 	const struct plan_set *set;
 	struct rate_channel channel;
 	struct qkd_parameters p;
-	double key_bits;
+	double key_bits, abort_exponent;
+};
+
+/* What chance does to the blocks of such a link (qkd/false_abort.h), with the limits that CONFIG has by default. */
+struct chances {
+	double too_few_counts, qber_too_high, decoy_inconsistent, no_secret;
+	uint32_t final_bits_fixed;
 };
 
 /* False: it was complained of. Absent: *value stays. */
@@ -99,10 +106,12 @@ static bool line_read(const struct invocation *in, struct wish *w)
 
 	w->channel.loss_db = -1;
 	w->key_bits = 1e6;
+	w->abort_exponent = 6;
 	if (!real_option(in, "loss-db", 0, 100, &w->channel.loss_db) ||
 		!real_option(in, "distance-km", 0, 1000, &km) ||
 		!real_option(in, "attenuation", 0.01, 10, &attenuation) ||
-		!real_option(in, "block", 1e3, 1e12, &w->key_bits))
+		!real_option(in, "block", 1e3, 1e12, &w->key_bits) ||
+		!real_option(in, "abort-exponent", 1, 15, &w->abort_exponent))
 		return false;
 	if (km >= 0 && w->channel.loss_db < 0)
 		w->channel.loss_db = km * attenuation;
@@ -110,6 +119,22 @@ static bool line_read(const struct invocation *in, struct wish *w)
 		return true;
 	fail(EXIT_USAGE, "qkd plan: --loss-db or --distance-km is needed");
 	return false;
+}
+
+static struct chances chances_of(const struct wish *w)
+{
+	struct qkd_parameters p = w->p;
+	struct false_abort_block block;
+
+	p.qber_max = qkd_qber_max;
+	qkd_limits(&p, (uint32_t)fmin(w->key_bits, UINT32_MAX));
+	false_abort_block(&w->channel, &p, w->key_bits, &block);
+	return (struct chances){
+		.too_few_counts = false_abort_chance(&block, &p, QKD_TOO_FEW_COUNTS),
+		.qber_too_high = false_abort_chance(&block, &p, QKD_QBER_TOO_HIGH),
+		.decoy_inconsistent = false_abort_chance(&block, &p, QKD_DECOY_INCONSISTENT),
+		.no_secret = false_abort_chance(&block, &p, QKD_NO_SECRET),
+		.final_bits_fixed = false_abort_length(&block, &p, pow(10, -w->abort_exponent))};
 }
 
 static const char *protocol_word(const struct wish *w)
@@ -139,8 +164,22 @@ static void write_config(struct json_writer *j, const struct wish *w)
 	json_close(j, '}');
 }
 
+static void write_chances(struct json_writer *j, const struct wish *w, const struct chances *c)
+{
+	json_f64(j, "abort_exponent", w->abort_exponent);
+	json_u64(j, "final_bits_fixed", c->final_bits_fixed);
+	json_open(j, "false_aborts", '{');
+	json_f64(j, "too_few_counts", c->too_few_counts);
+	json_f64(j, "qber_too_high", c->qber_too_high);
+	json_f64(j, "decoy_inconsistent", c->decoy_inconsistent);
+	json_f64(j, "no_secret_bits", c->no_secret);
+	json_close(j, '}');
+}
+
 static void print_json(const struct wish *w, const struct rate *r)
 {
+	const struct chances c = chances_of(w);
+
 	static char text[4096];
 	struct json_writer j = json_writer_of(SPAN_MUT_ARRAY(text));
 
@@ -151,25 +190,44 @@ static void print_json(const struct wish *w, const struct rate *r)
 	json_f64(&j, "bits_per_s", r->bits_per_s);
 	json_f64(&j, "bits_per_pulse", r->bits_per_pulse);
 	json_f64(&j, "secret_fraction", r->final_bits / w->key_bits);
+	json_f64(&j, "final_bits", r->final_bits);
 	json_f64(&j, "block_seconds", r->pulses / w->channel.clock_hz);
 	json_f64(&j, "sifted_bits", total(r->counts.key));
 	json_f64(&j, "test_bits", total(r->counts.test));
 	json_f64(&j, "detections", r->detections);
 	json_f64(&j, "qber", r->qber);
 	json_f64(&j, "phase_error", r->estimate.phase_error);
+	write_chances(&j, w, &c);
 	write_config(&j, w);
 	json_close(&j, '}');
 	printf("%.*s\n", (int)json_done(&j).len, (const char *)json_done(&j).at);
 }
 
+static void print_chances(const struct wish *w, const struct rate *r, const struct chances *c)
+{
+	printf("# false aborts of a block, at most: too_few_counts %.2g, qber_too_high %.2g, "
+	       "decoy_inconsistent %.2g, no_secret_bits %.2g\n",
+		c->too_few_counts, c->qber_too_high, c->decoy_inconsistent, c->no_secret);
+	if (c->final_bits_fixed == 0)
+		printf("# no one length of key is reached by all but 1e-%g of the blocks\n",
+			w->abort_exponent);
+	else
+		printf("# for one length of key, in protocol: 'final_bits_fixed: %u'; all but "
+		       "1e-%g of the blocks reach it, %.0f bits is the mean\n",
+			c->final_bits_fixed, w->abort_exponent, r->final_bits);
+}
+
 static void print_text(const struct wish *w, const struct rate *r)
 {
+	const struct chances c = chances_of(w);
+
 	printf("# %s, %g dB, %g sifted bits a block: %.4g bit/s, %.4g a pulse\n", w->set->name,
 		w->channel.loss_db, w->key_bits, r->bits_per_s, r->bits_per_pulse);
 	printf("# a block takes %.3g s; %.3g detections, %.3g test bits, QBER %.2f %%, %.1f %% of "
 	       "the sifted bits are secret\n",
 		r->pulses / w->channel.clock_hz, r->detections, total(r->counts.test),
 		100 * r->qber, 100 * r->final_bits / w->key_bits);
+	print_chances(w, r, &c);
 	printf("# for CONFIG, at both ends; the device must send just these\nqkd:\n");
 	printf("  block_bits: %.0f\n  protocol:\n    kind: %s\n", w->key_bits, protocol_word(w));
 	printf("    mu1: %.6f\n    mu2: %.6f\n    mu3: %.6f\n", w->p.intensity[0],
