@@ -122,10 +122,12 @@ enum { DRIVER_EVENT_OCTETS = 9 };
 static inline struct driver_event driver_event_at(const struct driver_record *record, uint32_t i)
 {
 	const uint8_t *at = record->items.at + (size_t)i * DRIVER_EVENT_OCTETS;
-	uint64_t slot = 0;
+	/* As one expression compilers see one load. */
+	const uint64_t slot = (uint64_t)at[0] << 56 | (uint64_t)at[1] << 48 |
+			      (uint64_t)at[2] << 40 | (uint64_t)at[3] << 32 |
+			      (uint64_t)at[4] << 24 | (uint64_t)at[5] << 16 | (uint64_t)at[6] << 8 |
+			      at[7];
 
-	for (unsigned k = 0; k < 8; k++)
-		slot = slot << 8 | at[k];
 	return (struct driver_event){.slot = slot, .mask = at[8]};
 }
 struct driver_time driver_time_at(const struct driver_record *record, uint32_t i);

@@ -53,8 +53,8 @@ static size_t packed_octets(const struct shape *shape, uint32_t count)
 	return ((size_t)count * shape->item_bits + 7) / 8;
 }
 
-/* Exactly `count` gaps of 32 bits, each in its shortest form. */
-static bool are_gaps(struct span items, uint32_t count)
+/* Exactly `count` gaps of 32 bits, each in its shortest form: octet by octet. */
+static bool are_gaps_slow(struct span items, uint32_t count)
 {
 	uint32_t gaps = 0, octets = 0;
 
@@ -73,6 +73,42 @@ static bool are_gaps(struct span items, uint32_t count)
 	return octets == 0 && gaps == count;
 }
 
+#define EVERY_TOP UINT64_C(0x8080808080808080)
+
+/* Of each octet the one `n` before it, with those of the word before. */
+static inline uint64_t octets_before(uint64_t word, uint64_t word_before, unsigned n)
+{
+	return word << 8 * n | word_before >> (64 - 8 * n);
+}
+
+/*
+ * The same, eight octets at a time: a set top bit says that the gap goes on, an octet of zero may not follow one. Gaps of five octets,
+ * 2^28 slots or more, are left to the slow way: they make a run of four set bits.
+ */
+static bool are_gaps(struct span items, uint32_t count)
+{
+	const size_t filler = (0 - items.len) % 8; /* octets of one, each a gap, in the last word */
+	uint64_t going_on = 0, gaps = 0;
+
+	if (items.len == 0 || items.at[items.len - 1] >= 0x80)
+		return false;
+	for (size_t i = 0; i < items.len; i += 8) {
+		const size_t left = items.len - i;
+		const uint64_t before = going_on;
+		uint64_t word = UINT64_C(0x0101010101010101);
+		memcpy(&word, items.at + i, left < 8 ? left : 8);
+		going_on = word & EVERY_TOP;
+		const uint64_t follows = octets_before(going_on, before, 1);
+		const uint64_t is_zero = ~(((word & ~EVERY_TOP) + ~EVERY_TOP) | word) & EVERY_TOP;
+		if (going_on & follows & octets_before(going_on, before, 2) &
+			octets_before(going_on, before, 3))
+			return are_gaps_slow(items, count);
+		if (is_zero & follows)
+			return false;
+		gaps += ((~going_on & EVERY_TOP) >> 7) * UINT64_C(0x0101010101010101) >> 56;
+	}
+	return gaps - filler == count;
+}
 static void take_items(struct reader *r, const struct shape *shape, struct link_message *m)
 {
 	if (shape->items == OCTETS) {

@@ -164,11 +164,20 @@ static inline uint8_t link_sifted_code(struct link_sifted s)
 	return s.is_kept ? (uint8_t)((s.intensity + 1) | s.test_bit << 2) : 0;
 }
 
-static inline void link_gap_put(struct writer *w, uint32_t gap)
+/* There are LINK_GAP_OCTETS_MAX octets at `at`; answers what lies behind the gap. */
+static inline uint8_t *link_gap_write(uint8_t *at, uint32_t gap)
 {
 	for (; gap >= 0x80; gap >>= 7)
-		writer_u8(w, (uint8_t)(gap | 0x80));
-	writer_u8(w, (uint8_t)gap);
+		*at++ = (uint8_t)(gap | 0x80);
+	*at++ = (uint8_t)gap;
+	return at;
+}
+
+static inline void link_gap_put(struct writer *w, uint32_t gap)
+{
+	uint8_t octets[LINK_GAP_OCTETS_MAX];
+
+	writer_span(w, span_of(octets, (size_t)(link_gap_write(octets, gap) - octets)));
 }
 
 bool link_parameters_equal(const struct link_parameters *a, const struct link_parameters *b);

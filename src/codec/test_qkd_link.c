@@ -177,6 +177,55 @@ static void test_gaps_have_one_form(void **state)
 	}
 }
 
+/* The definition, octet by octet, of what the decoder reads eight at a time. */
+static bool are_gaps(struct span bytes, uint32_t count)
+{
+	uint32_t gaps = 0;
+
+	for (size_t at = 0; at < bytes.len;) {
+		uint64_t gap = 0;
+		size_t octets = 0;
+		do {
+			if (at == bytes.len || octets == LINK_GAP_OCTETS_MAX)
+				return false;
+			gap |= (uint64_t)(bytes.at[at] & 0x7f) << 7 * octets++;
+		} while (bytes.at[at++] >= 0x80);
+		if (gap > UINT32_MAX || (octets > 1 && gap >> 7 * (octets - 1) == 0))
+			return false;
+		gaps++;
+	}
+	return gaps == count;
+}
+
+static void test_gaps_are_told_from_other_octets(void **state)
+{
+	static const uint8_t alphabet[] = {1, 0, 0x7f, 0x80, 0x81, 0xff, 0x0f, 0x10};
+	struct prop p = prop_from_environment(45);
+	uint32_t good = 0;
+
+	(void)state;
+	for (uint32_t round = 0; round < 200000; round++) {
+		uint8_t octets[40];
+		const size_t len = 1 + prop_below(&p, sizeof octets);
+		const uint64_t of = 3 + prop_below(&p, ARRAY_LEN(alphabet) - 2);
+		uint32_t count = 0;
+		for (size_t i = 0; i < len; i++) {
+			octets[i] = prop_below(&p, 3) == 0 ? alphabet[prop_below(&p, of)] : 5;
+			count += octets[i] < 0x80;
+		}
+		const struct link_message m = {
+			.count = count + (round % 16 == 0), .items = span_of(octets, len)};
+		struct link_message in;
+		struct wire_fault fault = {0};
+		const bool is_good = m.count > 0 && are_gaps(m.items, m.count);
+		assert_int_equal(
+			failed(link_decode(LINK_DETECTED, encode(LINK_DETECTED, &m), &in, &fault)),
+			!is_good);
+		good += is_good;
+	}
+	assert_in_range(good, 20000, 180000);
+}
+
 static void test_hello_reads_as_it_was_written(void **state)
 {
 	struct link_hello out = {.role = LINK_BOB,
@@ -461,6 +510,7 @@ int main(void)
 		cmocka_unit_test(test_each_message_reads_as_it_was_written_and_not_when_cut),
 		cmocka_unit_test(test_limits_of_messages_are_checked),
 		cmocka_unit_test(test_gaps_have_one_form),
+		cmocka_unit_test(test_gaps_are_told_from_other_octets),
 		cmocka_unit_test(test_hello_reads_as_it_was_written),
 		cmocka_unit_test(test_driver_records_read_as_they_were_written),
 		cmocka_unit_test(test_driver_events_that_cannot_be_are_refused),
