@@ -129,17 +129,20 @@ bool collect_is_wanted(const struct collect *c)
 
 /* Bob. */
 
-static inline uint8_t clicks_of(uint8_t mask)
-{
-	return mask > (DRIVER_X0 | DRIVER_X1) ? mask >> 2 : mask;
-}
+/*
+ * By mask of detectors, four bits each: basis, bit, and IS_DOUBLE where both of the basis clicked. A word that is shifted, no
+ * table: no address depends on Bob's bit.
+ */
+#define CODES_BY_MASK                                                                              \
+	((uint64_t)2 << 4 * DRIVER_X1 | (uint64_t)1 << 4 * DRIVER_Z0 |                             \
+		(uint64_t)3 << 4 * DRIVER_Z1 | (uint64_t)4 << 4 * (DRIVER_X0 | DRIVER_X1) |        \
+		(uint64_t)5 << 4 * (DRIVER_Z0 | DRIVER_Z1))
+enum { IS_DOUBLE = 4 };
 
 /* A double click is a random bit [Lim §II]: dropping it would let an attacker choose when to be seen. */
-static struct err bit_of(struct collect *c, uint8_t clicks, uint8_t *bit)
+static struct err toss(struct collect *c, struct collect_block *b, uint8_t *code)
 {
-	*bit = clicks >> 1;
-	if (clicks != 3)
-		return OK;
+	b->double_clicks++;
 	c->double_clicks++;
 	if (c->coin_count == 0) {
 		struct err e = entropy_fill(
@@ -148,29 +151,79 @@ static struct err bit_of(struct collect *c, uint8_t clicks, uint8_t *bit)
 			return e;
 		c->coin_count = 64;
 	}
-	*bit = c->coins & 1;
+	*code = (uint8_t)((*code & 1) | (c->coins & 1) << 1);
 	c->coins >>= 1;
 	c->coin_count--;
 	return OK;
 }
 
-static inline struct err detect(
-	struct collect *c, struct collect_block *b, struct driver_event event)
+static uint8_t code_of(uint8_t mask)
 {
-	const uint8_t basis = event.mask > (DRIVER_X0 | DRIVER_X1);
-	uint8_t bit;
-	b->double_clicks += clicks_of(event.mask) == 3;
-	struct err e = bit_of(c, clicks_of(event.mask), &bit);
+	return CODES_BY_MASK >> mask % 16 * 4 & 7;
+}
 
-	if (failed(e))
-		return e;
-	sift_code_put(b->codes, 2, b->count++, (uint8_t)(basis | bit << 1));
-	/* A record is shorter than COLLECT_GAPS_MAX, and its gaps are shorter than its events. */
-	link_gap_put(&c->gaps, (uint32_t)(event.slot - c->gaps_last));
-	c->gaps_last = event.slot;
-	b->end_slot = event.slot + 1;
-	c->gap_count++;
+/* `n` more, whose codes and gaps are written, the last one at slot `last`. */
+static void detected(struct collect *c, struct collect_block *b, uint32_t n, uint64_t last)
+{
+	b->count += n;
+	b->end_slot = last + 1;
+	c->gaps_last = last;
+	c->gap_count += n;
+}
+
+static struct err detect_one(struct collect *c, struct collect_block *b, struct driver_event event)
+{
+	const uint64_t gap = event.slot - c->gaps_last;
+	uint8_t code = code_of(event.mask);
+
+	/* Below zero: before the block. Else no gap can say it. */
+	if (gap > UINT32_MAX)
+		return OK;
+	if (code & IS_DOUBLE) {
+		struct err e = toss(c, b, &code);
+		if (failed(e))
+			return e;
+	}
+	sift_code_put(b->codes, 2, b->count, code);
+	link_gap_put(&c->gaps, (uint32_t)gap);
+	detected(c, b, 1, event.slot);
 	return OK;
+}
+
+/*
+ * The same for events from number `i` on, as long as they are plain and one word of codes has room; answers how many. Codes are
+ * pushed in at the word's top. A record is shorter than COLLECT_GAPS_MAX, and its gaps are shorter than its events: there is place.
+ */
+static uint32_t detect_plain(
+	struct collect *c, struct collect_block *b, const struct driver_record *record, uint32_t i)
+{
+	enum { WORD = 32 };
+	const uint32_t used = b->count % WORD, left = c->detections_per_block - b->count;
+	const uint32_t here = record->event_count - i, free = WORD - used;
+	const uint32_t count = left < here ? left : here, most = count < free ? count : free;
+	uint8_t *const gaps = writer_grow(&c->gaps, (size_t)WORD * LINK_GAP_OCTETS_MAX);
+	uint64_t word = sift_word_at(b->codes, 2, b->count) << 1 << (63 - 2 * used);
+	uint64_t last = c->gaps_last;
+	uint8_t *at = gaps;
+	uint32_t n = 0;
+
+	if (gaps == NULL)
+		return 0;
+	for (; n < most; n++) {
+		const struct driver_event event = driver_event_at(record, i + n);
+		const uint64_t gap = event.slot - last, code = code_of(event.mask);
+		if ((gap >> 32 | (code & IS_DOUBLE)) != 0)
+			break;
+		at = link_gap_write(at, (uint32_t)gap);
+		last = event.slot;
+		word = word >> 2 | code << 62;
+	}
+	c->gaps.len = (size_t)(at - c->gaps.base);
+	if (n == 0)
+		return 0;
+	sift_word_put(b->codes, 2, b->count, word >> 2 * (WORD - used - n));
+	detected(c, b, n, last);
+	return n;
 }
 
 static struct err take_events(struct collect *c, const struct driver_record *record)
@@ -179,11 +232,12 @@ static struct err take_events(struct collect *c, const struct driver_record *rec
 
 	if (!c->is_on || !b->is_open)
 		return OK;
-	for (uint32_t i = 0; i < record->event_count && b->count < c->detections_per_block; i++) {
-		const struct driver_event event = driver_event_at(record, i);
-		if (event.slot < b->first_slot || event.slot - c->gaps_last > UINT32_MAX)
+	for (uint32_t i = 0; i < record->event_count && b->count < c->detections_per_block;) {
+		const uint32_t plain = detect_plain(c, b, record, i);
+		i += plain;
+		if (plain > 0)
 			continue;
-		struct err e = detect(c, b, event);
+		struct err e = detect_one(c, b, driver_event_at(record, i++));
 		if (failed(e))
 			return e;
 	}
@@ -232,7 +286,7 @@ static void take_slots(struct collect *c, const struct driver_record *record)
 			is_lost ? SIFT_LOST : driver_slot_at(record, (uint32_t)i));
 }
 
-/* Looks up what waits and can be looked up by now. */
+/* Looks up a slot that her device has told, or the ring has forgotten. */
 static inline void look_up(struct collect *c, struct collect_block *b, uint64_t slot)
 {
 	const bool is_there = slot >= c->ring_from && c->next_slot - slot <= c->ring_slots;
@@ -255,9 +309,103 @@ static void resolve(struct collect *c)
 	}
 }
 
+/* One more position. */
+static enum qkd_abort take_position(struct collect *c, struct collect_block *b, uint64_t slot)
+{
+	/* A slot named twice would put one bit of hers into the key twice. */
+	if (slot < c->slots_used || slot > UINT64_MAX / 2)
+		return QKD_PROTOCOL;
+	c->slots_used = slot + 1;
+	if (c->ahead_count == 0 && slot < c->next_slot)
+		look_up(c, b, slot);
+	else
+		c->ahead[(c->ahead_from + c->ahead_count++) % COLLECT_AHEAD_MAX] = slot;
+	return QKD_GOES_ON;
+}
+
+/* Slots behind the last one that are in the ring, so that nothing else is to be asked of them; 0 while others wait. */
+static uint64_t room_in_ring(const struct collect *c)
+{
+	const uint64_t kept = c->next_slot > c->ring_slots ? c->next_slot - c->ring_slots : 0;
+	const uint64_t oldest = kept > c->ring_from ? kept : c->ring_from;
+	const uint64_t end = c->next_slot < UINT64_MAX / 2 ? c->next_slot : UINT64_MAX / 2;
+
+	if (c->ahead_count > 0 || c->slots_used < oldest || c->slots_used > end)
+		return 0;
+	return end - c->slots_used;
+}
+
+/* The codes of eight slots, each so many behind the one before as the octets of `gaps` say; *slot: the one before, then the last. */
+static inline uint64_t look_up_eight(const struct collect *c, uint64_t gaps, uint64_t *slot)
+{
+	const uint64_t mask = c->ring_slots - 1;
+	uint64_t codes = 0, at = *slot;
+
+#pragma GCC unroll 8
+	for (unsigned k = 0; k < 8; k++) {
+		at += gaps >> 8 * k & 0xff;
+		codes |= (uint64_t)sift_code_at(c->ring, 4, at & mask) << 4 * k;
+	}
+	*slot = at;
+	return codes;
+}
+
+/* The next eight gaps, where each has one octet and none is zero; else zero. */
+static inline uint64_t eight_gaps(const struct link_message *m, size_t at)
+{
+	uint64_t gaps;
+
+	if (m->items.len - at < 8)
+		return 0;
+	memcpy(&gaps, m->items.at + at, 8);
+	const uint64_t less_one = gaps - UINT64_C(0x0101010101010101);
+	return ((gaps | less_one) & UINT64_C(0x8080808080808080)) == 0 ? gaps : 0;
+}
+
+/*
+ * Up to `count` positions that lie in the ring, while one word of codes has room; answers how many. Of a gap from the slot before,
+ * gap - 1 < room is all that take_position() and look_up() would ask.
+ */
+static uint32_t take_near(struct collect *c, struct collect_block *b, const struct link_message *m,
+	size_t *at, uint32_t count)
+{
+	enum { WORD = 16, GAPS_SUM_MAX = 8 * 0x7f };
+	const uint32_t used = b->count % WORD, most = count < WORD - used ? count : WORD - used;
+	const uint64_t first = c->slots_used - 1, room = room_in_ring(c);
+	uint64_t word = sift_word_at(b->codes, 4, b->count), slot = first;
+	uint32_t n = 0;
+
+	while (n < most) {
+		const uint64_t left = room - (slot - first);
+		const uint64_t eight =
+			most - n >= 8 && left >= GAPS_SUM_MAX ? eight_gaps(m, *at) : 0;
+		if (eight != 0) {
+			word |= look_up_eight(c, eight, &slot) << 4 * (used + n);
+			*at += 8;
+			n += 8;
+			continue;
+		}
+		size_t next = *at;
+		const uint64_t gap = link_gap_next(m, &next);
+		if (gap - 1 >= left)
+			break;
+		slot += gap;
+		*at = next;
+		word |= (uint64_t)sift_code_at(c->ring, 4, slot & (c->ring_slots - 1))
+			<< 4 * (used + n++);
+	}
+	if (n == 0)
+		return 0;
+	sift_word_put(b->codes, 4, b->count, word);
+	b->count += n;
+	b->end_slot = c->slots_used = slot + 1;
+	return n;
+}
+
 enum qkd_abort collect_positions(struct collect *c, const struct link_message *m)
 {
 	struct collect_block *b = collect_current(c);
+	enum qkd_abort reason = QKD_GOES_ON;
 	uint64_t slot = m->first_slot;
 	size_t at = 0;
 
@@ -265,18 +413,19 @@ enum qkd_abort collect_positions(struct collect *c, const struct link_message *m
 		return QKD_PROTOCOL;
 	if (m->count > COLLECT_AHEAD_MAX - c->ahead_count)
 		return QKD_DATA_ABSENT;
-	for (uint32_t i = 0; i < m->count; i++) {
+	for (uint32_t i = 0; i < m->count && reason == QKD_GOES_ON;) {
+		/* The first gap counts from the message's own slot. */
+		const uint32_t near = i == 0 ? 0 : take_near(c, b, m, &at, m->count - i);
+		i += near;
+		if (near > 0) {
+			slot = c->slots_used - 1;
+			continue;
+		}
 		slot += link_gap_next(m, &at);
-		/* A slot named twice would put one bit of hers into the key twice. */
-		if (slot < c->slots_used || slot > UINT64_MAX / 2)
-			return QKD_PROTOCOL;
-		c->slots_used = slot + 1;
-		if (c->ahead_count == 0 && slot < c->next_slot)
-			look_up(c, b, slot);
-		else
-			c->ahead[(c->ahead_from + c->ahead_count++) % COLLECT_AHEAD_MAX] = slot;
+		reason = take_position(c, b, slot);
+		i++;
 	}
-	return QKD_GOES_ON;
+	return reason;
 }
 
 /* Both. */

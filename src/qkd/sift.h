@@ -36,6 +36,21 @@ static inline void sift_code_put(uint8_t *codes, unsigned bits, size_t i, uint8_
 	codes[i / each] = (uint8_t)((codes[i / each] & ~mask) | code << shift);
 }
 
+/* The word of codes that number `i` belongs to, as far as it lies before `i`: to be filled from there, and put back. */
+static inline uint64_t sift_word_at(const uint8_t *codes, unsigned bits, size_t i)
+{
+	const size_t used = i * bits % 64;
+	uint64_t word = 0;
+
+	memcpy(&word, codes + i * bits / 64 * 8, (used + 7) / 8);
+	return word & (((uint64_t)1 << used) - 1);
+}
+
+static inline void sift_word_put(uint8_t *codes, unsigned bits, size_t i, uint64_t word)
+{
+	memcpy(codes + i * bits / 64 * 8, &word, sizeof word);
+}
+
 /* A key that grows. Intensities of its bits are kept as two planes where Bob wants them for key_errors. */
 struct sift_key {
 	struct key_words key;

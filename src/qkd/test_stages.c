@@ -1,9 +1,8 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
-/* The five stages one by one and together, over the simulated optical channel. */
+/* The stages behind collecting, one by one and together, over the simulated optical channel. */
 #include "base/secret.h"
 #include "qkd/amplify.h"
-#include "qkd/collect.h"
 #include "qkd/optics_model.h"
 #include "qkd/sift.h"
 #include "support/prop.h"
@@ -360,157 +359,6 @@ static void test_an_impossible_answer_among_good_ones_is_seen(void **state)
 	}
 }
 
-enum { BLOCK = 64 };
-
-static void collect_pair(struct collect *alice, struct collect *bob, struct prop *p)
-{
-	struct collect_settings settings = {
-		.detections_per_block = BLOCK, .slots_max = 10000, .ring_slots = 1024};
-	const uint8_t id[QKD_BLOCK_ID] = {7};
-
-	assert_false(failed(collect_open(alice, &settings, prop_entropy(p))));
-	settings.is_bob = true;
-	assert_false(failed(collect_open(bob, &settings, prop_entropy(p))));
-	alice->is_on = bob->is_on = true;
-	collect_begin(bob, id, 0);
-	collect_begin(alice, id, 0);
-}
-
-/* One record of 256 slots at each end; every slot's nibble is its number modulo 12, Bob sees every 8th. */
-static void shine(struct collect *alice, struct collect *bob, uint64_t first)
-{
-	uint8_t nibbles[128], bytes[512];
-	struct driver_event events[32];
-	struct driver_record record;
-	struct wire_fault fault = {0};
-
-	for (uint32_t i = 0; i < 256; i++)
-		sift_code_put(nibbles, 4, i, (uint8_t)((first + i) % 12));
-	for (uint32_t i = 0; i < 32; i++)
-		events[i] = (struct driver_event){first + 8 * i + 5, (uint8_t)(1 << i % 4)};
-	struct writer w = writer_of(SPAN_MUT_ARRAY(bytes));
-	driver_slots_encode(&w, first, 256, SPAN_ARRAY(nibbles));
-	assert_false(failed(driver_decode(writer_span_done(&w), &record, &fault)));
-	if (alice != NULL)
-		assert_false(failed(collect_record(alice, &record)));
-	w = writer_of(SPAN_MUT_ARRAY(bytes));
-	driver_events_encode(&w, first, 256, events, 32);
-	assert_false(failed(driver_decode(writer_span_done(&w), &record, &fault)));
-	if (bob != NULL)
-		assert_false(failed(collect_record(bob, &record)));
-}
-
-static enum qkd_abort announce(struct collect *alice, struct collect *bob)
-{
-	struct link_message m = {0};
-	enum qkd_abort reason = QKD_GOES_ON;
-
-	if (collect_announce(bob, true, &m)) {
-		reason = collect_positions(alice, &m);
-		collect_announced(bob);
-	}
-	return reason;
-}
-
-static void test_alice_keeps_what_bob_detected(void **state)
-{
-	struct prop p = prop_seeded(1);
-	struct collect alice, bob;
-
-	(void)state;
-	collect_pair(&alice, &bob, &p);
-	shine(&alice, &bob, 0);
-	assert_int_equal(announce(&alice, &bob), QKD_GOES_ON);
-	assert_int_equal(collect_current(&alice)->count, 32);
-	/* Bob is ahead of her device: his positions wait. */
-	shine(NULL, &bob, 256);
-	assert_int_equal(announce(&alice, &bob), QKD_GOES_ON);
-	assert_true(collect_is_complete(&bob));
-	assert_false(collect_is_complete(&alice));
-	assert_false(collect_is_wanted(&bob));
-	shine(&alice, NULL, 256);
-	assert_true(collect_is_complete(&alice));
-	for (uint32_t i = 0; i < BLOCK; i++) {
-		assert_int_equal(
-			sift_code_at(collect_current(&alice)->codes, 4, i), (8 * i + 5) % 12);
-		assert_int_equal(sift_code_at(collect_current(&bob)->codes, 2, i),
-			(i % 4 / 2) | i % 4 % 2 << 1);
-	}
-	struct collect_block *taken = collect_take(&bob);
-	assert_non_null(taken);
-	assert_null(collect_take(&bob));
-	collect_drop(&bob, taken);
-	for (size_t i = 0; i < BLOCK / 4; i++)
-		assert_int_equal(taken->codes[i], 0);
-	collect_close(&alice);
-	collect_close(&bob);
-}
-
-static void test_slots_that_alice_has_no_more_count_as_lost(void **state)
-{
-	struct prop p = prop_seeded(2);
-	struct collect alice, bob;
-
-	(void)state;
-	collect_pair(&alice, &bob, &p);
-	for (uint64_t first = 0; first < 1280; first += 256)
-		shine(&alice, first == 0 ? &bob : NULL, first);
-	assert_int_equal(announce(&alice, &bob), QKD_GOES_ON);
-	assert_int_equal(alice.positions_lost, 32);
-	for (uint32_t i = 0; i < 32; i++)
-		assert_int_equal(sift_code_at(collect_current(&alice)->codes, 4, i), SIFT_LOST);
-	collect_close(&alice);
-	collect_close(&bob);
-}
-
-static void test_positions_that_cannot_be_are_refused(void **state)
-{
-	static const struct {
-		uint64_t first;
-		uint32_t gaps[3];
-		enum qkd_abort reason;
-	} cases[] = {{0, {3, 1, 1}, QKD_GOES_ON}, {0, {3, 0, 1}, QKD_PROTOCOL},
-		{UINT64_MAX - 1, {0, 1, 1}, QKD_PROTOCOL},
-		{UINT64_MAX / 2, {1, 1, 1}, QKD_PROTOCOL}};
-	struct prop p = prop_seeded(3);
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct collect alice, bob;
-		uint8_t gaps[16];
-		struct writer w = writer_of(SPAN_MUT_ARRAY(gaps));
-		collect_pair(&alice, &bob, &p);
-		for (size_t k = 0; k < 3; k++)
-			link_gap_put(&w, cases[i].gaps[k]);
-		struct link_message m = {
-			.first_slot = cases[i].first, .count = 3, .items = writer_span_done(&w)};
-		assert_int_equal(collect_positions(&alice, &m), cases[i].reason);
-		m.count = BLOCK + 1;
-		assert_int_equal(collect_positions(&alice, &m), QKD_PROTOCOL);
-		collect_close(&alice);
-		collect_close(&bob);
-	}
-}
-
-static void test_a_block_in_the_dark_is_overdue(void **state)
-{
-	struct prop p = prop_seeded(4);
-	struct collect alice, bob;
-
-	(void)state;
-	collect_pair(&alice, &bob, &p);
-	shine(NULL, &bob, 0);
-	for (uint64_t first = 256; first < 20000 && !collect_is_overdue(&bob); first += 256) {
-		const struct driver_record dark = {
-			.type = DRIVER_EVENTS, .first_slot = first, .slot_count = 256};
-		assert_false(failed(collect_record(&bob, &dark)));
-		assert_true(first < 10240);
-	}
-	assert_true(collect_is_overdue(&bob));
-	collect_close(&alice);
-	collect_close(&bob);
-}
-
 static void test_verification_sees_one_wrong_bit(void **state)
 {
 	struct prop p = prop_from_environment(43);
@@ -575,10 +423,6 @@ int main(void)
 		cmocka_unit_test(test_sifting_is_what_its_definition_says),
 		cmocka_unit_test(test_an_answer_with_bits_of_the_key_basis_is_refused),
 		cmocka_unit_test(test_an_impossible_answer_among_good_ones_is_seen),
-		cmocka_unit_test(test_alice_keeps_what_bob_detected),
-		cmocka_unit_test(test_slots_that_alice_has_no_more_count_as_lost),
-		cmocka_unit_test(test_positions_that_cannot_be_are_refused),
-		cmocka_unit_test(test_a_block_in_the_dark_is_overdue),
 		cmocka_unit_test(test_verification_sees_one_wrong_bit),
 		cmocka_unit_test(test_key_length_falls_bit_for_bit_with_the_leak),
 	};
