@@ -112,17 +112,20 @@ static struct arena *arena_add(size_t len)
 	return a;
 }
 
+/* By memchr(): an arena of a gibibyte has 16 million flags, and most lie in few runs. */
 static uint8_t *arena_take(struct arena *a, size_t granules)
 {
-	size_t run = 0;
+	const uint8_t *const end = a->used + a->granules;
+	uint8_t *run = memchr(a->used, 0, a->granules);
 
-	for (size_t i = 0; i < a->granules; i++) {
-		run = a->used[i] ? 0 : run + 1;
-		if (run == granules) {
-			const size_t first = i + 1 - granules;
-			memset(a->used + first, 1, granules);
-			return a->memory + first * GRANULE;
+	while (run != NULL && (size_t)(end - run) >= granules) {
+		const uint8_t *used = memchr(run, 1, granules);
+		if (used == NULL) {
+			memset(run, 1, granules);
+			return a->memory + (size_t)(run - a->used) * GRANULE;
 		}
+		run += used - run;
+		run = memchr(run, 0, (size_t)(end - run));
 	}
 	return NULL;
 }
