@@ -224,6 +224,11 @@ void toeplitz_close(struct toeplitz *t)
 	secret_close(&t->memory);
 }
 
+void toeplitz_wipe(struct toeplitz *t)
+{
+	secret_wipe(t->memory.bytes, t->memory.len);
+}
+
 static bool are_lengths_good(const struct toeplitz *t, struct span_mut out, size_t out_bits,
 	struct span key, size_t key_bits, struct span seed)
 {

@@ -46,10 +46,12 @@ size_t toeplitz_octets(size_t key_bits_max);
 /* ERR_INPUT: not 2 … TOEPLITZ_BITS_MAX bits. ERR_LIMIT: memory for secrets is exhausted. */
 MUST_USE struct err toeplitz_open(struct toeplitz *t, size_t key_bits_max);
 void toeplitz_close(struct toeplitz *t);
+/* Between two keys that are far apart in time. */
+void toeplitz_wipe(struct toeplitz *t);
 /*
  * out.len = ceil(out_bits / 8), spare bits zero. 1 <= out_bits < key_bits <= the workspace's; key and seed at least as long as their
  * bits (ERR_INPUT otherwise). `out` may not overlap key or seed. Nothing is allocated. What is left in the workspace is wiped by
- * toeplitz_close().
+ * toeplitz_wipe() and toeplitz_close().
  */
 MUST_USE struct err toeplitz_hash_in(struct toeplitz *t, struct span_mut out, size_t out_bits,
 	struct span key, size_t key_bits, struct span seed);

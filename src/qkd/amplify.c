@@ -1,7 +1,6 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 #include "amplify.h"
-#include "crypt/toeplitz.h"
 #include <math.h>
 
 enum qkd_abort amplify_length(const struct estimate *e, const struct qkd_parameters *p,
@@ -27,9 +26,12 @@ enum qkd_abort amplify_length(const struct estimate *e, const struct qkd_paramet
 	return QKD_GOES_ON;
 }
 
-enum qkd_abort amplify_key(struct span_mut out, struct key_words key, struct span seed)
+enum qkd_abort amplify_key(
+	struct toeplitz *workspace, struct span_mut out, struct key_words key, struct span seed)
 {
-	return failed(toeplitz_hash(out, out.len * 8, key_octets(key), key.bits, seed))
-		       ? QKD_NO_ENTROPY
-		       : QKD_GOES_ON;
+	const struct err e =
+		toeplitz_hash_in(workspace, out, out.len * 8, key_octets(key), key.bits, seed);
+
+	toeplitz_wipe(workspace);
+	return failed(e) ? QKD_NO_ENTROPY : QKD_GOES_ON;
 }

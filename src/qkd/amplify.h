@@ -6,6 +6,7 @@
  * (crypt/toeplitz.h). The seed is drawn by Alice after reconciliation: an attacker cannot fit his
  * knowledge to it.
  */
+#include "crypt/toeplitz.h"
 #include "estimate.h"
 #include "verify.h"
 
@@ -15,5 +16,6 @@
  */
 enum qkd_abort amplify_length(const struct estimate *e, const struct qkd_parameters *p,
 	const struct qkd_ledger *ledger, uint32_t bits_max, uint32_t *final_bits);
-/* Fills out.len octets. QKD_NO_ENTROPY stands for exhausted secret memory too. */
-enum qkd_abort amplify_key(struct span_mut out, struct key_words key, struct span seed);
+/* Fills out.len octets and wipes the workspace, which is open for keys of that length. QKD_NO_ENTROPY: the seed is too short. */
+enum qkd_abort amplify_key(
+	struct toeplitz *workspace, struct span_mut out, struct key_words key, struct span seed);

@@ -80,13 +80,11 @@ static struct err settings_check(const struct qkd_link_settings *s, struct compl
 	return OK;
 }
 
-/* What amplification and state blobs take for a moment later: mapped now, while the limit on locked memory
- * may still be a privileged user's. */
-static struct err memory_reserve(const struct qkd_link_settings *s)
+/* What state blobs take for a moment later: mapped now, while the limit on locked memory may still be a privileged user's. */
+static struct err memory_reserve(void)
 {
 	struct secret reserve;
-	struct err e = secret_open(
-		&reserve, (size_t)s->shared.detections_per_block / 2 + PADS_BLOB_MAX + 4096);
+	struct err e = secret_open(&reserve, PADS_BLOB_MAX + 4096);
 
 	if (!failed(e))
 		secret_close(&reserve);
@@ -155,7 +153,9 @@ static struct err memory_open(struct qkd_link *l, struct span bootstrap)
 	if (!failed(e))
 		e = secret_copy(&l->bootstrap, bootstrap);
 	if (!failed(e))
-		e = memory_reserve(s);
+		e = toeplitz_open(&l->amplifier, l->key.bits_max);
+	if (!failed(e))
+		e = memory_reserve();
 	if (!failed(e))
 		e = modes_open(l);
 	if (!failed(e))
@@ -215,6 +215,7 @@ void qkd_link_close(struct qkd_link *l)
 	secret_close(&l->memory_final);
 	secret_close(&l->memory_request);
 	secret_close(&l->memory_secrets);
+	toeplitz_close(&l->amplifier);
 	secret_close(&l->bootstrap);
 	free(l->out);
 	free(l->items);

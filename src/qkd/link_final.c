@@ -82,8 +82,8 @@ static bool amplify(struct qkd_link *l)
 {
 	struct link_block *b = &l->block;
 	const enum qkd_abort reason =
-		amplify_key(span_mut_of(l->memory_final.bytes, b->final_bits / 8), l->key.key,
-			span_of(l->seed, (b->seed_bits + 7) / 8));
+		amplify_key(&l->amplifier, span_mut_of(l->memory_final.bytes, b->final_bits / 8),
+			l->key.key, span_of(l->seed, (b->seed_bits + 7) / 8));
 
 	if (reason != QKD_GOES_ON) {
 		link_fail(l, reason);

@@ -89,6 +89,7 @@ struct qkd_link {
 	uint64_t *before; /* Bob's key before correction */
 	struct link_block block;
 	struct secret memory_key, memory_final, memory_request, memory_secrets, bootstrap;
+	struct toeplitz amplifier; /* wiped between blocks */
 	struct link_secrets *secrets;
 	uint8_t *out, *items; /* LINK_BODY_MAX each */
 	uint8_t *measured,
