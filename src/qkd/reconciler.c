@@ -1,12 +1,33 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 #include "reconciler.h"
+#include "ldpc.h"
 
 const struct reconciler *reconciler_of(enum reconcile_mode mode)
 {
 	static const struct reconciler *const modes[RECONCILE_MODES] = {
 		[RECONCILE_CASCADE] = &reconciler_cascade,
+		[RECONCILE_LDPC] = &reconciler_ldpc,
 	};
 
 	return (unsigned)mode < RECONCILE_MODES ? modes[mode] : NULL;
+}
+
+/*
+ * What LDPC does on one core, at least, at any error rate of its codes: half of what `merlon bench qkd --stage reconcile` showed
+ * (doc/measurements.md), for the other half of the core has other work. Rounds of Cascade: of a key of a million bits, there.
+ */
+static const double ldpc_bits_a_second = 6e6, ldpc_bits_a_second_portable = 0.2e6;
+static const double cascade_rounds = 270;
+
+enum reconcile_mode reconcile_choose(const struct reconcile_circumstances *c)
+{
+	const double ldpc = ldpc_is_fast() ? ldpc_bits_a_second : ldpc_bits_a_second_portable;
+	const double cascade_s = cascade_rounds * c->round_trip_ms * 1e-3;
+
+	if (!ldpc_can_do(c->key_bits, c->qber))
+		return RECONCILE_CASCADE;
+	if (c->bits_a_second <= ldpc || ldpc * cascade_s > c->key_bits)
+		return RECONCILE_LDPC;
+	return RECONCILE_CASCADE;
 }

@@ -76,7 +76,21 @@ struct reconciler {
 	struct reconcile_account (*account)(const struct reconcile *r);
 };
 
-extern const struct reconciler reconciler_cascade;
+extern const struct reconciler reconciler_cascade, reconciler_ldpc;
 
 /* The mode of that number, as RECONCILE_… says; NULL where there is none. */
 const struct reconciler *reconciler_of(enum reconcile_mode mode);
+
+/* What the choice of a mode depends on. */
+struct reconcile_circumstances {
+	uint32_t key_bits;
+	double qber;          /* expected */
+	double bits_a_second; /* of the key, as they come in; 0: not known yet */
+	double round_trip_ms; /* 0: not known yet */
+};
+
+/*
+ * LDPC where it can do the key and keeps up with it, for it tells about half of what Cascade's two ends tell together; else Cascade, unless its many
+ * rounds over a long line let through less than LDPC's work on this processor does.
+ */
+enum reconcile_mode reconcile_choose(const struct reconcile_circumstances *c);

@@ -1,0 +1,387 @@
+// Copyright (c) the Merlon authors
+// SPDX-License-Identifier: Apache-2.0
+#include "ldpc_rows.h"
+#include <string.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#define AVX2 __attribute__((target("avx2,popcnt")))
+#define AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512vbmi,popcnt")))
+#endif
+
+#define LANES LDPC_LANES
+
+const _Alignas(32) uint8_t ldpc_fine_phi[32] = {255, 255, 255, 255, 255, 255, 255, 195, 139, 100,
+	71, 51, 37, 26, 19, 13, 10, 7, 5, 4, 3, 2, 1, 1, 1};
+const _Alignas(32) uint8_t ldpc_coarse_phi[32] = {
+	255, 144, 91, 62, 43, 31, 22, 16, 11, 8, 6, 4, 3, 2, 2, 1, 1, 1};
+
+const uint8_t ldpc_coarse_limits[LDPC_COARSE_LIMITS] = {198, 112, 74, 51, 36, 25};
+const uint8_t ldpc_fine_limits[LDPC_FINE_LIMITS] = {
+	230, 164, 117, 84, 60, 43, 31, 22, 15, 11, 8, 5, 4, 3, 2, 1, 1, 0, 0};
+#define COARSE_LIMITS LDPC_COARSE_LIMITS
+#define FINE_LIMITS LDPC_FINE_LIMITS
+_Static_assert(COARSE_LIMITS + FINE_LIMITS == LDPC_MESSAGE_MAX, "a limit for each message");
+
+bool ldpc_can(enum ldpc_path path)
+{
+#if defined(__x86_64__)
+	if (path == LDPC_AVX512)
+		return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+		       __builtin_cpu_supports("avx512vbmi");
+	if (path == LDPC_AVX2)
+		return __builtin_cpu_supports("avx2");
+#endif
+	return path == LDPC_PORTABLE;
+}
+
+enum ldpc_path ldpc_best(void)
+{
+	enum ldpc_path best = LDPC_AVX512;
+
+	while (!ldpc_can(best))
+		best--;
+	return best;
+}
+
+static inline uint32_t word_of(const struct ldpc_code *code, struct ldpc_edge edge, uint32_t q)
+{
+	const uint32_t at = q + edge.lift;
+
+	return edge.column * code->lifts + (at < code->lifts ? at : at - code->lifts);
+}
+
+/* Portable: the same, a lane at a time. */
+
+struct sums {
+	uint8_t fine, coarse, least; /* of all but the least */
+	bool is_negative;
+};
+
+static int saturated(int v)
+{
+	return v > INT8_MAX ? INT8_MAX : v < INT8_MIN ? INT8_MIN : v;
+}
+
+static uint8_t magnitude(int8_t v)
+{
+	return (uint8_t)(v < 0 ? -v : v);
+}
+
+static uint8_t add(uint8_t a, uint8_t b)
+{
+	return (uint8_t)(a + b > UINT8_MAX ? UINT8_MAX : a + b);
+}
+
+static void sum_up(struct sums *s, uint8_t m)
+{
+	s->fine = add(s->fine, m < 32 ? ldpc_fine_phi[m] : 0);
+	s->coarse = add(s->coarse, m < 32 ? ldpc_coarse_phi[m] : 0);
+}
+
+static void take(struct sums *s, uint8_t m)
+{
+	const uint8_t more = m > s->least ? m : s->least;
+
+	s->least = m < s->least ? m : s->least;
+	sum_up(s, more);
+}
+
+static int8_t message_of(uint8_t fine, uint8_t coarse)
+{
+	int m = 0;
+
+	for (size_t k = 0; k < COARSE_LIMITS; k++)
+		m += coarse <= ldpc_coarse_limits[k];
+	for (size_t k = 0; k < FINE_LIMITS; k++)
+		m += fine <= ldpc_fine_limits[k];
+	return (int8_t)m;
+}
+
+static void lane_give(const struct ldpc_code *code, const struct ldpc_state *s, uint32_t from,
+	uint32_t end, uint32_t q, uint32_t lane, struct sums sums)
+{
+	const int8_t to_least = message_of(sums.fine, sums.coarse);
+	sum_up(&sums, sums.least);
+	const int8_t to_others = message_of(sums.fine, sums.coarse);
+
+	for (uint32_t e = from; e < end; e++) {
+		const int8_t ratio = s->ratios[(e - from) * LANES + lane];
+		const int8_t m = magnitude(ratio) == sums.least ? to_least : to_others;
+		const int8_t signed_m = sums.is_negative != (ratio < 0) ? (int8_t)-m : m;
+		int8_t *p = s->posteriors +
+			    (size_t)word_of(code, code->edges[e], q) * LDPC_POSTERIOR_OCTETS + lane;
+		p[0] = p[LANES] = (int8_t)saturated(ratio + signed_m);
+		s->messages[((size_t)e * code->lifts + q) * LANES + lane] = signed_m;
+	}
+}
+
+static uint32_t check_portable(const struct ldpc_code *code, const struct ldpc_state *s,
+	uint32_t from, uint32_t end, uint32_t q, uint64_t syndrome)
+{
+	struct sums sums[LANES];
+	bool differs[LANES];
+	uint32_t different = 0;
+
+	for (uint32_t i = 0; i < LANES; i++) {
+		differs[i] = syndrome >> i & 1;
+		sums[i] = (struct sums){.least = UINT8_MAX, .is_negative = differs[i]};
+	}
+	for (uint32_t e = from; e < end; e++) {
+		const struct ldpc_edge edge = code->edges[e];
+		const uint32_t word = word_of(code, edge, q);
+		const int8_t *p = s->posteriors + (size_t)word * LDPC_POSTERIOR_OCTETS +
+				  ((edge.turn - s->turned[word]) & 63);
+		const int8_t *m = s->messages + ((size_t)e * code->lifts + q) * LANES;
+		for (uint32_t i = 0; i < LANES; i++) {
+			const int8_t ratio = (int8_t)saturated(p[i] - m[i]);
+			s->ratios[(e - from) * LANES + i] = ratio;
+			differs[i] ^= p[i] < 0;
+			sums[i].is_negative ^= ratio < 0;
+			take(&sums[i], magnitude(ratio));
+		}
+		s->turned[word] = edge.turn;
+	}
+	for (uint32_t i = 0; i < LANES; i++) {
+		lane_give(code, s, from, end, q, i, sums[i]);
+		different += differs[i];
+	}
+	return different;
+}
+
+#if defined(__x86_64__)
+/* Two registers of 32 lanes. */
+
+struct sums2 {
+	__m256i fine, coarse, least, sign, parity;
+};
+
+AVX2 static inline __m256i look_up(const uint8_t table[static 32], __m256i low, __m256i high)
+{
+	const __m256i a = _mm256_broadcastsi128_si256(_mm_load_si128((const __m128i *)table));
+	const __m256i b =
+		_mm256_broadcastsi128_si256(_mm_load_si128((const __m128i *)(table + 16)));
+
+	return _mm256_or_si256(_mm256_shuffle_epi8(a, low), _mm256_shuffle_epi8(b, high));
+}
+
+/* An index that is not of a table's half gets its top bit set: then the shuffle gives zero. */
+AVX2 static inline void more_add(struct sums2 *s, __m256i more)
+{
+	const __m256i top = _mm256_set1_epi8(0x70);
+	const __m256i low = _mm256_adds_epu8(more, top);
+	const __m256i high = _mm256_adds_epu8(_mm256_sub_epi8(more, _mm256_set1_epi8(16)), top);
+
+	s->fine = _mm256_adds_epu8(s->fine, look_up(ldpc_fine_phi, low, high));
+	s->coarse = _mm256_adds_epu8(s->coarse, look_up(ldpc_coarse_phi, low, high));
+}
+
+AVX2 static inline __m256i ratio_take(struct sums2 *s, const int8_t *p, const int8_t *m)
+{
+	const __m256i posterior = _mm256_loadu_si256((const __m256i *)p);
+	const __m256i ratio = _mm256_subs_epi8(posterior, _mm256_load_si256((const __m256i *)m));
+	const __m256i size = _mm256_abs_epi8(ratio);
+
+	s->parity = _mm256_xor_si256(s->parity, posterior);
+	s->sign = _mm256_xor_si256(s->sign, ratio);
+	const __m256i more = _mm256_max_epu8(size, s->least);
+	s->least = _mm256_min_epu8(size, s->least);
+	more_add(s, more);
+	return ratio;
+}
+
+AVX2 static inline __m256i reached(__m256i messages, __m256i sum, uint8_t limit)
+{
+	const __m256i l = _mm256_set1_epi8((char)limit);
+
+	return _mm256_sub_epi8(messages, _mm256_cmpeq_epi8(_mm256_min_epu8(sum, l), sum));
+}
+
+AVX2 static inline __m256i messages_of(const struct sums2 *s)
+{
+	__m256i m = _mm256_setzero_si256();
+
+	for (size_t k = 0; k < COARSE_LIMITS; k++)
+		m = reached(m, s->coarse, ldpc_coarse_limits[k]);
+	for (size_t k = 0; k < FINE_LIMITS; k++)
+		m = reached(m, s->fine, ldpc_fine_limits[k]);
+	return m;
+}
+
+AVX2 static inline __m256i spread(uint32_t bits)
+{
+	const __m256i octet = _mm256_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2,
+		2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3);
+	const __m256i bit = _mm256_set1_epi64x((int64_t)0x8040201008040201u);
+	const __m256i v = _mm256_shuffle_epi8(_mm256_set1_epi32((int32_t)bits), octet);
+
+	return _mm256_cmpeq_epi8(_mm256_and_si256(v, bit), bit);
+}
+
+AVX2 static inline void bits_give(__m256i ratio, const struct sums2 *s, __m256i to_least,
+	__m256i to_others, int8_t *p, int8_t *m)
+{
+	const __m256i is_least = _mm256_cmpeq_epi8(_mm256_abs_epi8(ratio), s->least);
+	const __m256i size = _mm256_blendv_epi8(to_others, to_least, is_least);
+	const __m256i sign = _mm256_or_si256(_mm256_xor_si256(s->sign, ratio), _mm256_set1_epi8(1));
+	const __m256i message = _mm256_sign_epi8(size, sign);
+	const __m256i posterior = _mm256_adds_epi8(ratio, message);
+
+	_mm256_store_si256((__m256i *)m, message);
+	_mm256_store_si256((__m256i *)p, posterior);
+	_mm256_store_si256((__m256i *)(p + LANES), posterior);
+}
+
+AVX2 static uint32_t check_avx2(const struct ldpc_code *code, const struct ldpc_state *s,
+	uint32_t from, uint32_t end, uint32_t q, uint64_t syndrome)
+{
+	struct sums2 sums[2];
+	__m256i least[2], others[2];
+	uint32_t different = 0;
+
+	for (uint32_t h = 0; h < 2; h++) {
+		sums[h].sign = sums[h].parity = spread((uint32_t)(syndrome >> 32 * h));
+		sums[h].fine = sums[h].coarse = _mm256_setzero_si256();
+		sums[h].least = _mm256_set1_epi8(-1);
+	}
+	int8_t *ratios = s->ratios;
+	for (uint32_t e = from; e < end; e++, ratios += LANES) {
+		const struct ldpc_edge edge = code->edges[e];
+		const uint32_t word = word_of(code, edge, q);
+		const int8_t *p = s->posteriors + (size_t)word * LDPC_POSTERIOR_OCTETS +
+				  ((edge.turn - s->turned[word]) & 63);
+		const int8_t *m = s->messages + ((size_t)e * code->lifts + q) * LANES;
+		_mm256_store_si256((__m256i *)ratios, ratio_take(&sums[0], p, m));
+		_mm256_store_si256((__m256i *)(ratios + 32), ratio_take(&sums[1], p + 32, m + 32));
+		s->turned[word] = edge.turn;
+	}
+	for (uint32_t h = 0; h < 2; h++) {
+		least[h] = messages_of(&sums[h]);
+		struct sums2 all = sums[h];
+		more_add(&all, all.least);
+		others[h] = messages_of(&all);
+		different += (uint32_t)__builtin_popcount(
+			(uint32_t)_mm256_movemask_epi8(sums[h].parity));
+	}
+	ratios = s->ratios;
+	for (uint32_t e = from; e < end; e++, ratios += LANES) {
+		const uint32_t word = word_of(code, code->edges[e], q);
+		int8_t *p = s->posteriors + (size_t)word * LDPC_POSTERIOR_OCTETS;
+		int8_t *m = s->messages + ((size_t)e * code->lifts + q) * LANES;
+		for (uint32_t h = 0; h < 2; h++)
+			bits_give(_mm256_load_si256((const __m256i *)(ratios + 32 * h)), &sums[h],
+				least[h], others[h], p + 32 * h, m + 32 * h);
+	}
+	return different;
+}
+
+/* One register of 64 lanes; a table of 64 octets is one permutation. Turning is one as well, so a posterior is kept once. */
+
+#define EIGHT(n) n, n + 1, n + 2, n + 3, n + 4, n + 5, n + 6, n + 7
+#define ALL_LANES                                                                                  \
+	EIGHT(0), EIGHT(8), EIGHT(16), EIGHT(24), EIGHT(32), EIGHT(40), EIGHT(48), EIGHT(56)
+static const uint8_t lanes_twice[2 * LANES] = {ALL_LANES, ALL_LANES};
+
+struct sums5 {
+	__m512i fine, coarse, least, sign, parity;
+};
+
+struct tables5 {
+	__m512i fine, coarse;
+};
+
+AVX512 static inline struct tables5 tables_load(void)
+{
+	const __m512i zero = _mm512_setzero_si512();
+	const __m256i fine = _mm256_load_si256((const __m256i *)(const void *)ldpc_fine_phi);
+	const __m256i coarse = _mm256_load_si256((const __m256i *)(const void *)ldpc_coarse_phi);
+
+	return (struct tables5){
+		_mm512_inserti64x4(zero, fine, 0), _mm512_inserti64x4(zero, coarse, 0)};
+}
+
+AVX512 static inline void more_add5(struct sums5 *s, struct tables5 t, __m512i more)
+{
+	const __m512i i = _mm512_min_epu8(more, _mm512_set1_epi8(63));
+
+	s->fine = _mm512_adds_epu8(s->fine, _mm512_permutexvar_epi8(i, t.fine));
+	s->coarse = _mm512_adds_epu8(s->coarse, _mm512_permutexvar_epi8(i, t.coarse));
+}
+
+AVX512 static inline __m512i messages_of5(const struct sums5 *s)
+{
+	const __m512i one = _mm512_set1_epi8(1);
+	__m512i m = _mm512_setzero_si512();
+
+	for (size_t k = 0; k < COARSE_LIMITS; k++)
+		m = _mm512_mask_add_epi8(m,
+			_mm512_cmple_epu8_mask(
+				s->coarse, _mm512_set1_epi8((char)ldpc_coarse_limits[k])),
+			m, one);
+	for (size_t k = 0; k < FINE_LIMITS; k++)
+		m = _mm512_mask_add_epi8(m,
+			_mm512_cmple_epu8_mask(
+				s->fine, _mm512_set1_epi8((char)ldpc_fine_limits[k])),
+			m, one);
+	return m;
+}
+
+AVX512 static uint32_t check_avx512(const struct ldpc_code *code, const struct ldpc_state *s,
+	uint32_t from, uint32_t end, uint32_t q, uint64_t syndrome)
+{
+	const struct tables5 t = tables_load();
+	const __m512i zero = _mm512_setzero_si512();
+	struct sums5 sums = {zero, zero, _mm512_set1_epi8(-1), _mm512_movm_epi8(syndrome),
+		_mm512_movm_epi8(syndrome)};
+	int8_t *ratios = s->ratios;
+
+	for (uint32_t e = from; e < end; e++, ratios += LANES) {
+		const struct ldpc_edge edge = code->edges[e];
+		const uint32_t word = word_of(code, edge, q);
+		const __m512i p = _mm512_permutexvar_epi8(
+			_mm512_loadu_si512(lanes_twice + ((edge.turn - s->turned[word]) & 63)),
+			_mm512_load_si512(s->posteriors + (size_t)word * LDPC_POSTERIOR_OCTETS));
+		const __m512i ratio = _mm512_subs_epi8(
+			p, _mm512_load_si512(s->messages + ((size_t)e * code->lifts + q) * LANES));
+		const __m512i size = _mm512_abs_epi8(ratio);
+		sums.parity = _mm512_xor_si512(sums.parity, p);
+		sums.sign = _mm512_xor_si512(sums.sign, ratio);
+		more_add5(&sums, t, _mm512_max_epu8(size, sums.least));
+		sums.least = _mm512_min_epu8(size, sums.least);
+		_mm512_store_si512(ratios, ratio);
+		s->turned[word] = edge.turn;
+	}
+	const __m512i to_least = messages_of5(&sums);
+	struct sums5 all = sums;
+	more_add5(&all, t, all.least);
+	const __m512i to_others = messages_of5(&all);
+	ratios = s->ratios;
+	for (uint32_t e = from; e < end; e++, ratios += LANES) {
+		const uint32_t word = word_of(code, code->edges[e], q);
+		int8_t *p = s->posteriors + (size_t)word * LDPC_POSTERIOR_OCTETS;
+		const __m512i ratio = _mm512_load_si512(ratios);
+		const __mmask64 is_least =
+			_mm512_cmpeq_epu8_mask(_mm512_abs_epi8(ratio), sums.least);
+		const __mmask64 is_negative =
+			_mm512_movepi8_mask(_mm512_xor_si512(sums.sign, ratio));
+		const __m512i m = _mm512_mask_blend_epi8(is_least, to_others, to_least);
+		const __m512i message = _mm512_mask_sub_epi8(m, is_negative, zero, m);
+		const __m512i posterior = _mm512_adds_epi8(ratio, message);
+		_mm512_store_si512(p, posterior);
+		_mm512_store_si512(s->messages + ((size_t)e * code->lifts + q) * LANES, message);
+	}
+	return (uint32_t)__builtin_popcountll(_mm512_movepi8_mask(sums.parity));
+}
+#endif
+
+uint32_t ldpc_check(enum ldpc_path path, const struct ldpc_code *code, const struct ldpc_state *s,
+	uint32_t from, uint32_t end, uint32_t q, uint64_t syndrome)
+{
+#if defined(__x86_64__)
+	if (path == LDPC_AVX512)
+		return check_avx512(code, s, from, end, q, syndrome);
+	if (path == LDPC_AVX2)
+		return check_avx2(code, s, from, end, q, syndrome);
+#endif
+	(void)path;
+	return check_portable(code, s, from, end, q, syndrome);
+}

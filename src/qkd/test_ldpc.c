@@ -1,0 +1,480 @@
+// Copyright (c) the Merlon authors
+// SPDX-License-Identifier: Apache-2.0
+/* The mode LDPC: its codes, the paths of its decoder, and two ends with messages as octets between them. */
+#include "base/secret.h"
+#include "qkd/estimate.h"
+#include "qkd/ldpc.h"
+#include "qkd/ldpc_decode.h"
+#include "support/prop.h"
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+/* Codes. */
+
+static struct ldpc_code code;
+
+static void the_tables_are_those_of_phi(void **state)
+{
+	static const double fine = 1000, coarse = 80, steps = LDPC_STEPS_A_NAT, octet_max = 255;
+
+	(void)state;
+	assert_int_equal(ldpc_fine_phi[0], 255);
+	assert_int_equal(ldpc_coarse_phi[0], 255);
+	for (int m = 1; m < 32; m++) {
+		const double phi = -log(tanh(m / steps / 2));
+		assert_int_equal(ldpc_fine_phi[m], (int)fmin(octet_max, round(fine * phi)));
+		assert_int_equal(ldpc_coarse_phi[m], (int)fmin(octet_max, round(coarse * phi)));
+	}
+	for (int k = 1; k <= LDPC_MESSAGE_MAX; k++) {
+		const double phi = -log(tanh((k - 0.5) / steps / 2));
+		if (k <= LDPC_COARSE_LIMITS)
+			assert_int_equal(ldpc_coarse_limits[k - 1], (int)(coarse * phi));
+		else
+			assert_int_equal(
+				ldpc_fine_limits[k - 1 - LDPC_COARSE_LIMITS], (int)(fine * phi));
+	}
+}
+
+static bool bit_of(const uint64_t *words, uint32_t column, uint32_t lift, uint32_t lane)
+{
+	return words[(size_t)column * code.lifts + lift] >> lane & 1;
+}
+
+/* The definition in ldpc_code.h, a bit at a time. */
+static bool check_plain(const uint64_t *words, uint32_t row, bool half, uint32_t q, uint32_t lane)
+{
+	const uint32_t end = half ? code.half[row] : code.start[row + 1];
+	bool sum = false;
+
+	for (uint32_t e = code.start[row]; e < end; e++)
+		sum ^= bit_of(words, code.edges[e].column, (q + code.edges[e].lift) % code.lifts,
+			(lane + code.edges[e].turn) % LDPC_LANES);
+	return sum;
+}
+
+static void syndromes_are_those_of_the_plain_definition(void **state)
+{
+	static const uint32_t shapes[][3] = {
+		{1024, 1, 162}, {938, 5, 90}, {512, 1, 40}, {600, 16, 110}};
+	static uint64_t words[LDPC_COLUMNS_MAX * LDPC_LIFTS_MAX];
+	struct prop random = prop_from_environment(41);
+
+	(void)state;
+	for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
+		uint64_t sums[LDPC_LIFTS_MAX];
+		ldpc_code_make(&code, shapes[s][0], shapes[s][1], shapes[s][2]);
+		prop_fill(&random, span_mut_of((uint8_t *)words, sizeof words));
+		for (uint32_t i = 0; i < 2 * code.rows; i++) {
+			ldpc_row_sums(&code, i / 2, i % 2, words, sums);
+			for (uint32_t q = 0; q < code.lifts; q++)
+				for (uint32_t l = 0; l < LDPC_LANES; l++)
+					assert_int_equal(sums[q] >> l & 1,
+						check_plain(words, i / 2, i % 2, q, l));
+		}
+	}
+}
+
+static void a_code_is_the_same_everywhere(void **state)
+{
+	uint64_t sum = 0xcbf29ce484222325u;
+
+	(void)state;
+	ldpc_code_make(&code, 1024, 16, 158);
+	for (uint32_t e = 0; e < code.start[code.rows]; e++) {
+		const struct ldpc_edge d = code.edges[e];
+		sum = (sum ^ (d.column | (uint64_t)d.lift << 16 | (uint64_t)d.turn << 24)) *
+		      0x100000001b3u;
+	}
+	assert_int_equal(code.start[code.rows], 6210);
+	assert_int_equal(sum, 0x42ba000daa7a4a60u);
+}
+
+/* Two columns of few edges that meet twice in the same two checks: at most as many as a code of so few lanes must have. */
+static uint32_t light_cycles(void)
+{
+	enum { LIGHT = 9 };
+	static uint32_t count[LDPC_COLUMNS_MAX], at[LDPC_COLUMNS_MAX][LDPC_COLUMN_EDGES_MAX];
+	static uint32_t row_of[LDPC_EDGES_MAX];
+	uint32_t cycles = 0;
+
+	memset(count, 0, sizeof count);
+	for (uint32_t r = 0; r < code.rows; r++)
+		for (uint32_t e = code.start[r]; e < code.start[r + 1]; e++) {
+			const uint32_t c = code.edges[e].column;
+			for (uint32_t i = 0; i < count[c]; i++)
+				assert_int_not_equal(row_of[at[c][i]], r);
+			row_of[e] = r;
+			at[c][count[c]++] = e;
+		}
+	for (uint32_t a = 0; a < code.columns; a++)
+		for (uint32_t b = 0; b < a; b++) {
+			int apart[LDPC_COLUMN_EDGES_MAX], n = 0;
+			for (uint32_t i = 0; count[a] < LIGHT && count[b] < LIGHT && i < count[a];
+				i++)
+				for (uint32_t j = 0; j < count[b]; j++) {
+					const struct ldpc_edge x = code.edges[at[a][i]],
+							       y = code.edges[at[b][j]];
+					if (row_of[at[a][i]] == row_of[at[b][j]])
+						apart[n++] = (x.lift + (int)code.lifts - y.lift) %
+								     (int)code.lifts * 64 +
+							     (x.turn + 64 - y.turn) % 64;
+				}
+			for (int i = 0; i < n; i++)
+				for (int j = 0; j < i; j++)
+					cycles += apart[i] == apart[j];
+		}
+	return cycles;
+}
+
+static void light_columns_make_no_cycles_of_four(void **state)
+{
+	(void)state;
+	/* 162 rows had words of weight four when all chords had one length: 11 of 150 frames came out wrong. */
+	for (uint32_t rows = 155; rows < 170; rows++) {
+		ldpc_code_make(&code, 1024, 1, rows);
+		assert_int_equal(light_cycles(), 0);
+	}
+	ldpc_code_make(&code, 1024, 16, 90);
+	assert_int_equal(light_cycles(), 0);
+}
+
+/* Decoder. */
+
+static void paths_give_the_same_octets(void **state)
+{
+	enum { COLUMNS = 520 };
+	struct prop random = prop_from_environment(41);
+	static _Alignas(64) uint8_t memory[2][LDPC_COLUMNS_MAX * 3 * LDPC_POSTERIOR_OCTETS +
+					      LDPC_EDGES_MAX * 3 * LDPC_LANES +
+					      LDPC_COLUMNS_MAX * 64 + (1 << 17)];
+	struct ldpc_frame f[2];
+
+	(void)state;
+	ldpc_code_make(&code, COLUMNS, 3, 61);
+	assert_true(ldpc_frame_octets(COLUMNS, 3) <= sizeof memory[0]);
+	for (enum ldpc_path path = LDPC_AVX2; path < LDPC_PATHS; path++) {
+		if (!ldpc_can(path))
+			continue;
+		for (int i = 0; i < 2; i++) {
+			ldpc_frame_place(&f[i], memory[i], COLUMNS, 3);
+			memset(memory[i], 0, sizeof memory[i]);
+		}
+		for (size_t i = 0; i < COLUMNS * 3; i++) {
+			uint8_t *p = (uint8_t *)f[0].state.posteriors + i * LDPC_POSTERIOR_OCTETS;
+			prop_fill(&random, span_mut_of(p, LDPC_LANES));
+			for (int k = 0; k < LDPC_LANES; k++)
+				p[k] = p[k + LDPC_LANES] = p[k] == 0x80 ? 0x81 : p[k];
+			memcpy(f[1].state.posteriors + i * LDPC_POSTERIOR_OCTETS, p,
+				LDPC_POSTERIOR_OCTETS);
+		}
+		for (uint32_t r = 0; r < 3 * code.rows; r++) {
+			const uint32_t row = r % code.rows, q = r % 3;
+			const uint64_t syndrome = prop_u64(&random);
+			uint32_t different[2];
+			for (int i = 0; i < 2; i++)
+				different[i] = ldpc_check(i == 0 ? LDPC_PORTABLE : path, &code,
+					&f[i].state, code.start[row],
+					r < code.rows ? code.half[row] : code.start[row + 1], q,
+					syndrome);
+			assert_int_equal(different[0], different[1]);
+		}
+		assert_memory_equal(f[0].state.messages, f[1].state.messages,
+			(size_t)code.start[code.rows] * 3 * LDPC_LANES);
+		assert_memory_equal(f[0].state.turned, f[1].state.turned, COLUMNS * 3);
+		for (size_t i = 0; i < COLUMNS * 3; i++)
+			assert_memory_equal(f[0].state.posteriors + i * LDPC_POSTERIOR_OCTETS,
+				f[1].state.posteriors + i * LDPC_POSTERIOR_OCTETS, LDPC_LANES);
+	}
+}
+
+/* Two ends. */
+
+struct pair {
+	struct reconcile *alice, *bob;
+	struct key_words a, b;
+	uint64_t errors;
+};
+
+static uint8_t question[RECONCILE_BODY_MAX], reply[RECONCILE_BODY_MAX];
+static const uint8_t seed[RECONCILE_SEED] = {1, 2, 3};
+
+static void pair_open(struct pair *p, uint32_t key_bits_max)
+{
+	const size_t octets = ((size_t)key_bits_max + 63) / 64 * 8;
+	struct reconcile_settings settings = {.key_bits_max = key_bits_max, .frames_in_flight = 4};
+
+	*p = (struct pair){0};
+	assert_false(failed(reconciler_ldpc.open(&p->alice, &settings)));
+	settings.is_bob = true;
+	assert_false(failed(reconciler_ldpc.open(&p->bob, &settings)));
+	p->a.words = calloc(1, octets);
+	p->b.words = calloc(1, octets);
+}
+
+static void pair_close(struct pair *p)
+{
+	reconciler_ldpc.close(p->alice);
+	reconciler_ldpc.close(p->bob);
+	free(p->a.words);
+	free(p->b.words);
+}
+
+static void keys_draw(struct pair *p, struct prop *random, uint32_t bits, double qber)
+{
+	const size_t words = (bits + 63) / 64;
+
+	p->a.bits = p->b.bits = bits;
+	prop_fill(random, span_mut_of((uint8_t *)p->a.words, words * 8));
+	if (bits % 64 != 0)
+		p->a.words[words - 1] &= ((uint64_t)1 << bits % 64) - 1;
+	memcpy(p->b.words, p->a.words, words * 8);
+	p->errors = 0;
+	for (double at = 0;; p->errors++) {
+		at += 1 + floor(log(1 - prop_unit(random)) / log1p(-qber));
+		if (at > bits)
+			break;
+		p->b.words[((uint64_t)at - 1) / 64] ^= (uint64_t)1 << ((uint64_t)at - 1) % 64;
+	}
+}
+
+static bool keys_equal(const struct pair *p)
+{
+	return memcmp(p->a.words, p->b.words, (p->a.bits + 63) / 64 * 8) == 0;
+}
+
+/* A round trip; false when Bob asks nothing more. */
+static bool round_trip(struct pair *p)
+{
+	struct writer q = writer_of(SPAN_MUT_ARRAY(question)), a = writer_of(SPAN_MUT_ARRAY(reply));
+
+	if (!reconciler_ldpc.ask(p->bob, &q))
+		return false;
+	assert_int_equal(reconciler_ldpc.answer(p->alice, writer_span_done(&q), &a), QKD_GOES_ON);
+	assert_int_equal(reconciler_ldpc.learn(p->bob, writer_span_done(&a)), QKD_GOES_ON);
+	return true;
+}
+
+static void pair_begin(struct pair *p, double expected)
+{
+	assert_false(failed(reconciler_ldpc.begin(p->alice, p->a, expected, seed)));
+	assert_false(failed(reconciler_ldpc.begin(p->bob, p->b, expected, seed)));
+}
+
+static struct reconcile_account pair_run(struct pair *p, double expected)
+{
+	pair_begin(p, expected);
+	while (round_trip(p))
+		assert_false(reconciler_ldpc.account(p->bob).rounds > 60);
+	assert_true(reconciler_ldpc.is_done(p->bob));
+	const struct reconcile_account a = reconciler_ldpc.account(p->alice),
+				       b = reconciler_ldpc.account(p->bob);
+	assert_int_equal(a.parities, b.parities);
+	assert_int_equal(a.answers, b.answers);
+	assert_int_equal(a.rounds, b.rounds);
+	return b;
+}
+
+static double log2_choose(double n, double k)
+{
+	return (lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1)) / log(2);
+}
+
+static void keys_come_out_equal_and_the_leak_is_no_less_than_it_must_be(void **state)
+{
+	static const struct {
+		uint32_t bits;
+		double qber, f_max;
+	} rows[] = {{65536, 0.004, 1.6}, {65536, 0.01, 1.5}, {65536, 0.02, 1.4}, {65536, 0.03, 1.3},
+		{65536, 0.05, 1.25}, {65536, 0.08, 1.2}, {65536, 0.11, 1.2}, {32768, 0.03, 1.5},
+		{40011, 0.02, 1.5}, {300001, 0.02, 1.2}, {1 << 20, 0.03, 1.15}};
+	struct prop random = prop_from_environment(41);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct pair p;
+		pair_open(&p, rows[i].bits);
+		keys_draw(&p, &random, rows[i].bits, rows[i].qber);
+		const struct reconcile_account leak = pair_run(&p, rows[i].qber);
+		assert_true(keys_equal(&p));
+		assert_int_equal(leak.corrected, p.errors);
+		assert_int_equal(leak.frames_failed, 0);
+		assert_true((double)leak.parities >= log2_choose(rows[i].bits, (double)p.errors));
+		assert_true((double)leak.parities <=
+			    rows[i].f_max * rows[i].bits * estimate_entropy(rows[i].qber));
+		pair_close(&p);
+	}
+}
+
+static void a_long_key_is_cut_in_frames_that_are_worked_on_side_by_side(void **state)
+{
+	struct prop random = prop_from_environment(41);
+	struct pair p;
+
+	(void)state;
+	pair_open(&p, 2400007);
+	keys_draw(&p, &random, 2400007, 0.02);
+	const struct reconcile_account leak = pair_run(&p, 0.02);
+	assert_true(keys_equal(&p));
+	assert_int_equal(leak.frames, 3);
+	/* And another key, shorter, with the same memory. */
+	keys_draw(&p, &random, 100003, 0.01);
+	assert_int_equal(pair_run(&p, 0.01).frames, 1);
+	assert_true(keys_equal(&p));
+	pair_close(&p);
+}
+
+static void more_errors_than_expected_cost_rounds_not_the_key(void **state)
+{
+	struct prop random = prop_from_environment(41);
+	struct pair p;
+
+	(void)state;
+	pair_open(&p, 65536);
+	keys_draw(&p, &random, 65536, 0.03);
+	const struct reconcile_account leak = pair_run(&p, 0.02);
+	assert_true(keys_equal(&p));
+	assert_in_range(leak.rounds, 2, 20);
+	assert_int_equal(leak.answers, leak.rounds);
+	pair_close(&p);
+}
+
+static void a_hopeless_frame_is_told_as_failed_and_left_as_it_was(void **state)
+{
+	struct prop random = prop_from_environment(41);
+	struct pair p;
+
+	(void)state;
+	pair_open(&p, 65536);
+	keys_draw(&p, &random, 65536, 0.2);
+	uint64_t *before = malloc(65536 / 8);
+	memcpy(before, p.b.words, 65536 / 8);
+	const struct reconcile_account leak = pair_run(&p, 0.01);
+	assert_int_equal(leak.frames_failed, 1);
+	assert_int_equal(leak.corrected, 0);
+	assert_int_equal(leak.parities, 2 * 64 * ldpc_rows_for(1024, 1, 0.01));
+	assert_memory_equal(before, p.b.words, 65536 / 8);
+	free(before);
+	pair_close(&p);
+}
+
+static void a_key_too_short_or_too_bad_is_refused(void **state)
+{
+	struct pair p;
+
+	(void)state;
+	pair_open(&p, 65536);
+	p.a.bits = LDPC_KEY_BITS_MIN - 1;
+	assert_int_equal(reconciler_ldpc.begin(p.alice, p.a, 0.02, seed).kind, ERR_INPUT);
+	p.a.bits = 65537;
+	assert_int_equal(reconciler_ldpc.begin(p.alice, p.a, 0.02, seed).kind, ERR_INPUT);
+	p.a.bits = 65536;
+	assert_int_equal(reconciler_ldpc.begin(p.alice, p.a, 0.3, seed).kind, ERR_INPUT);
+	assert_int_equal(reconciler_ldpc.begin(p.alice, p.a, NAN, seed).kind, ERR_INPUT);
+	pair_close(&p);
+}
+
+static void the_mode_is_chosen_by_length_errors_rate_and_round_trip(void **state)
+{
+	static const struct {
+		struct reconcile_circumstances now;
+		enum reconcile_mode mode;
+	} rows[] = {
+		{{1000000, 0.02, 0, 0}, RECONCILE_LDPC}, {{1000000, 0.02, 1e5, 1}, RECONCILE_LDPC},
+		{{LDPC_KEY_BITS_MIN - 1, 0.02, 0, 0}, RECONCILE_CASCADE},
+		{{LDPC_KEY_BITS_MIN, 0.02, 0, 0}, RECONCILE_LDPC},
+		{{1000000, 0.0005, 0, 0}, RECONCILE_CASCADE}, /* too few rows */
+		{{1000000, 0.2, 0, 0}, RECONCILE_CASCADE},
+		{{1000000, 0.02, 5e7, 0.2}, RECONCILE_CASCADE}, /* faster than LDPC */
+		{{1000000, 0.02, 5e7, 50},
+			RECONCILE_LDPC}, /* but Cascade's rounds let through even less */
+	};
+
+	(void)state;
+	for (size_t i = 0; ldpc_is_fast() && i < sizeof rows / sizeof *rows; i++)
+		assert_int_equal(reconcile_choose(&rows[i].now), rows[i].mode);
+}
+
+static enum qkd_abort asked(struct pair *p, unsigned frame, unsigned first, unsigned count)
+{
+	const uint8_t q[] = {(uint8_t)(frame >> 8), (uint8_t)frame, (uint8_t)(first >> 8),
+		(uint8_t)first, (uint8_t)(count >> 8), (uint8_t)count};
+	struct writer a = writer_of(SPAN_MUT_ARRAY(reply));
+	const enum qkd_abort reason = reconciler_ldpc.answer(p->alice, SPAN_ARRAY(q), &a);
+
+	assert_true(reason == QKD_GOES_ON || a.len == 0);
+	return reason;
+}
+
+static void alice_tells_each_unit_once_and_in_order(void **state)
+{
+	struct prop random = prop_from_environment(41);
+	struct pair p;
+
+	(void)state;
+	pair_open(&p, 65536);
+	keys_draw(&p, &random, 65536, 0.02);
+	pair_begin(&p, 0.02);
+	const unsigned rows = ldpc_rows_for(1024, 1, 0.02);
+	assert_int_equal(asked(&p, 1, 0, rows), QKD_PROTOCOL);
+	assert_int_equal(asked(&p, 0, 0, rows - 1), QKD_PROTOCOL);
+	assert_int_equal(asked(&p, 0, 0, rows + 1), QKD_PROTOCOL);
+	assert_int_equal(asked(&p, 0, 0, 0), QKD_PROTOCOL);
+	assert_int_equal(asked(&p, 0, rows, 1), QKD_PROTOCOL);
+	assert_int_equal(reconciler_ldpc.account(p.alice).parities, 0);
+	assert_int_equal(asked(&p, 0, 0, rows), QKD_GOES_ON);
+	assert_int_equal(asked(&p, 0, 0, rows), QKD_PROTOCOL);
+	assert_int_equal(asked(&p, 0, rows, rows + 1), QKD_PROTOCOL);
+	assert_int_equal(asked(&p, 0, rows, 3), QKD_GOES_ON);
+	assert_int_equal(asked(&p, 0, rows + 3, rows - 3), QKD_GOES_ON);
+	assert_int_equal(asked(&p, 0, 2 * rows, 1), QKD_PROTOCOL);
+	assert_int_equal(reconciler_ldpc.account(p.alice).parities, 2 * rows * 64);
+	pair_close(&p);
+}
+
+static void bob_takes_no_answer_that_he_did_not_ask_for_or_of_another_length(void **state)
+{
+	struct prop random = prop_from_environment(41);
+	struct pair p;
+
+	(void)state;
+	pair_open(&p, 65536);
+	keys_draw(&p, &random, 65536, 0.02);
+	for (int change = -1; change <= 1; change += 2) {
+		struct writer q = writer_of(SPAN_MUT_ARRAY(question)),
+			      a = writer_of(SPAN_MUT_ARRAY(reply));
+		pair_begin(&p, 0.02);
+		assert_int_equal(reconciler_ldpc.learn(p.bob, span_of(reply, 8)), QKD_PROTOCOL);
+		assert_true(reconciler_ldpc.ask(p.bob, &q));
+		assert_false(reconciler_ldpc.ask(p.bob, &q));
+		assert_int_equal(
+			reconciler_ldpc.answer(p.alice, writer_span_done(&q), &a), QKD_GOES_ON);
+		const size_t len = (size_t)((int)writer_span_done(&a).len + change);
+		assert_int_equal(reconciler_ldpc.learn(p.bob, span_of(reply, len)), QKD_PROTOCOL);
+	}
+	pair_close(&p);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_tables_are_those_of_phi),
+		cmocka_unit_test(syndromes_are_those_of_the_plain_definition),
+		cmocka_unit_test(a_code_is_the_same_everywhere),
+		cmocka_unit_test(light_columns_make_no_cycles_of_four),
+		cmocka_unit_test(paths_give_the_same_octets),
+		cmocka_unit_test(keys_come_out_equal_and_the_leak_is_no_less_than_it_must_be),
+		cmocka_unit_test(a_long_key_is_cut_in_frames_that_are_worked_on_side_by_side),
+		cmocka_unit_test(more_errors_than_expected_cost_rounds_not_the_key),
+		cmocka_unit_test(a_hopeless_frame_is_told_as_failed_and_left_as_it_was),
+		cmocka_unit_test(a_key_too_short_or_too_bad_is_refused),
+		cmocka_unit_test(the_mode_is_chosen_by_length_errors_rate_and_round_trip),
+		cmocka_unit_test(alice_tells_each_unit_once_and_in_order),
+		cmocka_unit_test(bob_takes_no_answer_that_he_did_not_ask_for_or_of_another_length),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
