@@ -14,6 +14,16 @@ static struct err check_word(const char *path, struct complaint *c, const char *
 		second, value);
 }
 
+static struct err check_correction(const char *path, struct complaint *c, const char *value)
+{
+	if (value == NULL || strcmp(value, "auto") == 0 || strcmp(value, "cascade") == 0 ||
+		strcmp(value, "ldpc") == 0)
+		return OK;
+	return complain(c, ERR(INPUT),
+		"%s: qkd.error_correction: 'auto', 'cascade' or 'ldpc' is expected: '%s'", path,
+		value);
+}
+
 static struct err check_protocol(
 	const char *path, struct complaint *c, const struct site_qkd_protocol *p)
 {
@@ -83,8 +93,7 @@ static struct err check_random(
 
 struct err site_qkd_check(const struct site_qkd *q, const char *path, struct complaint *c)
 {
-	struct err e =
-		check_word(path, c, "qkd.error_correction", q->error_correction, "auto", "cascade");
+	struct err e = check_correction(path, c, q->error_correction);
 
 	if (!failed(e) && q->protocol != NULL)
 		e = check_protocol(path, c, q->protocol);

@@ -113,7 +113,8 @@ static struct err modes_open(struct qkd_link *l)
 
 	for (unsigned i = 0; i < RECONCILE_MODES && !failed(e); i++) {
 		const struct reconciler *mode = reconciler_of((enum reconcile_mode)i);
-		if (mode != NULL)
+		const bool may_be_used = l->settings.mode == 0 || l->settings.mode == i;
+		if (mode != NULL && may_be_used)
 			e = mode->open(&l->reconcile[i], &settings);
 	}
 	return e;

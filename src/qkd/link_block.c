@@ -459,14 +459,18 @@ static bool mode_begin(struct qkd_link *l, const struct link_message *m)
 
 static void bob_reconcile(struct qkd_link *l)
 {
-	struct link_message m = {
-		.mode = (uint8_t)(l->settings.mode == 0 ? RECONCILE_CASCADE : l->settings.mode),
-		.qber_ppm = qber_expected_ppm(l)};
+	struct link_message m = {.qber_ppm = qber_expected_ppm(l)};
+	const struct reconcile_circumstances now = {.key_bits = l->key.key.bits,
+		.qber = m.qber_ppm * 1e-6,
+		.bits_a_second = l->bits_a_second,
+		.round_trip_ms = l->round_trip_ms};
+	m.mode = (uint8_t)(l->settings.mode == 0 ? reconcile_choose(&now) : l->settings.mode);
 
 	memcpy(l->before, l->key.key.words, (size_t)(l->key.key.bits + 63) / 64 * 8);
 	if (!link_draw(l, m.seed, sizeof m.seed) || !mode_begin(l, &m))
 		return;
 	link_say(l, LINK_RECONCILE, &m);
+	l->block.asked_ms = l->now.mono_ms;
 	bob_ask(l);
 }
 
@@ -492,6 +496,9 @@ static void bob_sifted(struct qkd_link *l, const struct link_message *m)
 
 static void bob_answer(struct qkd_link *l, const struct link_message *m)
 {
+	if (l->block.asked_ms != 0)
+		l->round_trip_ms = (double)(l->now.mono_ms - l->block.asked_ms);
+	l->block.asked_ms = 0;
 	const enum qkd_abort reason = l->mode->learn(l->reconcile[l->block.ledger.mode], m->items);
 
 	if (reason != QKD_GOES_ON)

@@ -321,9 +321,11 @@ static void block_final(struct qkd_link *l, struct span unused)
 	l->status.qber = l->qber_before = link_block_qber(l);
 	l->status.test_qber = b->estimate.test_qber;
 	l->status.block_seconds = (double)(l->now.mono_ms - b->started_ms) * 1e-3;
-	if (l->last_final_ms != 0 && l->now.mono_ms > l->last_final_ms)
-		l->status.bits_per_second =
-			(double)secret_bits * 1e3 / (double)(l->now.mono_ms - l->last_final_ms);
+	if (l->last_final_ms != 0 && l->now.mono_ms > l->last_final_ms) {
+		const double seconds = (double)(l->now.mono_ms - l->last_final_ms) * 1e-3;
+		l->bits_a_second = (double)b->ledger.sifted / seconds;
+		l->status.bits_per_second = (double)secret_bits / seconds;
+	}
 	l->last_final_ms = l->now.mono_ms;
 	link_pads_watch(l);
 	link_report(l, QKD_GOES_ON, report);

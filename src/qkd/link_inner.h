@@ -57,7 +57,7 @@ struct link_block {
 	uint32_t measured, sifted; /* detections told, and answered, so far */
 	uint32_t final_bits, seed_bits, seed_octets;
 	uint16_t refill;
-	uint64_t started_ms;
+	uint64_t started_ms, asked_ms; /* Bob's first question, until it is answered; 0 */
 	bool is_estimated;
 };
 
@@ -96,6 +96,8 @@ struct qkd_link {
 		*seed; /* of the block in work: Bob's bases and test bits, at Alice; both ends' seed */
 	struct link_message held; /* a TAG that waits for the store */
 	double qber_before;       /* of the last final block; 0: none */
+	/* Bob, for the choice of a mode: of the last final blocks, and of the last block's first question. 0: not known */
+	double bits_a_second, round_trip_ms;
 	struct qkd_link_status status;
 };
 

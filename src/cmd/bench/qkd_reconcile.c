@@ -30,6 +30,14 @@ static const struct row {
 	{&reconciler_cascade, 1000000, 64, 0.03, 13},
 	{&reconciler_cascade, 1000000, 64, 0.05, 13},
 	{&reconciler_cascade, 10000, 1, 0.02, 200},
+	{&reconciler_ldpc, 65536, 1, 0.01, 200},
+	{&reconciler_ldpc, 65536, 1, 0.02, 200},
+	{&reconciler_ldpc, 65536, 1, 0.03, 200},
+	{&reconciler_ldpc, 65536, 1, 0.05, 200},
+	{&reconciler_ldpc, 1 << 20, 1, 0.01, 20},
+	{&reconciler_ldpc, 1 << 20, 1, 0.02, 20},
+	{&reconciler_ldpc, 1 << 20, 1, 0.03, 20},
+	{&reconciler_ldpc, 1 << 20, 1, 0.05, 20},
 };
 
 enum { PARITIES, ANSWERS, SHANNON, FRAMES, FAILED, ROUNDS, ALICE_S, BOB_S, DIFFERENT };

@@ -129,7 +129,7 @@ static uint32_t detections_of(const struct options *o)
 static const struct {
 	const char *word;
 	enum reconcile_mode mode;
-} corrections[] = {{"auto", 0}, {"cascade", RECONCILE_CASCADE}};
+} corrections[] = {{"auto", 0}, {"cascade", RECONCILE_CASCADE}, {"ldpc", RECONCILE_LDPC}};
 
 static const struct {
 	const char *word;
@@ -285,7 +285,8 @@ static struct err options_check(const struct options *o, struct complaint *c)
 	if (o->frames_in_flight < 1 || o->frames_in_flight > RECONCILE_FRAMES_MAX)
 		return complain(c, ERR(INPUT), "frames_in_flight: 1 to %d", RECONCILE_FRAMES_MAX);
 	if (correction_of(o) < 0)
-		return complain(c, ERR(INPUT), "error_correction: 'auto' or 'cascade', not '%s'",
+		return complain(c, ERR(INPUT),
+			"error_correction: 'auto', 'cascade' or 'ldpc', not '%s'",
 			o->error_correction);
 	if (protocol_of(o) < 0)
 		return complain(c, ERR(INPUT),
