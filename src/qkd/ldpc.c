@@ -8,11 +8,11 @@
 
 enum {
 	FRAMES_MAX = RECONCILE_BITS_MAX / LDPC_FRAME_BITS_MAX,
-	/* A later question asks for so many parts of the rows, more from the fourth on. */
+	/* A later question asks for so many parts of the rows, more after a dozen. */
 	STEP_PARTS_SHORT = 40,
 	STEP_PARTS_LONG = 80,
-	STEPS_EVEN = 3,
-	STEP_DOUBLINGS_MAX = 5,
+	STEPS_EVEN = 12,
+	STEP_DOUBLINGS_MAX = 3,
 };
 _Static_assert((FRAMES_MAX & (FRAMES_MAX - 1)) == 0, "frames of the longest key");
 
@@ -39,7 +39,6 @@ struct ldpc {
 	/* Alice: units told and questions answered, of each frame. */
 	uint16_t told[FRAMES_MAX], questions[FRAMES_MAX];
 	struct reconcile_account account;
-	enum ldpc_path path;
 	uint64_t *scratch; /* words of a frame, zeros behind the key's end */
 	struct ldpc_code code;
 };
@@ -123,13 +122,12 @@ static struct err open_mode(struct reconcile **out, const struct reconcile_setti
 	struct ldpc *l = (struct ldpc *)(void *)memory.bytes;
 	l->memory = memory;
 	l->settings = *settings;
-	l->path = ldpc_best();
 	l->scratch = (uint64_t *)(void *)(memory.bytes + parts.scratch_at);
 	l->slot_count = parts.slots;
 	for (uint32_t i = 0; settings->is_bob && i < parts.slots; i++)
 		ldpc_frame_place(&l->slots[i].decoder,
 			memory.bytes + parts.slots_at + i * parts.slot_octets, parts.columns,
-			parts.lifts);
+			parts.lifts, ldpc_best());
 	*out = (struct reconcile *)(void *)l;
 	return OK;
 }
@@ -306,7 +304,7 @@ static enum qkd_abort learn(struct reconcile *r, struct span answer)
 	s->told += units;
 	questions_count(l, ++s->questions, units);
 	s->decoder.split = s->told - l->code.rows;
-	const bool is_right = ldpc_frame_run(&s->decoder, &l->code, l->path);
+	const bool is_right = ldpc_frame_run(&s->decoder, &l->code);
 	if (is_right)
 		errors_turn(l, s);
 	if (is_right || s->told == 2 * l->code.rows) {

@@ -211,18 +211,40 @@ static void edge_add(
 		(struct ldpc_edge){(uint16_t)column, g->at[column][e].lift, g->at[column][e].turn};
 }
 
-/* By rows: every other edge is of the first half, so that the halves have columns of all degrees. */
+static uint32_t step_coprime(uint32_t rows)
+{
+	uint32_t step = rows * 618 / 1000;
+
+	for (;; step++) {
+		uint32_t a = rows, b = step;
+		while (b != 0) {
+			const uint32_t rest = a % b;
+			a = b;
+			b = rest;
+		}
+		if (a == 1)
+			return step;
+	}
+}
+
+/*
+ * By rows, in steps of about the golden section: rows are split in the order of the code, and so the ring of columns of degree two is cut
+ * at places far apart. Every other edge is of the first half, so that the halves have columns of all degrees, and neighbours
+ * on the ring part.
+ */
 static void rows_write(struct ldpc_code *code, const struct growth *g)
 {
+	const uint32_t step = step_coprime(g->rows);
 	uint32_t count = 0;
 
 	for (uint32_t r = 0; r < g->rows; r++) {
+		const uint32_t row = r * step % g->rows;
 		code->start[r] = count;
-		for (uint32_t i = 0; i < g->row_edges[r]; i += 2)
-			edge_add(code, &count, g, r, i);
+		for (uint32_t i = 0; i < g->row_edges[row]; i += 2)
+			edge_add(code, &count, g, row, i);
 		code->half[r] = count;
-		for (uint32_t i = 1; i < g->row_edges[r]; i += 2)
-			edge_add(code, &count, g, r, i);
+		for (uint32_t i = 1; i < g->row_edges[row]; i += 2)
+			edge_add(code, &count, g, row, i);
 	}
 	code->start[g->rows] = count;
 }

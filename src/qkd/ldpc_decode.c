@@ -32,11 +32,13 @@ size_t ldpc_frame_octets(uint32_t columns, uint32_t lifts)
 	return layout_of(columns, lifts).end;
 }
 
-void ldpc_frame_place(struct ldpc_frame *f, uint8_t *memory, uint32_t columns, uint32_t lifts)
+void ldpc_frame_place(struct ldpc_frame *f, uint8_t *memory, uint32_t columns, uint32_t lifts,
+	enum ldpc_path path)
 {
 	const struct layout l = layout_of(columns, lifts);
 
 	f->state = (struct ldpc_state){
+		.path = path,
 		.posteriors = (int8_t *)(memory + l.posteriors),
 		.messages = (int8_t *)(memory + l.messages),
 		.ratios = (int8_t *)(memory + l.ratios),
@@ -68,18 +70,18 @@ void ldpc_frame_begin(
 static void state_begin(struct ldpc_frame *f, const struct ldpc_code *code)
 {
 	const size_t words = (size_t)code->columns * code->lifts;
+	const size_t each = ldpc_posterior_octets(f->state.path);
 
 	memset(f->state.messages, 0, (size_t)code->start[code->rows] * code->lifts * LDPC_LANES);
 	memset(f->state.turned, 0, words);
-	memset(f->state.posteriors, f->ratio, words * LDPC_POSTERIOR_OCTETS);
+	memset(f->state.posteriors, f->ratio, words * each);
 	for (size_t i = f->bits; i < words * LDPC_LANES; i++) {
-		int8_t *p = f->state.posteriors + i / 64 * LDPC_POSTERIOR_OCTETS + i % 64;
-		p[0] = p[LDPC_LANES] = INT8_MAX;
+		int8_t *p = f->state.posteriors + i / 64 * each + i % 64;
+		p[0] = p[each - LDPC_LANES] = INT8_MAX;
 	}
 }
 
-static uint32_t row_update(
-	struct ldpc_frame *f, const struct ldpc_code *code, enum ldpc_path path, uint32_t row)
+static uint32_t row_update(struct ldpc_frame *f, const struct ldpc_code *code, uint32_t row)
 {
 	const uint64_t *whole = f->syndrome + (size_t)row * code->lifts;
 	const uint64_t *half = whole + (size_t)code->rows * code->lifts;
@@ -89,11 +91,11 @@ static uint32_t row_update(
 
 	for (uint32_t q = 0; q < code->lifts; q++) {
 		if (row >= f->split) {
-			different += ldpc_check(path, code, &f->state, from, end, q, whole[q]);
+			different += ldpc_check(code, &f->state, from, end, q, whole[q]);
 			continue;
 		}
-		different += ldpc_check(path, code, &f->state, from, middle, q, half[q]);
-		different += ldpc_check(path, code, &f->state, middle, end, q, whole[q] ^ half[q]);
+		different += ldpc_check(code, &f->state, from, middle, q, half[q]);
+		different += ldpc_check(code, &f->state, middle, end, q, whole[q] ^ half[q]);
 	}
 	return different;
 }
@@ -110,7 +112,8 @@ static uint64_t signs_of(const int8_t *lanes)
 static void words_write(struct ldpc_frame *f, const struct ldpc_code *code)
 {
 	for (size_t i = 0; i < (size_t)code->columns * code->lifts; i++) {
-		const uint64_t v = signs_of(f->state.posteriors + i * LDPC_POSTERIOR_OCTETS);
+		const uint64_t v =
+			signs_of(f->state.posteriors + i * ldpc_posterior_octets(f->state.path));
 		const uint32_t t = f->state.turned[i];
 		f->words[i] = t == 0 ? v : v << t | v >> (64 - t);
 	}
@@ -136,20 +139,49 @@ static bool is_right(struct ldpc_frame *f, const struct ldpc_code *code)
 	return true;
 }
 
-bool ldpc_frame_run(struct ldpc_frame *f, const struct ldpc_code *code, enum ldpc_path path)
+/*
+ * A few checks that do not come right lie about a trapping set [Richardson 2003]: some bits, all in error, that hold each other. Their
+ * posteriors have stayed below what they began with; they are turned, and the checks say whether that was right.
+ */
+static void doubtful_turn(struct ldpc_frame *f, const struct ldpc_code *code)
 {
-	uint32_t least = UINT32_MAX, since = 0;
+	const size_t octets =
+		(size_t)code->columns * code->lifts * ldpc_posterior_octets(f->state.path);
+
+	for (size_t i = 0; i < octets; i++) {
+		int8_t *p = &f->state.posteriors[i];
+		if (*p > 0 && *p < f->ratio)
+			*p = (int8_t)-*p;
+	}
+}
+
+static uint32_t iteration(struct ldpc_frame *f, const struct ldpc_code *code)
+{
+	uint32_t different = 0;
+
+	for (uint32_t r = 0; r < code->rows; r++)
+		different += row_update(f, code, r);
+	f->iterations++;
+	return different;
+}
+
+bool ldpc_frame_run(struct ldpc_frame *f, const struct ldpc_code *code)
+{
+	const uint32_t few = code->lifts * LDPC_FEW_PER_LIFT;
+	uint32_t least = UINT32_MAX, since = 0, turns = 0;
 
 	state_begin(f, code);
 	for (uint32_t i = 0; i < LDPC_ITERATIONS_MAX && since < LDPC_PATIENCE; i++) {
-		uint32_t different = 0;
-		for (uint32_t r = 0; r < code->rows; r++)
-			different += row_update(f, code, path, r);
-		f->iterations++;
+		const uint32_t different = iteration(f, code);
 		if (different == 0 && is_right(f, code))
 			return true;
 		since = different < least ? 0 : since + 1;
 		least = different < least ? different : least;
+		if (since < LDPC_PATIENCE || least > few || turns == LDPC_TURNS_MAX)
+			continue;
+		turns++;
+		since = 0;
+		doubtful_turn(f, code);
 	}
 	return false;
 }

@@ -13,7 +13,9 @@
 
 enum {
 	LDPC_ITERATIONS_MAX = 200, /* of one run */
-	LDPC_PATIENCE = 9, /* iterations without a new least number of checks that do not agree */
+	LDPC_PATIENCE = 9,  /* iterations without a new least number of checks that do not agree */
+	LDPC_TURNS_MAX = 3, /* of doubtful bits, where no more checks than the next disagree */
+	LDPC_FEW_PER_LIFT = 64,
 };
 
 struct ldpc_frame {
@@ -29,11 +31,12 @@ struct ldpc_frame {
 
 /* Octets that a frame of such a code needs, aligned to 64; where LDPC_ROWS_MAX rows and LDPC_EDGES_MAX edges are enough for any. */
 size_t ldpc_frame_octets(uint32_t columns, uint32_t lifts);
-void ldpc_frame_place(struct ldpc_frame *f, uint8_t *memory, uint32_t columns, uint32_t lifts);
+void ldpc_frame_place(struct ldpc_frame *f, uint8_t *memory, uint32_t columns, uint32_t lifts,
+	enum ldpc_path path);
 
 /* Errors of probability `qber` in the first `bits` bits, none behind them. The syndrome is all zero. */
 void ldpc_frame_begin(
 	struct ldpc_frame *f, const struct ldpc_code *code, uint32_t bits, double qber);
 
 /* True: `words` has errors of that syndrome. False: it has not got there. */
-bool ldpc_frame_run(struct ldpc_frame *f, const struct ldpc_code *code, enum ldpc_path path);
+bool ldpc_frame_run(struct ldpc_frame *f, const struct ldpc_code *code);

@@ -50,6 +50,13 @@ static inline uint32_t word_of(const struct ldpc_code *code, struct ldpc_edge ed
 	return edge.column * code->lifts + (at < code->lifts ? at : at - code->lifts);
 }
 
+/* Where the messages of the check of edges `from` to `end` in lift q begin; edge after edge. */
+static inline int8_t *messages_at(const struct ldpc_code *code, const struct ldpc_state *s,
+	uint32_t from, uint32_t end, uint32_t q)
+{
+	return s->messages + ((size_t)from * code->lifts + (size_t)q * (end - from)) * LANES;
+}
+
 /* Portable: the same, a lane at a time. */
 
 struct sums {
@@ -111,13 +118,14 @@ static void lane_give(const struct ldpc_code *code, const struct ldpc_state *s, 
 		int8_t *p = s->posteriors +
 			    (size_t)word_of(code, code->edges[e], q) * LDPC_POSTERIOR_OCTETS + lane;
 		p[0] = p[LANES] = (int8_t)saturated(ratio + signed_m);
-		s->messages[((size_t)e * code->lifts + q) * LANES + lane] = signed_m;
+		messages_at(code, s, from, end, q)[(e - from) * LANES + lane] = signed_m;
 	}
 }
 
 static uint32_t check_portable(const struct ldpc_code *code, const struct ldpc_state *s,
 	uint32_t from, uint32_t end, uint32_t q, uint64_t syndrome)
 {
+	const int8_t *messages = messages_at(code, s, from, end, q);
 	struct sums sums[LANES];
 	bool differs[LANES];
 	uint32_t different = 0;
@@ -131,7 +139,7 @@ static uint32_t check_portable(const struct ldpc_code *code, const struct ldpc_s
 		const uint32_t word = word_of(code, edge, q);
 		const int8_t *p = s->posteriors + (size_t)word * LDPC_POSTERIOR_OCTETS +
 				  ((edge.turn - s->turned[word]) & 63);
-		const int8_t *m = s->messages + ((size_t)e * code->lifts + q) * LANES;
+		const int8_t *m = messages + (size_t)(e - from) * LANES;
 		for (uint32_t i = 0; i < LANES; i++) {
 			const int8_t ratio = (int8_t)saturated(p[i] - m[i]);
 			s->ratios[(e - from) * LANES + i] = ratio;
@@ -234,6 +242,7 @@ AVX2 static inline void bits_give(__m256i ratio, const struct sums2 *s, __m256i 
 AVX2 static uint32_t check_avx2(const struct ldpc_code *code, const struct ldpc_state *s,
 	uint32_t from, uint32_t end, uint32_t q, uint64_t syndrome)
 {
+	int8_t *messages = messages_at(code, s, from, end, q);
 	struct sums2 sums[2];
 	__m256i least[2], others[2];
 	uint32_t different = 0;
@@ -249,7 +258,7 @@ AVX2 static uint32_t check_avx2(const struct ldpc_code *code, const struct ldpc_
 		const uint32_t word = word_of(code, edge, q);
 		const int8_t *p = s->posteriors + (size_t)word * LDPC_POSTERIOR_OCTETS +
 				  ((edge.turn - s->turned[word]) & 63);
-		const int8_t *m = s->messages + ((size_t)e * code->lifts + q) * LANES;
+		const int8_t *m = messages + (size_t)(e - from) * LANES;
 		_mm256_store_si256((__m256i *)ratios, ratio_take(&sums[0], p, m));
 		_mm256_store_si256((__m256i *)(ratios + 32), ratio_take(&sums[1], p + 32, m + 32));
 		s->turned[word] = edge.turn;
@@ -266,7 +275,7 @@ AVX2 static uint32_t check_avx2(const struct ldpc_code *code, const struct ldpc_
 	for (uint32_t e = from; e < end; e++, ratios += LANES) {
 		const uint32_t word = word_of(code, code->edges[e], q);
 		int8_t *p = s->posteriors + (size_t)word * LDPC_POSTERIOR_OCTETS;
-		int8_t *m = s->messages + ((size_t)e * code->lifts + q) * LANES;
+		int8_t *m = messages + (size_t)(e - from) * LANES;
 		for (uint32_t h = 0; h < 2; h++)
 			bits_give(_mm256_load_si256((const __m256i *)(ratios + 32 * h)), &sums[h],
 				least[h], others[h], p + 32 * h, m + 32 * h);
@@ -328,6 +337,7 @@ AVX512 static inline __m512i messages_of5(const struct sums5 *s)
 AVX512 static uint32_t check_avx512(const struct ldpc_code *code, const struct ldpc_state *s,
 	uint32_t from, uint32_t end, uint32_t q, uint64_t syndrome)
 {
+	int8_t *messages = messages_at(code, s, from, end, q);
 	const struct tables5 t = tables_load();
 	const __m512i zero = _mm512_setzero_si512();
 	struct sums5 sums = {zero, zero, _mm512_set1_epi8(-1), _mm512_movm_epi8(syndrome),
@@ -339,9 +349,9 @@ AVX512 static uint32_t check_avx512(const struct ldpc_code *code, const struct l
 		const uint32_t word = word_of(code, edge, q);
 		const __m512i p = _mm512_permutexvar_epi8(
 			_mm512_loadu_si512(lanes_twice + ((edge.turn - s->turned[word]) & 63)),
-			_mm512_load_si512(s->posteriors + (size_t)word * LDPC_POSTERIOR_OCTETS));
+			_mm512_load_si512(s->posteriors + (size_t)word * LANES));
 		const __m512i ratio = _mm512_subs_epi8(
-			p, _mm512_load_si512(s->messages + ((size_t)e * code->lifts + q) * LANES));
+			p, _mm512_load_si512(messages + (size_t)(e - from) * LANES));
 		const __m512i size = _mm512_abs_epi8(ratio);
 		sums.parity = _mm512_xor_si512(sums.parity, p);
 		sums.sign = _mm512_xor_si512(sums.sign, ratio);
@@ -357,7 +367,7 @@ AVX512 static uint32_t check_avx512(const struct ldpc_code *code, const struct l
 	ratios = s->ratios;
 	for (uint32_t e = from; e < end; e++, ratios += LANES) {
 		const uint32_t word = word_of(code, code->edges[e], q);
-		int8_t *p = s->posteriors + (size_t)word * LDPC_POSTERIOR_OCTETS;
+		int8_t *p = s->posteriors + (size_t)word * LANES;
 		const __m512i ratio = _mm512_load_si512(ratios);
 		const __mmask64 is_least =
 			_mm512_cmpeq_epu8_mask(_mm512_abs_epi8(ratio), sums.least);
@@ -367,21 +377,20 @@ AVX512 static uint32_t check_avx512(const struct ldpc_code *code, const struct l
 		const __m512i message = _mm512_mask_sub_epi8(m, is_negative, zero, m);
 		const __m512i posterior = _mm512_adds_epi8(ratio, message);
 		_mm512_store_si512(p, posterior);
-		_mm512_store_si512(s->messages + ((size_t)e * code->lifts + q) * LANES, message);
+		_mm512_store_si512(messages + (size_t)(e - from) * LANES, message);
 	}
 	return (uint32_t)__builtin_popcountll(_mm512_movepi8_mask(sums.parity));
 }
 #endif
 
-uint32_t ldpc_check(enum ldpc_path path, const struct ldpc_code *code, const struct ldpc_state *s,
-	uint32_t from, uint32_t end, uint32_t q, uint64_t syndrome)
+uint32_t ldpc_check(const struct ldpc_code *code, const struct ldpc_state *s, uint32_t from,
+	uint32_t end, uint32_t q, uint64_t syndrome)
 {
 #if defined(__x86_64__)
-	if (path == LDPC_AVX512)
+	if (s->path == LDPC_AVX512)
 		return check_avx512(code, s, from, end, q, syndrome);
-	if (path == LDPC_AVX2)
+	if (s->path == LDPC_AVX2)
 		return check_avx2(code, s, from, end, q, syndrome);
 #endif
-	(void)path;
 	return check_portable(code, s, from, end, q, syndrome);
 }

@@ -19,7 +19,7 @@
 
 enum {
 	LDPC_POSTERIOR_OCTETS =
-		128, /* of a word of 64 bits: twice the same, so that a turned one is a load */
+		128, /* of a word of 64 bits: twice the same, so that a turned one is a load; but ldpc_posterior_octets() */
 	LDPC_STEPS_A_NAT = 3, /* of a log-likelihood ratio */
 	LDPC_MESSAGE_MAX = 25,
 };
@@ -37,16 +37,23 @@ extern const uint8_t ldpc_coarse_limits[LDPC_COARSE_LIMITS], ldpc_fine_limits[LD
 enum ldpc_path ldpc_best(void);
 bool ldpc_can(enum ldpc_path path);
 
+/* How far the posteriors of a word are from those of the next: the path for AVX-512 turns registers, and keeps them once. */
+static inline size_t ldpc_posterior_octets(enum ldpc_path path)
+{
+	return path == LDPC_AVX512 ? LDPC_LANES : LDPC_POSTERIOR_OCTETS;
+}
+
 struct ldpc_state {
-	int8_t *posteriors; /* LDPC_POSTERIOR_OCTETS a word; lane l is of bit (l + turned) mod 64 */
+	enum ldpc_path path;
+	int8_t *posteriors; /* ldpc_posterior_octets() a word; lane l is of bit (l + turned) mod 64 */
 	uint8_t *turned;    /* a word */
-	int8_t *messages;   /* 64 an edge and lift: edge e, lift q at (e * lifts + q) * 64 */
-	int8_t *ratios;     /* of a check, while it is worked on: LDPC_ROW_EDGES_MAX * 64 */
+	int8_t *messages; /* 64 an edge and lift, a check's side by side; all zero when rows are split anew */
+	int8_t *ratios; /* of a check, while it is worked on: LDPC_ROW_EDGES_MAX * 64 */
 };
 
 /*
  * Works on the checks of edges `from` to `end` in lift q. Returns how many of them did not agree with the syndrome beforehand, by the
  * signs of the posteriors.
  */
-uint32_t ldpc_check(enum ldpc_path path, const struct ldpc_code *code, const struct ldpc_state *s,
-	uint32_t from, uint32_t end, uint32_t q, uint64_t syndrome);
+uint32_t ldpc_check(const struct ldpc_code *code, const struct ldpc_state *s, uint32_t from,
+	uint32_t end, uint32_t q, uint64_t syndrome);
