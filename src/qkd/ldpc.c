@@ -13,6 +13,7 @@ enum {
 	STEP_PARTS_LONG = 80,
 	STEPS_EVEN = 12,
 	STEP_DOUBLINGS_MAX = 3,
+	CODES_KEPT = 8,
 };
 _Static_assert((FRAMES_MAX & (FRAMES_MAX - 1)) == 0, "frames of the longest key");
 
@@ -40,7 +41,10 @@ struct ldpc {
 	uint16_t told[FRAMES_MAX], questions[FRAMES_MAX];
 	struct reconcile_account account;
 	uint64_t *scratch; /* words of a frame, zeros behind the key's end */
-	struct ldpc_code code;
+	/* Making a code takes as long as decoding a frame, and expected error rates come again: the newest codes are kept. */
+	struct ldpc_code codes[CODES_KEPT];
+	uint32_t code_next;
+	const struct ldpc_code *code; /* of this key */
 };
 
 static struct ldpc *of(const struct reconcile *r)
@@ -164,16 +168,16 @@ static void scratch_load(struct ldpc *l, uint32_t frame)
 	uint32_t words;
 	const uint64_t *from = frame_words(l, frame, &words);
 
-	memset(l->scratch, 0, (size_t)l->code.columns * l->code.lifts * sizeof *l->scratch);
+	memset(l->scratch, 0, (size_t)l->code->columns * l->code->lifts * sizeof *l->scratch);
 	memcpy(l->scratch, from, words * sizeof *from);
 }
 
 /* The sums of a unit of the frame in the scratch: `lifts` words. */
 static void unit_sum(const struct ldpc *l, uint32_t unit, uint64_t *sums)
 {
-	const bool is_half = unit >= l->code.rows;
+	const bool is_half = unit >= l->code->rows;
 
-	ldpc_row_sums(&l->code, is_half ? unit - l->code.rows : unit, is_half, l->scratch, sums);
+	ldpc_row_sums(l->code, is_half ? unit - l->code->rows : unit, is_half, l->scratch, sums);
 }
 
 static void slot_take(struct ldpc *l, struct slot *s)
@@ -184,7 +188,19 @@ static void slot_take(struct ldpc *l, struct slot *s)
 	if (l->frames_begun == l->frames)
 		return;
 	s->frame = l->frames_begun++;
-	ldpc_frame_begin(&s->decoder, &l->code, frame_bits(l, s->frame), l->qber);
+	ldpc_frame_begin(&s->decoder, l->code, frame_bits(l, s->frame), l->qber);
+}
+
+static const struct ldpc_code *code_for(struct ldpc *l, const struct cut *cut, uint32_t rows)
+{
+	for (uint32_t i = 0; i < CODES_KEPT; i++) {
+		const struct ldpc_code *c = &l->codes[i];
+		if (c->columns == cut->columns && c->lifts == cut->lifts && c->rows == rows)
+			return c;
+	}
+	struct ldpc_code *made = &l->codes[l->code_next++ % CODES_KEPT];
+	ldpc_code_make(made, cut->columns, cut->lifts, rows);
+	return made;
 }
 
 static struct err begin(struct reconcile *r, struct key_words key, double qber,
@@ -198,8 +214,7 @@ static struct err begin(struct reconcile *r, struct key_words key, double qber,
 		return ERR(INPUT);
 	const struct cut cut = cut_of(key.bits);
 	const uint32_t rows = ldpc_rows_for(cut.columns, cut.lifts, qber);
-	if (l->code.columns != cut.columns || l->code.lifts != cut.lifts || l->code.rows != rows)
-		ldpc_code_make(&l->code, cut.columns, cut.lifts, rows);
+	l->code = code_for(l, &cut, rows);
 	l->key = key;
 	l->qber = qber;
 	l->frames = cut.frames;
@@ -216,7 +231,7 @@ static struct err begin(struct reconcile *r, struct key_words key, double qber,
 
 static void questions_count(struct ldpc *l, uint32_t questions, uint32_t units)
 {
-	l->account.parities += (uint64_t)units * l->code.lifts * LDPC_LANES;
+	l->account.parities += (uint64_t)units * l->code->lifts * LDPC_LANES;
 	l->account.answers++;
 	if (questions > l->account.rounds)
 		l->account.rounds = questions;
@@ -227,9 +242,9 @@ static void questions_count(struct ldpc *l, uint32_t questions, uint32_t units)
 /* How many units to ask for: the whole rows at first, then few, then more. */
 static uint32_t units_wanted(const struct ldpc *l, const struct slot *s)
 {
-	const uint32_t rows = l->code.rows, left = 2 * rows - s->told;
+	const uint32_t rows = l->code->rows, left = 2 * rows - s->told;
 	const uint32_t parts =
-		l->code.lifts < LDPC_LIFTS_MAX / 2 ? STEP_PARTS_SHORT : STEP_PARTS_LONG;
+		l->code->lifts < LDPC_LIFTS_MAX / 2 ? STEP_PARTS_SHORT : STEP_PARTS_LONG;
 
 	if (s->told == 0)
 		return rows;
@@ -262,16 +277,16 @@ static bool ask(struct reconcile *r, struct writer *question)
 /* Alice's syndrome and Bob's own make that of the errors. */
 static struct err syndrome_take(struct ldpc *l, struct slot *s, uint32_t units, struct span answer)
 {
-	uint64_t *to = s->decoder.syndrome + (size_t)s->told * l->code.lifts;
+	uint64_t *to = s->decoder.syndrome + (size_t)s->told * l->code->lifts;
 	uint64_t sums[LDPC_LIFTS_MAX];
 	struct wire_fault fault = {0};
-	struct err e = ldpc_words_decode(answer, to, (size_t)units * l->code.lifts, &fault);
+	struct err e = ldpc_words_decode(answer, to, (size_t)units * l->code->lifts, &fault);
 
 	scratch_load(l, s->frame);
 	for (uint32_t i = 0; !failed(e) && i < units; i++) {
 		unit_sum(l, s->told + i, sums);
-		for (uint32_t q = 0; q < l->code.lifts; q++)
-			to[(size_t)i * l->code.lifts + q] ^= sums[q];
+		for (uint32_t q = 0; q < l->code->lifts; q++)
+			to[(size_t)i * l->code->lifts + q] ^= sums[q];
 	}
 	secret_wipe(sums, sizeof sums);
 	return e;
@@ -303,11 +318,11 @@ static enum qkd_abort learn(struct reconcile *r, struct span answer)
 		return QKD_PROTOCOL;
 	s->told += units;
 	questions_count(l, ++s->questions, units);
-	s->decoder.split = s->told - l->code.rows;
-	const bool is_right = ldpc_frame_run(&s->decoder, &l->code);
+	s->decoder.split = s->told - l->code->rows;
+	const bool is_right = ldpc_frame_run(&s->decoder, l->code);
 	if (is_right)
 		errors_turn(l, s);
-	if (is_right || s->told == 2 * l->code.rows) {
+	if (is_right || s->told == 2 * l->code->rows) {
 		l->frames_done++;
 		l->account.frames_failed += !is_right;
 		slot_take(l, s);
@@ -330,7 +345,7 @@ static struct reconcile_account account(const struct reconcile *r)
 /* Alice. Whole rows are asked for at once, and each unit once, in order: nothing else is answered. */
 static bool is_fair(const struct ldpc *l, const struct ldpc_question *q)
 {
-	const uint32_t rows = l->code.rows;
+	const uint32_t rows = l->code->rows;
 
 	if (q->frame >= l->frames || q->first != l->told[q->frame])
 		return false;
@@ -350,7 +365,7 @@ static enum qkd_abort answer(struct reconcile *r, struct span question, struct w
 	scratch_load(l, q.frame);
 	for (uint32_t i = 0; i < q.count; i++) {
 		unit_sum(l, q.first + i, sums);
-		ldpc_words_encode(w, sums, l->code.lifts);
+		ldpc_words_encode(w, sums, l->code->lifts);
 	}
 	if (w->is_full) {
 		w->len = start;

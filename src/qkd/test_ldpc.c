@@ -327,6 +327,22 @@ static void a_long_key_is_cut_in_frames_that_are_worked_on_side_by_side(void **s
 	pair_close(&p);
 }
 
+static void keys_of_many_error_rates_come_out_equal_one_after_the_other(void **state)
+{
+	struct prop random = prop_from_environment(43);
+	struct pair p;
+
+	(void)state;
+	pair_open(&p, 32768);
+	for (int i = 0; i < 24; i++) {
+		const double qber = 0.015 + 0.003 * (i % 12); /* more codes than are kept */
+		keys_draw(&p, &random, 32768, qber);
+		pair_run(&p, qber);
+		assert_true(keys_equal(&p));
+	}
+	pair_close(&p);
+}
+
 static void more_errors_than_expected_cost_rounds_not_the_key(void **state)
 {
 	struct prop random = prop_from_environment(41);
@@ -468,6 +484,7 @@ int main(void)
 		cmocka_unit_test(paths_give_the_same_octets),
 		cmocka_unit_test(keys_come_out_equal_and_the_leak_is_no_less_than_it_must_be),
 		cmocka_unit_test(a_long_key_is_cut_in_frames_that_are_worked_on_side_by_side),
+		cmocka_unit_test(keys_of_many_error_rates_come_out_equal_one_after_the_other),
 		cmocka_unit_test(more_errors_than_expected_cost_rounds_not_the_key),
 		cmocka_unit_test(a_hopeless_frame_is_told_as_failed_and_left_as_it_was),
 		cmocka_unit_test(a_key_too_short_or_too_bad_is_refused),
