@@ -64,6 +64,8 @@ struct growth {
 	uint32_t columns, rows, lifts;
 	uint8_t degree[LDPC_COLUMNS_MAX];
 	struct place at[LDPC_COLUMNS_MAX][LDPC_COLUMN_EDGES_MAX];
+	uint8_t nth[LDPC_COLUMNS_MAX]
+		   [LDPC_ROWS_MAX]; /* which of a column's edges is in that row, from 1; 0: none */
 	uint32_t row_edges[LDPC_ROWS_MAX];
 	uint16_t row_columns[LDPC_ROWS_MAX][LDPC_ROW_EDGES_MAX];
 };
@@ -98,14 +100,6 @@ static void degrees_choose(struct growth *g)
 			g->degree[c] = (uint8_t)(g->rows / 2);
 }
 
-static bool column_has(const struct growth *g, uint32_t column, uint32_t count, uint32_t row)
-{
-	for (uint32_t i = 0; i < count; i++)
-		if (g->at[column][i].row == row)
-			return true;
-	return false;
-}
-
 /*
  * Columns of degree two lie along a ring: row i to row i + 1. Those that are left, chords: i to 13 i + 29, so that two chords that leave
  * side by side arrive far apart. (Had they all the same length, two of them and two of the ring would be a cycle of four, a word of
@@ -127,11 +121,11 @@ static uint32_t row_choose(struct growth *g, uint32_t column, uint32_t count)
 
 	if (g->degree[column] == 2) {
 		chosen = ring_row(g, column, count);
-		if (!column_has(g, column, count, chosen))
+		if (g->nth[column][chosen] == 0)
 			return chosen;
 	}
 	for (uint32_t r = 0; r < g->rows; r++) {
-		if (g->row_edges[r] > fewest || column_has(g, column, count, r))
+		if (g->row_edges[r] > fewest || g->nth[column][r] != 0)
 			continue;
 		if (g->row_edges[r] < fewest)
 			found = 0;
@@ -155,14 +149,9 @@ static bool is_cycle(const struct growth *g, struct place a, struct place b)
 
 	for (uint32_t i = 0; i < g->row_edges[a.row]; i++) {
 		const uint32_t column = g->row_columns[a.row][i];
-		const struct place *at = g->at[column], *pa = NULL, *pb = NULL;
-		for (uint32_t e = 0; e < g->degree[column]; e++) {
-			if (at[e].row == a.row)
-				pa = &at[e];
-			if (at[e].row == b.row)
-				pb = &at[e];
-		}
-		if (pa != NULL && pb != NULL && distance(g, *pa, *pb) == apart)
+		const uint32_t nth_a = g->nth[column][a.row], nth_b = g->nth[column][b.row];
+		const struct place *at = g->at[column];
+		if (nth_b != 0 && distance(g, at[nth_a - 1], at[nth_b - 1]) == apart)
 			return true;
 	}
 	return false;
@@ -191,6 +180,7 @@ static void column_place(struct growth *g, uint32_t column)
 				break;
 		}
 		g->at[column][e] = p;
+		g->nth[column][p.row] = (uint8_t)(e + 1);
 	}
 	for (uint32_t e = 0; e < g->degree[column]; e++) {
 		const uint32_t row = g->at[column][e].row;
@@ -203,12 +193,9 @@ static void edge_add(
 	struct ldpc_code *code, uint32_t *count, const struct growth *g, uint32_t row, uint32_t i)
 {
 	const uint32_t column = g->row_columns[row][i];
-	uint32_t e = 0;
+	const struct place p = g->at[column][g->nth[column][row] - 1];
 
-	while (g->at[column][e].row != row)
-		e++;
-	code->edges[(*count)++] =
-		(struct ldpc_edge){(uint16_t)column, g->at[column][e].lift, g->at[column][e].turn};
+	code->edges[(*count)++] = (struct ldpc_edge){(uint16_t)column, p.lift, p.turn};
 }
 
 static uint32_t step_coprime(uint32_t rows)
