@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-/* Parts in a thousand of the columns that have a degree, as `ldpc-design` prints them for the checks a bit. */
+/* Parts in a thousand of the columns that have a degree, for the checks a bit; doc/qkd.md says how they were found, tools/ldpc-design judges them. */
 struct share {
 	uint8_t degree;
 	uint16_t permille;

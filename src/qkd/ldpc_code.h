@@ -9,7 +9,7 @@
  * into the check (r, q, lane l) the bit (c, (q + a) mod lifts, lane (l + b) mod 64): the lift is by the group Z_lifts x Z_64, so that a
  * check of 64 lanes is words, turned, and added.
  *
- * Columns have the degrees that ldpc-design found for the decoder and the rate (tools/ldpc-design, doc/qkd.md). Edges are placed by a
+ * Columns have the degrees of a table, for the decoder and the rate (doc/qkd.md, judged by tools/ldpc-design). Edges are placed by a
  * generator with a fixed seed, alike at both ends; no two columns meet twice in the same two checks (girth at least 6), where that
  * can be had. Columns of degree two, the weakest, lie along rings of rows, so that cycles among them are long.
  *
