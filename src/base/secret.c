@@ -198,8 +198,29 @@ void secret_wipe(void *at, size_t len)
 enum { SECRET_STACK_OCTETS = 4096 };
 
 #if defined(__x86_64__)
+/* Those that only AVX-512 has: vzeroall leaves them alone. */
+__attribute__((target("avx512f"))) static void wipe_registers_avx512(void)
+{
+	__asm__ volatile("vpxorq %%zmm16, %%zmm16, %%zmm16; vpxorq %%zmm17, %%zmm17, %%zmm17;"
+			 "vpxorq %%zmm18, %%zmm18, %%zmm18; vpxorq %%zmm19, %%zmm19, %%zmm19;"
+			 "vpxorq %%zmm20, %%zmm20, %%zmm20; vpxorq %%zmm21, %%zmm21, %%zmm21;"
+			 "vpxorq %%zmm22, %%zmm22, %%zmm22; vpxorq %%zmm23, %%zmm23, %%zmm23;"
+			 "vpxorq %%zmm24, %%zmm24, %%zmm24; vpxorq %%zmm25, %%zmm25, %%zmm25;"
+			 "vpxorq %%zmm26, %%zmm26, %%zmm26; vpxorq %%zmm27, %%zmm27, %%zmm27;"
+			 "vpxorq %%zmm28, %%zmm28, %%zmm28; vpxorq %%zmm29, %%zmm29, %%zmm29;"
+			 "vpxorq %%zmm30, %%zmm30, %%zmm30; vpxorq %%zmm31, %%zmm31, %%zmm31;"
+			 "kxorw %%k0, %%k0, %%k0; kxorw %%k1, %%k1, %%k1; kxorw %%k2, %%k2, %%k2;"
+			 "kxorw %%k3, %%k3, %%k3; kxorw %%k4, %%k4, %%k4; kxorw %%k5, %%k5, %%k5;"
+			 "kxorw %%k6, %%k6, %%k6; kxorw %%k7, %%k7, %%k7" ::
+				 : "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22",
+		"xmm23", "xmm24", "xmm25", "xmm26", "xmm27", "xmm28", "xmm29", "xmm30", "xmm31",
+		"k0", "k1", "k2", "k3", "k4", "k5", "k6", "k7");
+}
+
 static void wipe_registers(void)
 {
+	if (__builtin_cpu_supports("avx512f"))
+		wipe_registers_avx512();
 	if (__builtin_cpu_supports("avx")) {
 		__asm__ volatile("vzeroall" ::
 				: "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7",

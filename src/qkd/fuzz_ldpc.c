@@ -20,8 +20,9 @@ static void begin(bool is_bob)
 
 	if (ends[is_bob] == NULL && failed(reconciler_ldpc.open(&ends[is_bob], &settings)))
 		abort();
-	for (size_t i = 0; i < KEY_BITS / 64; i++)
+	for (size_t i = 0; i < (KEY_BITS + 63) / 64; i++)
 		words[is_bob][i] = i * 0x9e3779b97f4a7c15u;
+	words[is_bob][KEY_BITS / 64] &= ((uint64_t)1 << KEY_BITS % 64) - 1;
 	if (failed(reconciler_ldpc.begin(
 		    ends[is_bob], (struct key_words){words[is_bob], KEY_BITS}, 0.03, seed)))
 		abort();

@@ -14,6 +14,7 @@ enum {
 	STEPS_EVEN = 12,
 	STEP_DOUBLINGS_MAX = 3,
 	CODES_KEPT = 8,
+	COLUMNS_STEP = 8,
 };
 _Static_assert((FRAMES_MAX & (FRAMES_MAX - 1)) == 0, "frames of the longest key");
 
@@ -44,6 +45,7 @@ struct ldpc {
 	/* Making a code takes as long as decoding a frame, and expected error rates come again: the newest codes are kept. */
 	struct ldpc_code codes[CODES_KEPT];
 	uint32_t code_next;
+	struct ldpc_growth *growth;
 	const struct ldpc_code *code; /* of this key */
 };
 
@@ -65,7 +67,9 @@ static struct cut cut_of(uint32_t bits)
 
 	c.frame_words = (words + c.frames - 1) / c.frames;
 	c.lifts = (c.frame_words + LDPC_COLUMNS_MAX - 1) / LDPC_COLUMNS_MAX;
+	/* A few columns of zeros at the end: keys of nearly one length share a code. */
 	c.columns = (c.frame_words + c.lifts - 1) / c.lifts;
+	c.columns = (c.columns + COLUMNS_STEP - 1) / COLUMNS_STEP * COLUMNS_STEP;
 	return c;
 }
 
@@ -75,7 +79,7 @@ bool ldpc_can_do(uint32_t key_bits, double qber)
 		!(qber >= 0 && qber <= 0.5))
 		return false;
 	const struct cut cut = cut_of(key_bits);
-	return ldpc_rows_for(cut.columns, cut.lifts, qber) > 0;
+	return ldpc_rows_for(cut.frame_words, cut.lifts, qber) > 0;
 }
 
 bool ldpc_is_fast(void)
@@ -128,6 +132,12 @@ static struct err open_mode(struct reconcile **out, const struct reconcile_setti
 	l->settings = *settings;
 	l->scratch = (uint64_t *)(void *)(memory.bytes + parts.scratch_at);
 	l->slot_count = parts.slots;
+	l->code = &l->codes[0];
+	l->growth = ldpc_growth_open();
+	if (l->growth == NULL) {
+		secret_close(&memory);
+		return ERR(LIMIT);
+	}
 	for (uint32_t i = 0; settings->is_bob && i < parts.slots; i++)
 		ldpc_frame_place(&l->slots[i].decoder,
 			memory.bytes + parts.slots_at + i * parts.slot_octets, parts.columns,
@@ -141,6 +151,7 @@ static void close_mode(struct reconcile *r)
 	if (r == NULL)
 		return;
 	struct secret memory = of(r)->memory;
+	ldpc_growth_close(of(r)->growth);
 	secret_close(&memory);
 }
 
@@ -180,8 +191,14 @@ static void unit_sum(const struct ldpc *l, uint32_t unit, uint64_t *sums)
 	ldpc_row_sums(l->code, is_half ? unit - l->code->rows : unit, is_half, l->scratch, sums);
 }
 
+static void scratch_wipe(struct ldpc *l)
+{
+	secret_wipe(l->scratch, (size_t)l->code->columns * l->code->lifts * sizeof *l->scratch);
+}
+
 static void slot_take(struct ldpc *l, struct slot *s)
 {
+	ldpc_frame_wipe(&s->decoder, l->code);
 	s->is_waiting = false;
 	s->told = s->questions = 0;
 	s->frame = NO_FRAME;
@@ -199,7 +216,7 @@ static const struct ldpc_code *code_for(struct ldpc *l, const struct cut *cut, u
 			return c;
 	}
 	struct ldpc_code *made = &l->codes[l->code_next++ % CODES_KEPT];
-	ldpc_code_make(made, cut->columns, cut->lifts, rows);
+	ldpc_code_make(made, l->growth, cut->columns, cut->lifts, rows);
 	return made;
 }
 
@@ -213,7 +230,7 @@ static struct err begin(struct reconcile *r, struct key_words key, double qber,
 	if (key.bits > l->settings.key_bits_max || !ldpc_can_do(key.bits, qber))
 		return ERR(INPUT);
 	const struct cut cut = cut_of(key.bits);
-	const uint32_t rows = ldpc_rows_for(cut.columns, cut.lifts, qber);
+	const uint32_t rows = ldpc_rows_for(cut.frame_words, cut.lifts, qber);
 	l->code = code_for(l, &cut, rows);
 	l->key = key;
 	l->qber = qber;
@@ -289,6 +306,7 @@ static struct err syndrome_take(struct ldpc *l, struct slot *s, uint32_t units, 
 			to[(size_t)i * l->code->lifts + q] ^= sums[q];
 	}
 	secret_wipe(sums, sizeof sums);
+	scratch_wipe(l);
 	return e;
 }
 
@@ -367,6 +385,7 @@ static enum qkd_abort answer(struct reconcile *r, struct span question, struct w
 		unit_sum(l, q.first + i, sums);
 		ldpc_words_encode(w, sums, l->code->lifts);
 	}
+	scratch_wipe(l);
 	if (w->is_full) {
 		w->len = start;
 		return QKD_PROTOCOL;

@@ -4,6 +4,7 @@
 #include "estimate.h"
 #include <assert.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Parts in a thousand of the columns that have a degree, for the checks a bit; doc/qkd.md says how they were found, tools/ldpc-design judges them. */
@@ -32,15 +33,15 @@ static const struct design {
 };
 
 static const double FRAME_BITS_SMALL = 65536, FIRST_F = 1.074, SMALL_F = 0.036;
-static const double ROWS_MIN = LDPC_ROWS_MIN, ROWS_MAX = LDPC_ROWS_MAX;
+static const double ROWS_MIN = LDPC_ROWS_MIN, ROWS_MAX = LDPC_ROWS_MAX, RATE_MAX = 0.6;
 
-uint32_t ldpc_rows_for(uint32_t columns, uint32_t lifts, double qber)
+uint32_t ldpc_rows_for(uint32_t words, uint32_t lifts, double qber)
 {
-	const double bits = (double)columns * lifts * 64;
-	const double f = FIRST_F + SMALL_F * sqrt(FRAME_BITS_SMALL / bits);
+	const double columns = (double)words / lifts;
+	const double f = FIRST_F + SMALL_F * sqrt(FRAME_BITS_SMALL / (words * 64.0));
 	const double rows = ceil(f * estimate_entropy(qber) * columns);
 
-	return rows < ROWS_MIN || rows > ROWS_MAX || rows > 0.7 * columns ? 0 : (uint32_t)rows;
+	return rows < ROWS_MIN || rows > ROWS_MAX || rows > RATE_MAX * columns ? 0 : (uint32_t)rows;
 }
 
 /* The generator of the codes: not of secrets, alike everywhere [Steele, Lea, Flood, OOPSLA 2014: SplitMix64]. */
@@ -59,7 +60,7 @@ struct place {
 };
 
 /* By columns, while the code grows. */
-struct growth {
+struct ldpc_growth {
 	uint64_t state;
 	uint32_t columns, rows, lifts;
 	uint8_t degree[LDPC_COLUMNS_MAX];
@@ -82,7 +83,7 @@ static const struct design *design_for(uint32_t columns, uint32_t rows)
 }
 
 /* Degrees in ascending order; the few rows of a short code limit them. */
-static void degrees_choose(struct growth *g)
+static void degrees_choose(struct ldpc_growth *g)
 {
 	const struct design *d = design_for(g->columns, g->rows);
 	uint32_t done = 0, sum = 0;
@@ -105,7 +106,7 @@ static void degrees_choose(struct growth *g)
  * side by side arrive far apart. (Had they all the same length, two of them and two of the ring would be a cycle of four, a word of
  * weight four where the turns add up to nothing.)
  */
-static uint32_t ring_row(const struct growth *g, uint32_t column, uint32_t edge)
+static uint32_t ring_row(const struct ldpc_growth *g, uint32_t column, uint32_t edge)
 {
 	const uint32_t row = column % g->rows;
 
@@ -115,7 +116,7 @@ static uint32_t ring_row(const struct growth *g, uint32_t column, uint32_t edge)
 }
 
 /* One of the rows with the fewest edges that the column does not have yet. */
-static uint32_t row_choose(struct growth *g, uint32_t column, uint32_t count)
+static uint32_t row_choose(struct ldpc_growth *g, uint32_t column, uint32_t count)
 {
 	uint32_t fewest = UINT32_MAX, found = 0, chosen = 0;
 
@@ -137,13 +138,13 @@ static uint32_t row_choose(struct growth *g, uint32_t column, uint32_t count)
 }
 
 /* How far apart, in the group, two edges of a column are. */
-static uint32_t distance(const struct growth *g, struct place a, struct place b)
+static uint32_t distance(const struct ldpc_growth *g, struct place a, struct place b)
 {
 	return (a.lift + g->lifts - b.lift) % g->lifts * 64 + (a.turn + 64u - b.turn) % 64;
 }
 
 /* Whether an earlier column has two edges in the rows of `a` and `b` as far apart as these: the four would be a cycle. */
-static bool is_cycle(const struct growth *g, struct place a, struct place b)
+static bool is_cycle(const struct ldpc_growth *g, struct place a, struct place b)
 {
 	const uint32_t apart = distance(g, a, b);
 
@@ -157,7 +158,8 @@ static bool is_cycle(const struct growth *g, struct place a, struct place b)
 	return false;
 }
 
-static bool makes_cycle(const struct growth *g, uint32_t column, uint32_t count, struct place p)
+static bool makes_cycle(
+	const struct ldpc_growth *g, uint32_t column, uint32_t count, struct place p)
 {
 	for (uint32_t e = 0; e < count; e++)
 		if (is_cycle(g, g->at[column][e], p))
@@ -165,7 +167,7 @@ static bool makes_cycle(const struct growth *g, uint32_t column, uint32_t count,
 	return false;
 }
 
-static void column_place(struct growth *g, uint32_t column)
+static void column_place(struct ldpc_growth *g, uint32_t column)
 {
 	/* Cycles of four through columns of many edges do no harm, and in a short code there must be some. */
 	enum { TRIES = 40, TRIES_HEAVY = 3, HEAVY = 9 };
@@ -189,8 +191,8 @@ static void column_place(struct growth *g, uint32_t column)
 	}
 }
 
-static void edge_add(
-	struct ldpc_code *code, uint32_t *count, const struct growth *g, uint32_t row, uint32_t i)
+static void edge_add(struct ldpc_code *code, uint32_t *count, const struct ldpc_growth *g,
+	uint32_t row, uint32_t i)
 {
 	const uint32_t column = g->row_columns[row][i];
 	const struct place p = g->at[column][g->nth[column][row] - 1];
@@ -219,7 +221,7 @@ static uint32_t step_coprime(uint32_t rows)
  * at places far apart. Every other edge is of the first half, so that the halves have columns of all degrees, and neighbours
  * on the ring part.
  */
-static void rows_write(struct ldpc_code *code, const struct growth *g)
+static void rows_write(struct ldpc_code *code, const struct ldpc_growth *g)
 {
 	const uint32_t step = step_coprime(g->rows);
 	uint32_t count = 0;
@@ -236,24 +238,33 @@ static void rows_write(struct ldpc_code *code, const struct growth *g)
 	code->start[g->rows] = count;
 }
 
-void ldpc_code_make(struct ldpc_code *code, uint32_t columns, uint32_t lifts, uint32_t rows)
+struct ldpc_growth *ldpc_growth_open(void)
 {
-	static _Thread_local struct growth g;
+	return calloc(1, sizeof(struct ldpc_growth));
+}
 
+void ldpc_growth_close(struct ldpc_growth *g)
+{
+	free(g);
+}
+
+void ldpc_code_make(struct ldpc_code *code, struct ldpc_growth *g, uint32_t columns, uint32_t lifts,
+	uint32_t rows)
+{
 	assert(columns >= LDPC_COLUMNS_MIN && columns <= LDPC_COLUMNS_MAX);
-	assert(lifts >= 1 && lifts <= LDPC_LIFTS_MAX && rows >= LDPC_ROWS_MIN &&
-		rows <= LDPC_ROWS_MAX);
-	memset(&g, 0, sizeof g);
-	g.columns = columns;
-	g.rows = rows;
-	g.lifts = lifts;
-	degrees_choose(&g);
+	assert(lifts >= 1 && lifts <= LDPC_LIFTS_MAX);
+	assert(rows >= LDPC_ROWS_MIN && rows <= LDPC_ROWS_MAX);
+	memset(g, 0, sizeof *g);
+	g->columns = columns;
+	g->rows = rows;
+	g->lifts = lifts;
+	degrees_choose(g);
 	for (uint32_t c = 0; c < columns; c++)
-		column_place(&g, c);
+		column_place(g, c);
 	code->columns = columns;
 	code->rows = rows;
 	code->lifts = lifts;
-	rows_write(code, &g);
+	rows_write(code, g);
 }
 
 void ldpc_row_sums(const struct ldpc_code *code, uint32_t row, bool first_half,

@@ -46,11 +46,17 @@ struct ldpc_code {
 	struct ldpc_edge edges[LDPC_EDGES_MAX];
 };
 
-/* Rows that a frame of `columns` gets at an error rate of `qber`, for the first syndrome. In LDPC_ROWS_MIN … LDPC_ROWS_MAX; 0: no code does it. */
-uint32_t ldpc_rows_for(uint32_t columns, uint32_t lifts, double qber);
+/* Rows that a frame of `words` words gets at an error rate of `qber`, for the first syndrome. In LDPC_ROWS_MIN … LDPC_ROWS_MAX; 0: no code does it. */
+uint32_t ldpc_rows_for(uint32_t words, uint32_t lifts, double qber);
+
+/* What making a code needs besides; ordinary memory, nothing in it is secret. */
+struct ldpc_growth;
+struct ldpc_growth *ldpc_growth_open(void); /* NULL: no memory */
+void ldpc_growth_close(struct ldpc_growth *g);
 
 /* LDPC_COLUMNS_MIN to LDPC_COLUMNS_MAX columns, lifts of 1 to LDPC_LIFTS_MAX, rows from ldpc_rows_for(). */
-void ldpc_code_make(struct ldpc_code *code, uint32_t columns, uint32_t lifts, uint32_t rows);
+void ldpc_code_make(struct ldpc_code *code, struct ldpc_growth *g, uint32_t columns, uint32_t lifts,
+	uint32_t rows);
 
 /*
  * Words of 64 checks of row r, for each q: its sum over all edges, or over those of the first half. `words` holds columns * lifts

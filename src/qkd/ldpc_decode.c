@@ -1,6 +1,7 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 #include "ldpc_decode.h"
+#include "base/secret.h"
 #include <math.h>
 #include <string.h>
 
@@ -55,6 +56,15 @@ static int8_t ratio_of(double qber)
 	const double q = qber < 0.0005 ? 0.0005 : qber > 0.4 ? 0.4 : qber;
 
 	return (int8_t)fmin(ratio_max, round(steps * log((1 - q) / q)));
+}
+
+void ldpc_frame_wipe(struct ldpc_frame *f, const struct ldpc_code *code)
+{
+	const size_t words = (size_t)code->columns * code->lifts;
+
+	secret_wipe(f->words, words * sizeof *f->words);
+	secret_wipe(f->state.posteriors, words * ldpc_posterior_octets(f->state.path));
+	secret_wipe(f->syndrome, 2 * (size_t)code->rows * code->lifts * sizeof *f->syndrome);
 }
 
 void ldpc_frame_begin(
@@ -119,12 +129,28 @@ static void words_write(struct ldpc_frame *f, const struct ldpc_code *code)
 	}
 }
 
+/* Behind the frame's bits there are zeros at both ends. */
+static bool has_error_behind(const struct ldpc_frame *f, const struct ldpc_code *code)
+{
+	const size_t words = (size_t)code->columns * code->lifts;
+	size_t i = f->bits / 64;
+
+	if (f->bits % 64 != 0 && f->words[i++] >> f->bits % 64 != 0)
+		return true;
+	for (; i < words; i++)
+		if (f->words[i] != 0)
+			return true;
+	return false;
+}
+
 static bool is_right(struct ldpc_frame *f, const struct ldpc_code *code)
 {
 	const size_t octets = code->lifts * sizeof(uint64_t);
 	uint64_t sums[LDPC_LIFTS_MAX];
 
 	words_write(f, code);
+	if (has_error_behind(f, code))
+		return false;
 	for (uint32_t r = 0; r < code->rows; r++) {
 		const uint64_t *whole = f->syndrome + (size_t)r * code->lifts;
 		ldpc_row_sums(code, r, false, f->words, sums);

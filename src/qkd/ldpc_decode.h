@@ -34,6 +34,9 @@ size_t ldpc_frame_octets(uint32_t columns, uint32_t lifts);
 void ldpc_frame_place(struct ldpc_frame *f, uint8_t *memory, uint32_t columns, uint32_t lifts,
 	enum ldpc_path path);
 
+/* What the last frame under that code left behind. */
+void ldpc_frame_wipe(struct ldpc_frame *f, const struct ldpc_code *code);
+
 /* Errors of probability `qber` in the first `bits` bits, none behind them. The syndrome is all zero. */
 void ldpc_frame_begin(
 	struct ldpc_frame *f, const struct ldpc_code *code, uint32_t bits, double qber);

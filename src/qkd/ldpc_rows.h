@@ -4,7 +4,7 @@
 /*
  * The inner loop of the decoder: one check of 64 lanes is worked on, and the posteriors of its bits follow.
  *
- * Sum-product in Gallager's domain, in octets. A bit's posterior is a log-likelihood ratio in steps of 1/3, of -127 to 127 (negative: an
+ * Sum-product in Gallager's domain, in octets. A bit's posterior is a log-likelihood ratio in steps of 1/3, of -128 to 127 (negative: an
  * error). A check's message to a bit has the magnitude
  *     phi^-1( sum over the check's other bits of phi(|q|) ),   phi(x) = -ln tanh(x/2)            [Gallager 1963, eq. 4.12]
  * and the sign of the product of theirs and of the syndrome. Of the sum, the bit's own share is left out for the least reliable bit only: of all

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The way of one block to equal keys, in the order of the table in link.h. */
 #include "link_inner.h"
+#include <math.h>
 #include <stdio.h>
 #include <inttypes.h>
 
@@ -86,6 +87,8 @@ void link_block_abort(struct qkd_link *l, enum qkd_abort reason, bool tell_peer)
 		l->status.test_qber = l->block.estimate.test_qber;
 	l->status.blocks_aborted++;
 	l->status.last_abort = reason;
+	l->is_cautious =
+		l->is_cautious || reason == QKD_NOT_CORRECTED || reason == QKD_VERIFICATION_FAILED;
 	l->after = NULL; /* what the store answers now belongs to no block */
 	if (tell_peer && l->is_peer_up) {
 		struct link_message m = {.reason = (uint8_t)reason};
@@ -435,10 +438,14 @@ static void bob_ask(struct qkd_link *l)
 	link_stage_enter(l, STAGE_B_VERIFY);
 }
 
-/* What this block's errors will be like: as the last block's, if there was one. */
+/*
+ * What this block's errors will be like: as the last final block's key had, or as this block's test basis has, whichever is more; and
+ * twice that after a block that was not corrected.
+ */
 static uint32_t qber_expected_ppm(const struct qkd_link *l)
 {
-	const double qber = l->qber_before > 0 ? l->qber_before : l->block.estimate.test_qber;
+	const double expected = fmax(l->qber_before, l->block.estimate.test_qber);
+	const double qber = fmin(l->is_cautious ? 2 * expected : expected, 0.5);
 
 	return (uint32_t)((qber < qber_least ? qber_least : qber) * 1e6);
 }
@@ -464,7 +471,9 @@ static void bob_reconcile(struct qkd_link *l)
 		.qber = m.qber_ppm * 1e-6,
 		.bits_a_second = l->bits_a_second,
 		.round_trip_ms = l->round_trip_ms};
-	m.mode = (uint8_t)(l->settings.mode == 0 ? reconcile_choose(&now) : l->settings.mode);
+	m.mode = (uint8_t)(l->settings.mode != 0 ? l->settings.mode
+			   : l->is_cautious      ? RECONCILE_CASCADE
+						 : reconcile_choose(&now));
 
 	memcpy(l->before, l->key.key.words, (size_t)(l->key.key.bits + 63) / 64 * 8);
 	if (!link_draw(l, m.seed, sizeof m.seed) || !mode_begin(l, &m))
@@ -494,10 +503,22 @@ static void bob_sifted(struct qkd_link *l, const struct link_message *m)
 	bob_open(l);
 }
 
+/* The least of late: what the ends compute in between counts too, and most where a code is made. A clock of milliseconds. */
+static void round_trip_take(struct qkd_link *l, double ms)
+{
+	const double sample = fmax(ms - 1, 0), slowly = 1.0 / 64;
+
+	if (!l->has_round_trip || sample < l->round_trip_ms)
+		l->round_trip_ms = sample;
+	else
+		l->round_trip_ms += (sample - l->round_trip_ms) * slowly;
+	l->has_round_trip = true;
+}
+
 static void bob_answer(struct qkd_link *l, const struct link_message *m)
 {
 	if (l->block.asked_ms != 0)
-		l->round_trip_ms = (double)(l->now.mono_ms - l->block.asked_ms);
+		round_trip_take(l, (double)(l->now.mono_ms - l->block.asked_ms));
 	l->block.asked_ms = 0;
 	const enum qkd_abort reason = l->mode->learn(l->reconcile[l->block.ledger.mode], m->items);
 

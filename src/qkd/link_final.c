@@ -319,6 +319,7 @@ static void block_final(struct qkd_link *l, struct span unused)
 	l->status.secret_bits += secret_bits;
 	l->status.ledger = b->ledger;
 	l->status.qber = l->qber_before = link_block_qber(l);
+	l->is_cautious = false;
 	l->status.test_qber = b->estimate.test_qber;
 	l->status.block_seconds = (double)(l->now.mono_ms - b->started_ms) * 1e-3;
 	if (l->last_final_ms != 0 && l->now.mono_ms > l->last_final_ms) {

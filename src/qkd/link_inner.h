@@ -96,8 +96,10 @@ struct qkd_link {
 		*seed; /* of the block in work: Bob's bases and test bits, at Alice; both ends' seed */
 	struct link_message held; /* a TAG that waits for the store */
 	double qber_before;       /* of the last final block; 0: none */
-	/* Bob, for the choice of a mode: of the last final blocks, and of the last block's first question. 0: not known */
+	/* Bob, for the choice of a mode: of the last final blocks, and of first questions of late. 0: not known */
 	double bits_a_second, round_trip_ms;
+	bool has_round_trip;
+	bool is_cautious; /* a block was not corrected, and none became final since */
 	struct qkd_link_status status;
 };
 

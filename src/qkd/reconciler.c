@@ -27,6 +27,8 @@ enum reconcile_mode reconcile_choose(const struct reconcile_circumstances *c)
 
 	if (!ldpc_can_do(c->key_bits, c->qber))
 		return RECONCILE_CASCADE;
+	if (c->bits_a_second == 0)
+		return ldpc_is_fast() ? RECONCILE_LDPC : RECONCILE_CASCADE;
 	if (c->bits_a_second <= ldpc || ldpc * cascade_s > c->key_bits)
 		return RECONCILE_LDPC;
 	return RECONCILE_CASCADE;

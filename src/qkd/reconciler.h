@@ -17,7 +17,7 @@
  * A frame that fails is work and leak all the same.
  *
  * Nothing here is random: `seed` is public, fresh for each key and drawn by Bob; permutations and subsets follow from
- * it. It must not be known before the key is fixed, else errors could be planted where they hide.
+ * it (LDPC has none). It must not be known before the key is fixed, else errors could be planted where they hide.
  */
 #include "base/span.h"
 #include "qkd.h"
@@ -42,8 +42,9 @@ enum {
 struct reconcile_account {
 	uint64_t parities, answers; /* leak, see above */
 	uint64_t corrected;         /* bits that Bob turned over; Alice does not know */
-	uint64_t rounds;            /* the longest chain of questions that waited for each other */
-	uint32_t frames, frames_failed;
+	uint64_t rounds; /* the most questions that waited for each other, of one lane or frame */
+	uint32_t frames,
+		frames_failed; /* failed: Bob knows; Alice of Cascade's, whose frames end with a word of his */
 };
 
 struct reconcile_settings {
@@ -85,7 +86,7 @@ const struct reconciler *reconciler_of(enum reconcile_mode mode);
 struct reconcile_circumstances {
 	uint32_t key_bits;
 	double qber;          /* expected */
-	double bits_a_second; /* of the key, as they come in; 0: not known yet */
+	double bits_a_second; /* of the keys before, as they came out; 0: not known yet */
 	double round_trip_ms; /* 0: not known yet */
 };
 

@@ -16,6 +16,7 @@
 /* Codes. */
 
 static struct ldpc_code code;
+static struct ldpc_growth *growth;
 
 static void the_tables_are_those_of_phi(void **state)
 {
@@ -66,7 +67,7 @@ static void syndromes_are_those_of_the_plain_definition(void **state)
 	(void)state;
 	for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
 		uint64_t sums[LDPC_LIFTS_MAX];
-		ldpc_code_make(&code, shapes[s][0], shapes[s][1], shapes[s][2]);
+		ldpc_code_make(&code, growth, shapes[s][0], shapes[s][1], shapes[s][2]);
 		prop_fill(&random, span_mut_of((uint8_t *)words, sizeof words));
 		for (uint32_t i = 0; i < 2 * code.rows; i++) {
 			ldpc_row_sums(&code, i / 2, i % 2, words, sums);
@@ -83,7 +84,7 @@ static void a_code_is_the_same_everywhere(void **state)
 	uint64_t sum = 0xcbf29ce484222325u;
 
 	(void)state;
-	ldpc_code_make(&code, 1024, 16, 158);
+	ldpc_code_make(&code, growth, 1024, 16, 158);
 	for (uint32_t e = 0; e < code.start[code.rows]; e++) {
 		const struct ldpc_edge d = code.edges[e];
 		sum = (sum ^ (d.column | (uint64_t)d.lift << 16 | (uint64_t)d.turn << 24)) *
@@ -135,10 +136,10 @@ static void light_columns_make_no_cycles_of_four(void **state)
 	(void)state;
 	/* 162 rows had words of weight four when all chords had one length: 11 of 150 frames came out wrong. */
 	for (uint32_t rows = 155; rows < 170; rows++) {
-		ldpc_code_make(&code, 1024, 1, rows);
+		ldpc_code_make(&code, growth, 1024, 1, rows);
 		assert_int_equal(light_cycles(), 0);
 	}
-	ldpc_code_make(&code, 1024, 16, 90);
+	ldpc_code_make(&code, growth, 1024, 16, 90);
 	assert_int_equal(light_cycles(), 0);
 }
 
@@ -154,7 +155,7 @@ static void paths_give_the_same_octets(void **state)
 	struct ldpc_frame f[2];
 
 	(void)state;
-	ldpc_code_make(&code, COLUMNS, 3, 61);
+	ldpc_code_make(&code, growth, COLUMNS, 3, 61);
 	assert_true(ldpc_frame_octets(COLUMNS, 3) <= sizeof memory[0]);
 	for (enum ldpc_path path = LDPC_AVX2; path < LDPC_PATHS; path++) {
 		const size_t each = ldpc_posterior_octets(path);
@@ -169,7 +170,7 @@ static void paths_give_the_same_octets(void **state)
 			uint8_t *p = (uint8_t *)f[0].state.posteriors + i * LDPC_POSTERIOR_OCTETS;
 			prop_fill(&random, span_mut_of(p, LDPC_LANES));
 			for (int k = 0; k < LDPC_LANES; k++)
-				p[k] = p[k + LDPC_LANES] = p[k] == 0x80 ? 0x81 : p[k];
+				p[k + LDPC_LANES] = p[k];
 			memcpy(f[1].state.posteriors + i * each, p, each);
 		}
 		for (uint32_t r = 0; r < 3 * code.rows; r++) {
@@ -493,5 +494,8 @@ int main(void)
 		cmocka_unit_test(bob_takes_no_answer_that_he_did_not_ask_for_or_of_another_length),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	growth = ldpc_growth_open();
+	const int failures = cmocka_run_group_tests(tests, NULL, NULL);
+	ldpc_growth_close(growth);
+	return failures;
 }

@@ -61,7 +61,7 @@ struct world {
 	uint64_t crashes, crashes_wanted, reused;
 };
 
-static const struct link_parameters shared = {.protocol = QKD_TWO_DECOY,
+static struct link_parameters shared = {.protocol = QKD_TWO_DECOY,
 	.detections_per_block = DETECTIONS,
 	.intensity_micro = {650000, 250000, 200},
 	.probability_micro = {150000, 600000, 250000},
@@ -69,6 +69,7 @@ static const struct link_parameters shared = {.protocol = QKD_TWO_DECOY,
 	.eps_sec_exponent = 1, /* blocks short enough for thousands of them: for this test alone */
 	.eps_cor_exponent = 15};
 
+static double misalignment = 0.002;
 static bool is_bob_misnamed; /* and each HELLO is forged to hide it */
 
 static struct qkd_link_settings link_settings(size_t node)
@@ -414,7 +415,7 @@ static struct world *world_open(
 	const struct optics_settings optics = {.attenuation_db_km = 0.2,
 		.detector_efficiency = 1,
 		.dark_count = 1e-6,
-		.misalignment = 0.002,
+		.misalignment = misalignment,
 		.intensity = {0.65, 0.25, 2e-4},
 		.probability = {0.15, 0.6, 0.25},
 		.basis_x = 0.65};
@@ -534,6 +535,31 @@ static void test_keys_look_random(void **state)
 }
 
 /* The device here has no instruments: what its clicks alone give away. test_watch.c has the others. */
+/* A code of LDPC reaches twice the errors that were expected, no further: the next block must know. */
+static void test_a_sudden_rise_of_errors_costs_blocks_not_the_link(void **state)
+{
+	(void)state;
+	shared.detections_per_block = 120000;
+	misalignment = 0.008;
+	struct world *w = world_open(21, true, 0, 0);
+	run_for(w, 600);
+	const struct qkd_link_status before = qkd_link_status(w->ends[BOB].link);
+	assert_true(before.blocks_final >= 2);
+	assert_non_null(strstr(w->ends[BOB].report, "\"mode\":\"ldpc\""));
+	assert_true(before.qber < 0.012);
+	optics_attack(&w->optics, OPTICS_INTERCEPT, 0.3);
+	run_for(w, 1500);
+	const struct qkd_link_status after = qkd_link_status(w->ends[BOB].link);
+	print_message("%d blocks, %d more, %d aborted; %s\n", (int)before.blocks_final,
+		(int)(after.blocks_final - before.blocks_final), (int)after.blocks_aborted,
+		w->ends[BOB].report);
+	assert_true(after.qber > 2.4 * before.qber);
+	assert_true(after.blocks_final >= before.blocks_final + 2);
+	shared.detections_per_block = DETECTIONS;
+	misalignment = 0.002;
+	world_close(w);
+}
+
 static void attack_gives_no_bit_and_the_alarm(enum optics_attack attack, enum qkd_abort reason)
 {
 	struct world *w = world_open(2, true, 0, 0);
@@ -729,6 +755,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_both_ends_get_the_same_keys_and_account_for_every_bit),
 		cmocka_unit_test(test_keys_look_random),
+		cmocka_unit_test(test_a_sudden_rise_of_errors_costs_blocks_not_the_link),
 		cmocka_unit_test(test_attacks_give_no_bit_and_the_alarm_with_the_reason),
 		cmocka_unit_test(test_a_failed_random_source_gives_no_bit_and_the_alarm),
 		cmocka_unit_test(test_a_changed_message_is_caught_by_the_tag),
