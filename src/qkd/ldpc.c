@@ -90,7 +90,7 @@ bool ldpc_is_fast(void)
 /* Memory. No key up to the longest needs more than its longest frame does. */
 
 struct parts {
-	size_t scratch_at, slots_at, slot_octets, octets;
+	size_t growth_at, scratch_at, slots_at, slot_octets, octets;
 	uint32_t slots, columns, lifts;
 };
 
@@ -104,7 +104,8 @@ static struct parts parts_of(const struct reconcile_settings *settings)
 	p.slots = settings->frames_in_flight < LDPC_SLOTS ? settings->frames_in_flight : LDPC_SLOTS;
 	if (p.slots > (settings->key_bits_max + bits - 1) / bits)
 		p.slots = (settings->key_bits_max + bits - 1) / bits;
-	p.scratch_at = (sizeof(struct ldpc) + 63) / 64 * 64;
+	p.growth_at = (sizeof(struct ldpc) + 63) / 64 * 64;
+	p.scratch_at = p.growth_at + ldpc_growth_octets();
 	p.slots_at = p.scratch_at + (size_t)p.columns * p.lifts * sizeof(uint64_t);
 	p.slot_octets = settings->is_bob ? ldpc_frame_octets(p.columns, p.lifts) : 0;
 	p.octets = p.slots_at + p.slots * p.slot_octets;
@@ -133,11 +134,7 @@ static struct err open_mode(struct reconcile **out, const struct reconcile_setti
 	l->scratch = (uint64_t *)(void *)(memory.bytes + parts.scratch_at);
 	l->slot_count = parts.slots;
 	l->code = &l->codes[0];
-	l->growth = ldpc_growth_open();
-	if (l->growth == NULL) {
-		secret_close(&memory);
-		return ERR(LIMIT);
-	}
+	l->growth = (struct ldpc_growth *)(void *)(memory.bytes + parts.growth_at);
 	for (uint32_t i = 0; settings->is_bob && i < parts.slots; i++)
 		ldpc_frame_place(&l->slots[i].decoder,
 			memory.bytes + parts.slots_at + i * parts.slot_octets, parts.columns,
@@ -151,7 +148,6 @@ static void close_mode(struct reconcile *r)
 	if (r == NULL)
 		return;
 	struct secret memory = of(r)->memory;
-	ldpc_growth_close(of(r)->growth);
 	secret_close(&memory);
 }
 

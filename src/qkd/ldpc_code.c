@@ -4,7 +4,6 @@
 #include "estimate.h"
 #include <assert.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Parts in a thousand of the columns that have a degree, for the checks a bit; doc/qkd.md says how they were found, tools/ldpc-design judges them. */
@@ -238,14 +237,9 @@ static void rows_write(struct ldpc_code *code, const struct ldpc_growth *g)
 	code->start[g->rows] = count;
 }
 
-struct ldpc_growth *ldpc_growth_open(void)
+size_t ldpc_growth_octets(void)
 {
-	return calloc(1, sizeof(struct ldpc_growth));
-}
-
-void ldpc_growth_close(struct ldpc_growth *g)
-{
-	free(g);
+	return (sizeof(struct ldpc_growth) + 63) / 64 * 64;
 }
 
 void ldpc_code_make(struct ldpc_code *code, struct ldpc_growth *g, uint32_t columns, uint32_t lifts,

@@ -18,6 +18,7 @@
  * [row splitting: the reverse of the merging of Elkouss, Martinez-Mateo, Martin, arXiv:1007.1616 and of LDPC4QKD].
  */
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum {
@@ -49,10 +50,9 @@ struct ldpc_code {
 /* Rows that a frame of `words` words gets at an error rate of `qber`, for the first syndrome. In LDPC_ROWS_MIN … LDPC_ROWS_MAX; 0: no code does it. */
 uint32_t ldpc_rows_for(uint32_t words, uint32_t lifts, double qber);
 
-/* What making a code needs besides; ordinary memory, nothing in it is secret. */
+/* What making a code needs besides: so many octets, aligned to 64, of whatever content. Nothing in it is secret. */
 struct ldpc_growth;
-struct ldpc_growth *ldpc_growth_open(void); /* NULL: no memory */
-void ldpc_growth_close(struct ldpc_growth *g);
+size_t ldpc_growth_octets(void);
 
 /* LDPC_COLUMNS_MIN to LDPC_COLUMNS_MAX columns, lifts of 1 to LDPC_LIFTS_MAX, rows from ldpc_rows_for(). */
 void ldpc_code_make(struct ldpc_code *code, struct ldpc_growth *g, uint32_t columns, uint32_t lifts,
