@@ -96,22 +96,20 @@ static void degrees_choose(struct ldpc_growth *g)
 	for (; done < g->columns; done++)
 		g->degree[done] = g->degree[done - 1];
 	for (uint32_t c = 0; c < g->columns; c++)
-		if (g->degree[c] > g->rows / 2)
+		if (g->degree[c] == 2 && c >= g->rows)
+			g->degree[c] = 3;
+		else if (g->degree[c] > g->rows / 2)
 			g->degree[c] = (uint8_t)(g->rows / 2);
 }
 
 /*
- * Columns of degree two lie along a ring: row i to row i + 1. Those that are left, chords: i to 13 i + 29, so that two chords that leave
- * side by side arrive far apart. (Had they all the same length, two of them and two of the ring would be a cycle of four, a word of
- * weight four where the turns add up to nothing.)
+ * Columns of degree two lie along one ring of all rows: row i to row i + 1. There are no more of them than rows: chords across the ring
+ * would close short cycles, whose turns add up to nothing for one in lifts * 64, and such a cycle is a word of as few bits (of three and
+ * seven, seen: one frame in thirty came out wrong).
  */
 static uint32_t ring_row(const struct ldpc_growth *g, uint32_t column, uint32_t edge)
 {
-	const uint32_t row = column % g->rows;
-
-	if (edge == 0)
-		return row;
-	return (column < g->rows ? row + 1 : 13 * row + 29) % g->rows;
+	return (column + edge) % g->rows;
 }
 
 /* One of the rows with the fewest edges that the column does not have yet. */
