@@ -16,7 +16,6 @@ enum {
 	CODES_KEPT = 8,
 	COLUMNS_STEP = 8,
 };
-_Static_assert((FRAMES_MAX & (FRAMES_MAX - 1)) == 0, "frames of the longest key");
 
 #define NO_FRAME UINT32_MAX
 

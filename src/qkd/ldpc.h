@@ -12,7 +12,7 @@
  * is leak here (reconciler.h), more than it saves.
  *
  * A frame takes one round trip and now and then a few, and what is told of it is Alice's syndrome, once, and a bit a question. Cascade
- * computes far less, but its parities are told by both ends, and it takes dozens of rounds.
+ * computes far less, but its parities are told by both ends, and it takes some hundred rounds.
  *
  * The account: each bit of a syndrome that Alice says, of checks without a bit of the key as well; and a bit for each question answered: whether
  * another one follows. Bounds: a frame's units are answered once, in order: at most 2 * rows * lifts * 64 bits; LDPC_SLOTS frames are

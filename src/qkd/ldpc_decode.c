@@ -74,7 +74,6 @@ void ldpc_frame_begin(
 	f->bits = bits;
 	f->ratio = ratio_of(qber);
 	f->split = 0;
-	f->iterations = 0;
 }
 
 static void state_begin(struct ldpc_frame *f, const struct ldpc_code *code)
@@ -187,7 +186,6 @@ static uint32_t iteration(struct ldpc_frame *f, const struct ldpc_code *code)
 
 	for (uint32_t r = 0; r < code->rows; r++)
 		different += row_update(f, code, r);
-	f->iterations++;
 	return different;
 }
 

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <inttypes.h>
 
+static const double qber_cautious_most =
+	0.12;                          /* LDPC has codes for it, of any length that it takes */
 static const double qber_least = 5e-4; /* expected: fewer errors cost Cascade little more */
 
 bool link_block_runs(const struct qkd_link *l)
@@ -440,12 +442,13 @@ static void bob_ask(struct qkd_link *l)
 
 /*
  * What this block's errors will be like: as the last final block's key had, or as this block's test basis has, whichever is more; and
- * twice that after a block that was not corrected.
+ * twice that after a block that was not corrected, but no more than LDPC has codes for: with that mode alone the link would stop.
  */
 static uint32_t qber_expected_ppm(const struct qkd_link *l)
 {
 	const double expected = fmax(l->qber_before, l->block.estimate.test_qber);
-	const double qber = fmin(l->is_cautious ? 2 * expected : expected, 0.5);
+	const double qber =
+		l->is_cautious ? fmax(expected, fmin(2 * expected, qber_cautious_most)) : expected;
 
 	return (uint32_t)((qber < qber_least ? qber_least : qber) * 1e6);
 }

@@ -14,8 +14,9 @@ const struct reconciler *reconciler_of(enum reconcile_mode mode)
 }
 
 /*
- * What LDPC does on one core, at least, at any error rate of its codes: half of what `merlon bench qkd --stage reconcile` showed
- * (doc/measurements.md), for the other half of the core has other work. Rounds of Cascade: of a key of a million bits, there.
+ * What LDPC may take of a core that has other work: somewhat more than half of what `merlon bench qkd --stage reconcile` showed for long
+ * frames, 10 to 11 million (doc/measurements.md); portable, where an iteration of 2^20 bits took 0.09 s, likewise. Rounds of Cascade: of a key
+ * of a million bits, there.
  */
 static const double ldpc_bits_a_second = 6e6, ldpc_bits_a_second_portable = 0.2e6;
 static const double cascade_rounds = 270;

@@ -341,6 +341,8 @@ static void a_long_key_is_cut_in_frames_that_are_worked_on_side_by_side(void **s
 	keys_draw(&p, &random, 100003, 0.01);
 	assert_int_equal(pair_run(&p, 0.01).frames, 1);
 	assert_true(keys_equal(&p));
+	const struct reconcile_settings bob = {true, 2400007, 4}, alice = {false, 2400007, 4};
+	assert_true(secret_octets_open() <= 2 * (ldpc_octets(&alice) + ldpc_octets(&bob)));
 	pair_close(&p);
 }
 

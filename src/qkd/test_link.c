@@ -70,7 +70,8 @@ static struct link_parameters shared = {.protocol = QKD_TWO_DECOY,
 	.eps_cor_exponent = 15};
 
 static double misalignment = 0.002;
-static bool is_bob_misnamed; /* and each HELLO is forged to hide it */
+static enum reconcile_mode correction; /* as the setting; 0: by circumstances */
+static bool is_bob_misnamed;           /* and each HELLO is forged to hide it */
 
 static struct qkd_link_settings link_settings(size_t node)
 {
@@ -84,6 +85,7 @@ static struct qkd_link_settings link_settings(size_t node)
 		.slots_max = 1 << 22,
 		.ring_slots = 1 << 18,
 		.frames_in_flight = 4,
+		.mode = correction,
 		.answer_ms_max = 5000,
 		.driver_ms_max = 5000,
 		.watch = {.mode = WATCH_AUTO,
@@ -536,9 +538,9 @@ static void test_keys_look_random(void **state)
 
 /* The device here has no instruments: what its clicks alone give away. test_watch.c has the others. */
 /* A code of LDPC reaches twice the errors that were expected, no further: the next block must know. */
-static void test_a_sudden_rise_of_errors_costs_blocks_not_the_link(void **state)
+static void errors_rise(enum reconcile_mode mode)
 {
-	(void)state;
+	correction = mode;
 	shared.detections_per_block = 120000;
 	misalignment = 0.008;
 	struct world *w = world_open(21, true, 0, 0);
@@ -557,7 +559,15 @@ static void test_a_sudden_rise_of_errors_costs_blocks_not_the_link(void **state)
 	assert_true(after.blocks_final >= before.blocks_final + 2);
 	shared.detections_per_block = DETECTIONS;
 	misalignment = 0.002;
+	correction = 0;
 	world_close(w);
+}
+
+static void test_a_sudden_rise_of_errors_costs_blocks_not_the_link(void **state)
+{
+	(void)state;
+	errors_rise(0);
+	errors_rise(RECONCILE_LDPC);
 }
 
 static void attack_gives_no_bit_and_the_alarm(enum optics_attack attack, enum qkd_abort reason)
