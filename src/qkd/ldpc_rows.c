@@ -18,8 +18,24 @@ const _Alignas(32) uint8_t ldpc_coarse_phi[32] = {
 const uint8_t ldpc_coarse_limits[LDPC_COARSE_LIMITS] = {198, 112, 74, 51, 36, 25};
 const uint8_t ldpc_fine_limits[LDPC_FINE_LIMITS] = {
 	230, 164, 117, 84, 60, 43, 31, 22, 15, 11, 8, 5, 4, 3, 2, 1, 1, 0, 0};
+
+const _Alignas(64) uint8_t ldpc_coarse_messages[LDPC_SUMS_IN_TABLE] = {6, 6, 6, 6, 6, 6, 6, 6, 6, 6,
+	6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 4, 4, 4, 4,
+	4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3,
+	3, 3, 3, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2,
+	2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+const _Alignas(64) uint8_t ldpc_fine_messages[LDPC_SUMS_IN_TABLE] = {19, 17, 15, 14, 13, 12, 11, 11,
+	11, 10, 10, 10, 9, 9, 9, 9, 8, 8, 8, 8, 8, 8, 8, 7, 7, 7, 7, 7, 7, 7, 7, 7, 6, 6, 6, 6, 6,
+	6, 6, 6, 6, 6, 6, 6, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 4, 4, 4, 4, 4, 4, 4,
+	4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3,
+	3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2};
+
 #define COARSE_LIMITS LDPC_COARSE_LIMITS
 #define FINE_LIMITS LDPC_FINE_LIMITS
+/* The first of them lie above what a table of 16 or 128 sums has. */
+#define FINE_LIMITS_FROM_16 8
+#define FINE_LIMITS_BEYOND 2
+#define COARSE_LIMITS_BEYOND 1
 _Static_assert(COARSE_LIMITS + FINE_LIMITS == LDPC_MESSAGE_MAX, "a limit for each message");
 
 bool ldpc_can(enum ldpc_path path)
@@ -43,11 +59,12 @@ enum ldpc_path ldpc_best(void)
 	return best;
 }
 
-static inline uint32_t word_of(const struct ldpc_code *code, struct ldpc_edge edge, uint32_t q)
+/* Without a comparison: as many instructions as the rest of an edge's address, where comparisons are made twice (-fharden-compares). */
+static inline uint32_t word_of(struct ldpc_edge edge, uint32_t lifts, uint32_t q)
 {
-	const uint32_t at = q + edge.lift;
+	const int32_t over = (int32_t)(q + edge.lift) - (int32_t)lifts;
 
-	return edge.column * code->lifts + (at < code->lifts ? at : at - code->lifts);
+	return edge.column * lifts + (uint32_t)(over + ((over >> 31) & (int32_t)lifts));
 }
 
 /* Where the messages of the check of edges `from` to `end` in lift q begin; edge after edge. */
@@ -115,8 +132,10 @@ static void lane_give(const struct ldpc_code *code, const struct ldpc_state *s, 
 		const int8_t ratio = s->ratios[(e - from) * LANES + lane];
 		const int8_t m = magnitude(ratio) == sums.least ? to_least : to_others;
 		const int8_t signed_m = sums.is_negative != (ratio < 0) ? (int8_t)-m : m;
-		int8_t *p = s->posteriors +
-			    (size_t)word_of(code, code->edges[e], q) * LDPC_POSTERIOR_OCTETS + lane;
+		int8_t *p =
+			s->posteriors +
+			(size_t)word_of(code->edges[e], code->lifts, q) * LDPC_POSTERIOR_OCTETS +
+			lane;
 		p[0] = p[LANES] = (int8_t)saturated(ratio + signed_m);
 		messages_at(code, s, from, end, q)[(e - from) * LANES + lane] = signed_m;
 	}
@@ -136,7 +155,7 @@ static uint32_t check_portable(const struct ldpc_code *code, const struct ldpc_s
 	}
 	for (uint32_t e = from; e < end; e++) {
 		const struct ldpc_edge edge = code->edges[e];
-		const uint32_t word = word_of(code, edge, q);
+		const uint32_t word = word_of(edge, code->lifts, q);
 		const int8_t *p = s->posteriors + (size_t)word * LDPC_POSTERIOR_OCTETS +
 				  ((edge.turn - s->turned[word]) & 63);
 		const int8_t *m = messages + (size_t)(e - from) * LANES;
@@ -204,13 +223,20 @@ AVX2 static inline __m256i reached(__m256i messages, __m256i sum, uint8_t limit)
 	return _mm256_sub_epi8(messages, _mm256_cmpeq_epi8(_mm256_min_epu8(sum, l), sum));
 }
 
+/* The fine sum's table serves up to 15; the limits above say the rest. */
 AVX2 static inline __m256i messages_of(const struct sums2 *s)
 {
-	__m256i m = _mm256_setzero_si256();
+	const __m256i table =
+		_mm256_broadcastsi128_si256(_mm_load_si128((const __m128i *)ldpc_fine_messages));
+	const __m256i most = _mm256_set1_epi8(FINE_LIMITS_FROM_16);
+	const __m256i i = _mm256_adds_epu8(s->fine, _mm256_set1_epi8(0x70));
+	__m256i m = _mm256_subs_epu8(_mm256_shuffle_epi8(table, i), most);
 
+#pragma GCC unroll 8
 	for (size_t k = 0; k < COARSE_LIMITS; k++)
 		m = reached(m, s->coarse, ldpc_coarse_limits[k]);
-	for (size_t k = 0; k < FINE_LIMITS; k++)
+#pragma GCC unroll 8
+	for (size_t k = 0; k < FINE_LIMITS_FROM_16; k++)
 		m = reached(m, s->fine, ldpc_fine_limits[k]);
 	return m;
 }
@@ -242,7 +268,12 @@ AVX2 static inline void bits_give(__m256i ratio, const struct sums2 *s, __m256i 
 AVX2 static uint32_t check_avx2(const struct ldpc_code *code, const struct ldpc_state *s,
 	uint32_t from, uint32_t end, uint32_t q, uint64_t syndrome)
 {
-	int8_t *messages = messages_at(code, s, from, end, q);
+	const struct ldpc_edge *const edges = code->edges + from;
+	const uint32_t lifts = code->lifts, count = end - from;
+	int8_t *const messages = messages_at(code, s, from, end, q), *const ratios = s->ratios,
+		      *const posteriors = s->posteriors;
+	uint8_t *const turned = s->turned;
+	uint32_t *const words = s->words;
 	struct sums2 sums[2];
 	__m256i least[2], others[2];
 	uint32_t different = 0;
@@ -252,16 +283,17 @@ AVX2 static uint32_t check_avx2(const struct ldpc_code *code, const struct ldpc_
 		sums[h].fine = sums[h].coarse = _mm256_setzero_si256();
 		sums[h].least = _mm256_set1_epi8(-1);
 	}
-	int8_t *ratios = s->ratios;
-	for (uint32_t e = from; e < end; e++, ratios += LANES) {
-		const struct ldpc_edge edge = code->edges[e];
-		const uint32_t word = word_of(code, edge, q);
-		const int8_t *p = s->posteriors + (size_t)word * LDPC_POSTERIOR_OCTETS +
-				  ((edge.turn - s->turned[word]) & 63);
-		const int8_t *m = messages + (size_t)(e - from) * LANES;
-		_mm256_store_si256((__m256i *)ratios, ratio_take(&sums[0], p, m));
-		_mm256_store_si256((__m256i *)(ratios + 32), ratio_take(&sums[1], p + 32, m + 32));
-		s->turned[word] = edge.turn;
+	for (size_t e = 0; e < count; e++) {
+		const uint32_t word = words[e] = word_of(edges[e], lifts, q);
+		const uint8_t turn = edges[e].turn;
+		const int8_t *p = posteriors + (size_t)word * LDPC_POSTERIOR_OCTETS +
+				  ((turn - turned[word]) & 63);
+		const int8_t *m = messages + e * LANES;
+		int8_t *r = ratios + e * LANES;
+		_mm256_store_si256((__m256i *)r, ratio_take(&sums[0], p, m));
+		_mm256_store_si256((__m256i *)(r + 32), ratio_take(&sums[1], p + 32, m + 32));
+		_mm_prefetch(m + count * LANES, _MM_HINT_T0);
+		turned[word] = turn;
 	}
 	for (uint32_t h = 0; h < 2; h++) {
 		least[h] = messages_of(&sums[h]);
@@ -271,14 +303,12 @@ AVX2 static uint32_t check_avx2(const struct ldpc_code *code, const struct ldpc_
 		different += (uint32_t)__builtin_popcount(
 			(uint32_t)_mm256_movemask_epi8(sums[h].parity));
 	}
-	ratios = s->ratios;
-	for (uint32_t e = from; e < end; e++, ratios += LANES) {
-		const uint32_t word = word_of(code, code->edges[e], q);
-		int8_t *p = s->posteriors + (size_t)word * LDPC_POSTERIOR_OCTETS;
-		int8_t *m = messages + (size_t)(e - from) * LANES;
+	for (size_t e = 0; e < count; e++) {
+		int8_t *p = posteriors + (size_t)words[e] * LDPC_POSTERIOR_OCTETS;
+		int8_t *m = messages + e * LANES;
 		for (uint32_t h = 0; h < 2; h++)
-			bits_give(_mm256_load_si256((const __m256i *)(ratios + 32 * h)), &sums[h],
-				least[h], others[h], p + 32 * h, m + 32 * h);
+			bits_give(_mm256_load_si256((const __m256i *)(ratios + e * LANES + 32 * h)),
+				&sums[h], least[h], others[h], p + 32 * h, m + 32 * h);
 	}
 	return different;
 }
@@ -316,68 +346,76 @@ AVX512 static inline void more_add5(struct sums5 *s, struct tables5 t, __m512i m
 	s->coarse = _mm512_adds_epu8(s->coarse, _mm512_permutexvar_epi8(i, t.coarse));
 }
 
+/* One kind of sum: by its table, and by the limits that lie beyond. */
+AVX512 static inline __m512i messages_add5(
+	__m512i m, __m512i sums, const uint8_t *table, const uint8_t *limits, size_t beyond)
+{
+	const __mmask64 is_beyond = _mm512_movepi8_mask(sums);
+
+	m = _mm512_add_epi8(m, _mm512_maskz_permutex2var_epi8(~is_beyond, _mm512_load_si512(table),
+				       sums, _mm512_load_si512(table + LANES)));
+	for (size_t k = 0; k < beyond; k++)
+		m = _mm512_mask_add_epi8(m,
+			_mm512_mask_cmple_epu8_mask(
+				is_beyond, sums, _mm512_set1_epi8((char)limits[k])),
+			m, _mm512_set1_epi8(1));
+	return m;
+}
+
 AVX512 static inline __m512i messages_of5(const struct sums5 *s)
 {
-	const __m512i one = _mm512_set1_epi8(1);
-	__m512i m = _mm512_setzero_si512();
+	const __m512i m = messages_add5(_mm512_setzero_si512(), s->coarse, ldpc_coarse_messages,
+		ldpc_coarse_limits, COARSE_LIMITS_BEYOND);
 
-	for (size_t k = 0; k < COARSE_LIMITS; k++)
-		m = _mm512_mask_add_epi8(m,
-			_mm512_cmple_epu8_mask(
-				s->coarse, _mm512_set1_epi8((char)ldpc_coarse_limits[k])),
-			m, one);
-	for (size_t k = 0; k < FINE_LIMITS; k++)
-		m = _mm512_mask_add_epi8(m,
-			_mm512_cmple_epu8_mask(
-				s->fine, _mm512_set1_epi8((char)ldpc_fine_limits[k])),
-			m, one);
-	return m;
+	return messages_add5(m, s->fine, ldpc_fine_messages, ldpc_fine_limits, FINE_LIMITS_BEYOND);
 }
 
 AVX512 static uint32_t check_avx512(const struct ldpc_code *code, const struct ldpc_state *s,
 	uint32_t from, uint32_t end, uint32_t q, uint64_t syndrome)
 {
-	int8_t *messages = messages_at(code, s, from, end, q);
+	const struct ldpc_edge *const edges = code->edges + from;
+	const uint32_t lifts = code->lifts, count = end - from;
+	int8_t *const messages = messages_at(code, s, from, end, q), *const ratios = s->ratios,
+		      *const posteriors = s->posteriors;
+	uint8_t *const turned = s->turned;
+	uint32_t *const words = s->words;
 	const struct tables5 t = tables_load();
 	const __m512i zero = _mm512_setzero_si512();
 	struct sums5 sums = {zero, zero, _mm512_set1_epi8(-1), _mm512_movm_epi8(syndrome),
 		_mm512_movm_epi8(syndrome)};
-	int8_t *ratios = s->ratios;
 
-	for (uint32_t e = from; e < end; e++, ratios += LANES) {
-		const struct ldpc_edge edge = code->edges[e];
-		const uint32_t word = word_of(code, edge, q);
+	for (size_t e = 0; e < count; e++) {
+		const uint32_t word = words[e] = word_of(edges[e], lifts, q);
+		const uint8_t turn = edges[e].turn;
+		const int8_t *m = messages + e * LANES;
 		const __m512i p = _mm512_permutexvar_epi8(
-			_mm512_loadu_si512(lanes_twice + ((edge.turn - s->turned[word]) & 63)),
-			_mm512_load_si512(s->posteriors + (size_t)word * LANES));
-		const __m512i ratio = _mm512_subs_epi8(
-			p, _mm512_load_si512(messages + (size_t)(e - from) * LANES));
+			_mm512_loadu_si512(lanes_twice + ((turn - turned[word]) & 63)),
+			_mm512_load_si512(posteriors + (size_t)word * LANES));
+		const __m512i ratio = _mm512_subs_epi8(p, _mm512_load_si512(m));
 		const __m512i size = _mm512_abs_epi8(ratio);
 		sums.parity = _mm512_xor_si512(sums.parity, p);
 		sums.sign = _mm512_xor_si512(sums.sign, ratio);
 		more_add5(&sums, t, _mm512_max_epu8(size, sums.least));
 		sums.least = _mm512_min_epu8(size, sums.least);
-		_mm512_store_si512(ratios, ratio);
-		s->turned[word] = edge.turn;
+		_mm512_store_si512(ratios + e * LANES, ratio);
+		_mm_prefetch(m + count * LANES, _MM_HINT_T0);
+		turned[word] = turn;
 	}
 	const __m512i to_least = messages_of5(&sums);
 	struct sums5 all = sums;
 	more_add5(&all, t, all.least);
 	const __m512i to_others = messages_of5(&all);
-	ratios = s->ratios;
-	for (uint32_t e = from; e < end; e++, ratios += LANES) {
-		const uint32_t word = word_of(code, code->edges[e], q);
-		int8_t *p = s->posteriors + (size_t)word * LANES;
-		const __m512i ratio = _mm512_load_si512(ratios);
+	for (size_t e = 0; e < count; e++) {
+		const __m512i ratio = _mm512_load_si512(ratios + e * LANES);
 		const __mmask64 is_least =
 			_mm512_cmpeq_epu8_mask(_mm512_abs_epi8(ratio), sums.least);
 		const __mmask64 is_negative =
 			_mm512_movepi8_mask(_mm512_xor_si512(sums.sign, ratio));
 		const __m512i m = _mm512_mask_blend_epi8(is_least, to_others, to_least);
 		const __m512i message = _mm512_mask_sub_epi8(m, is_negative, zero, m);
-		const __m512i posterior = _mm512_adds_epi8(ratio, message);
-		_mm512_store_si512(p, posterior);
-		_mm512_store_si512(messages + (size_t)(e - from) * LANES, message);
+		_mm512_store_si512(
+			posteriors + (size_t)words[e] * LANES, _mm512_adds_epi8(ratio, message));
+		_mm512_store_si512(messages + e * LANES, message);
 	}
 	return (uint32_t)__builtin_popcountll(_mm512_movepi8_mask(sums.parity));
 }

@@ -33,6 +33,11 @@ extern const uint8_t ldpc_fine_phi[32], ldpc_coarse_phi[32];
 enum { LDPC_COARSE_LIMITS = 6, LDPC_FINE_LIMITS = 19 };
 extern const uint8_t ldpc_coarse_limits[LDPC_COARSE_LIMITS], ldpc_fine_limits[LDPC_FINE_LIMITS];
 
+/* The same as tables: how many limits a sum keeps. */
+enum { LDPC_SUMS_IN_TABLE = 128 };
+extern const uint8_t ldpc_coarse_messages[LDPC_SUMS_IN_TABLE],
+	ldpc_fine_messages[LDPC_SUMS_IN_TABLE];
+
 /* The fastest path that this processor has. */
 enum ldpc_path ldpc_best(void);
 bool ldpc_can(enum ldpc_path path);
@@ -48,7 +53,9 @@ struct ldpc_state {
 	int8_t *posteriors; /* ldpc_posterior_octets() a word; lane l is of bit (l + turned) mod 64 */
 	uint8_t *turned;    /* a word */
 	int8_t *messages; /* 64 an edge and lift, a check's side by side; all zero when rows are split anew */
-	int8_t *ratios; /* of a check, while it is worked on: LDPC_ROW_EDGES_MAX * 64 */
+	/* Of a check, while it is worked on: 64 an edge, and its word; LDPC_ROW_EDGES_MAX edges. */
+	int8_t *ratios;
+	uint32_t *words;
 };
 
 /*

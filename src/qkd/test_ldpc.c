@@ -40,6 +40,26 @@ static void the_tables_are_those_of_phi(void **state)
 	}
 }
 
+static int limits_kept(int sum, const uint8_t *limits, size_t count)
+{
+	int kept = 0;
+
+	for (size_t k = 0; k < count; k++)
+		kept += sum <= limits[k];
+	return kept;
+}
+
+static void the_tables_of_messages_say_what_the_limits_say(void **state)
+{
+	(void)state;
+	for (int sum = 0; sum < LDPC_SUMS_IN_TABLE; sum++) {
+		assert_int_equal(ldpc_coarse_messages[sum],
+			limits_kept(sum, ldpc_coarse_limits, LDPC_COARSE_LIMITS));
+		assert_int_equal(ldpc_fine_messages[sum],
+			limits_kept(sum, ldpc_fine_limits, LDPC_FINE_LIMITS));
+	}
+}
+
 static bool bit_of(const uint64_t *words, uint32_t column, uint32_t lift, uint32_t lane)
 {
 	return words[(size_t)column * code.lifts + lift] >> lane & 1;
@@ -497,6 +517,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_tables_are_those_of_phi),
+		cmocka_unit_test(the_tables_of_messages_say_what_the_limits_say),
 		cmocka_unit_test(syndromes_are_those_of_the_plain_definition),
 		cmocka_unit_test(a_code_is_the_same_everywhere),
 		cmocka_unit_test(there_are_no_more_columns_of_degree_two_than_rows),
