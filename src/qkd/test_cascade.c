@@ -5,119 +5,17 @@
 #include "qkd/cascade_frame.h"
 #include "qkd/estimate.h"
 #include "base/secret.h"
-#include "support/prop.h"
 #include <math.h>
 #include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <setjmp.h>
 #include <cmocka.h>
-
-struct pair {
-	struct reconcile *alice, *bob;
-	struct key_words a, b;
-	uint64_t errors;
-	struct reconcile_account alice_account, bob_account;
-};
+#include "support/reconcile_pair.h"
 
 static uint8_t question[RECONCILE_BODY_MAX], reply[RECONCILE_BODY_MAX];
 
-static void pair_open(struct pair *p, uint32_t key_bits_max, uint32_t frames_in_flight)
+static double shannon_limit(const struct pair *p)
 {
-	const size_t octets = ((size_t)key_bits_max + 63) / 64 * 8;
-	struct reconcile_settings settings = {
-		.key_bits_max = key_bits_max, .frames_in_flight = frames_in_flight};
-
-	*p = (struct pair){0};
-	assert_false(failed(reconciler_cascade.open(&p->alice, &settings)));
-	settings.is_bob = true;
-	assert_false(failed(reconciler_cascade.open(&p->bob, &settings)));
-	p->a.words = calloc(1, octets);
-	p->b.words = calloc(1, octets);
-}
-
-static void pair_close(struct pair *p)
-{
-	reconciler_cascade.close(p->alice);
-	reconciler_cascade.close(p->bob);
-	free(p->a.words);
-	free(p->b.words);
-}
-
-static void flip(struct key_words key, uint64_t i)
-{
-	key.words[i / 64] ^= (uint64_t)1 << i % 64;
-}
-
-/* Alice's bits random; Bob's differ with probability qber, in bursts of `burst` neighbouring bits. */
-static void keys_draw(
-	struct pair *p, struct prop *random, uint32_t bits, double qber, uint32_t burst)
-{
-	const size_t words = (bits + 63) / 64;
-
-	p->a.bits = p->b.bits = bits;
-	prop_fill(random, span_mut_of((uint8_t *)p->a.words, words * 8));
-	if (bits % 64 != 0)
-		p->a.words[words - 1] &= ((uint64_t)1 << bits % 64) - 1;
-	memcpy(p->b.words, p->a.words, words * 8);
-	p->errors = 0;
-	const double each = qber / burst;
-	for (double at = 0;;) {
-		at += 1 + (each > 0 ? floor(log(1 - prop_unit(random)) / log1p(-each)) : 1e18);
-		if (at > bits)
-			break;
-		for (uint32_t i = 0; i < burst && at - 1 + i < bits; i++) {
-			flip(p->b, (uint64_t)at - 1 + i);
-			p->errors++;
-		}
-	}
-}
-
-static bool keys_equal(const struct pair *p)
-{
-	return memcmp(p->a.words, p->b.words, (p->a.bits + 63) / 64 * 8) == 0;
-}
-
-/* Questions are asked as long as there are any, and answered in order: as many on their way as the mode allows. */
-static enum qkd_abort talk(struct pair *p, double qber, struct prop *random)
-{
-	static uint8_t queue[RECONCILE_QUESTIONS_MAX][RECONCILE_BODY_MAX];
-	static struct span waiting[RECONCILE_QUESTIONS_MAX];
-	uint8_t seed[RECONCILE_SEED];
-	size_t from = 0, count = 0;
-	const struct reconciler *mode = &reconciler_cascade;
-
-	prop_fill(random, SPAN_MUT_ARRAY(seed));
-	assert_false(failed(mode->begin(p->alice, p->a, qber, seed)));
-	assert_false(failed(mode->begin(p->bob, p->b, qber, seed)));
-	while (!mode->is_done(p->bob)) {
-		for (;;) {
-			const size_t at = (from + count) % RECONCILE_QUESTIONS_MAX;
-			struct writer w = writer_of(span_mut_of(queue[at], RECONCILE_BODY_MAX));
-			if (count == RECONCILE_QUESTIONS_MAX || !mode->ask(p->bob, &w))
-				break;
-			assert_false(w.is_full);
-			waiting[at] = writer_span_done(&w);
-			count++;
-		}
-		assert_true(count > 0);
-		struct writer w = writer_of(SPAN_MUT_ARRAY(reply));
-		enum qkd_abort reason = mode->answer(p->alice, waiting[from], &w);
-		if (reason == QKD_GOES_ON)
-			reason = mode->learn(p->bob, writer_span_done(&w));
-		if (reason != QKD_GOES_ON)
-			return reason;
-		from = (from + 1) % RECONCILE_QUESTIONS_MAX;
-		count--;
-	}
-	p->alice_account = mode->account(p->alice);
-	p->bob_account = mode->account(p->bob);
-	return QKD_GOES_ON;
-}
-
-static double efficiency(const struct pair *p, double qber)
-{
-	return (double)p->bob_account.parities / (p->a.bits * estimate_entropy(qber));
+	return p->a.bits * estimate_entropy((double)p->errors / p->a.bits);
 }
 
 static void keys_of_any_length_become_equal(void **state)
@@ -129,19 +27,14 @@ static void keys_of_any_length_become_equal(void **state)
 	struct pair p;
 
 	(void)state;
-	pair_open(&p, 1 << 20, 64);
+	pair_open(&p, &reconciler_cascade, 1 << 20, 64);
 	for (size_t i = 0; i < ARRAY_LEN(sizes); i++)
 		for (size_t k = 0; k < ARRAY_LEN(qbers); k++) {
-			keys_draw(&p, &random, sizes[i], qbers[k], 1);
-			const enum qkd_abort reason = talk(&p, qbers[k], &random);
-			if (reason != QKD_GOES_ON)
-				fail_msg("%u bits at %g: %s", sizes[i], qbers[k],
-					qkd_abort_word(reason));
-			if (!keys_equal(&p) || p.bob_account.corrected != p.errors)
+			keys_draw(&p, &random, sizes[i], qbers[k]);
+			const struct reconcile_account leak = pair_correct(&p, &random, qbers[k]);
+			if (!keys_equal(&p) || leak.corrected != p.errors)
 				fail_msg("%u bits at %g: not equal", sizes[i], qbers[k]);
-			assert_int_equal(p.bob_account.frames_failed, 0);
-			assert_int_equal(p.bob_account.parities, p.alice_account.parities);
-			assert_int_equal(p.bob_account.answers, p.alice_account.answers);
+			assert_int_equal(leak.frames_failed, 0);
 		}
 	pair_close(&p);
 }
@@ -156,10 +49,10 @@ static void a_wrong_expectation_costs_parities_not_the_key(void **state)
 	struct pair p;
 
 	(void)state;
-	pair_open(&p, 200000, 32);
+	pair_open(&p, &reconciler_cascade, 200000, 32);
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		keys_draw(&p, &random, 200000, cases[i].real, 1);
-		assert_int_equal(talk(&p, cases[i].expected, &random), QKD_GOES_ON);
+		keys_draw(&p, &random, 200000, cases[i].real);
+		pair_correct(&p, &random, cases[i].expected);
 		assert_true(keys_equal(&p));
 	}
 	pair_close(&p);
@@ -172,10 +65,11 @@ static void errors_that_come_in_bursts_are_corrected(void **state)
 	struct pair p;
 
 	(void)state;
-	pair_open(&p, 131072, 32);
+	pair_open(&p, &reconciler_cascade, 131072, 32);
 	for (size_t i = 0; i < ARRAY_LEN(bursts); i++) {
-		keys_draw(&p, &random, 131072, 0.02, bursts[i]);
-		assert_int_equal(talk(&p, 0.02, &random), QKD_GOES_ON);
+		keys_draw(&p, &random, 131072, 0);
+		errors_draw(&p, &random, 0.02, bursts[i]);
+		pair_correct(&p, &random, 0.02);
 		assert_true(keys_equal(&p));
 	}
 	pair_close(&p);
@@ -194,19 +88,13 @@ static void frames_beyond_the_window_wait_their_turn(void **state)
 			.frames_in_flight = windows[i]};
 		struct pair p;
 		const size_t before = secret_octets_open();
-		pair_open(&p, settings.key_bits_max, windows[i]);
+		pair_open(&p, &reconciler_cascade, settings.key_bits_max, windows[i]);
 		assert_true(secret_octets_open() - before <= 2 * cascade_octets(&settings));
-		keys_draw(&p, &random, settings.key_bits_max, 0.01, 1);
-		assert_int_equal(talk(&p, 0.01, &random), QKD_GOES_ON);
+		keys_draw(&p, &random, settings.key_bits_max, 0.01);
+		assert_int_equal(pair_correct(&p, &random, 0.01).frames, 70);
 		assert_true(keys_equal(&p));
-		assert_int_equal(p.bob_account.frames, 70);
 		pair_close(&p);
 	}
-}
-
-static double log2_choose(double n, double k)
-{
-	return (lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1)) / log(2);
 }
 
 /*
@@ -223,16 +111,14 @@ static void the_leak_lies_between_shannon_and_the_literature(void **state)
 	struct pair p;
 
 	(void)state;
-	pair_open(&p, 32 * CASCADE_FRAME_BITS_MAX, 64);
+	pair_open(&p, &reconciler_cascade, 32 * CASCADE_FRAME_BITS_MAX, 64);
 	for (size_t i = 0; i < ARRAY_LEN(points); i++) {
-		keys_draw(&p, &random, 32 * CASCADE_FRAME_BITS_MAX, points[i].qber, 1);
-		assert_int_equal(talk(&p, points[i].qber, &random), QKD_GOES_ON);
+		keys_draw(&p, &random, 32 * CASCADE_FRAME_BITS_MAX, points[i].qber);
+		const double parities = (double)pair_correct(&p, &random, points[i].qber).parities;
 		assert_true(keys_equal(&p));
-		const double floor_bits = log2_choose(p.a.bits, (double)p.errors);
-		if ((double)p.bob_account.parities < floor_bits ||
-			efficiency(&p, (double)p.errors / p.a.bits) > points[i].most)
-			fail_msg("%g: %.0f parities, floor %.0f", points[i].qber,
-				(double)p.bob_account.parities, floor_bits);
+		if (parities < leak_least(&p) || parities > points[i].most * shannon_limit(&p))
+			fail_msg("%g: %.0f parities, floor %.0f", points[i].qber, parities,
+				leak_least(&p));
 	}
 	pair_close(&p);
 }
@@ -247,16 +133,15 @@ static void short_keys_cost_no_more_than_in_the_literature(void **state)
 	struct pair p;
 
 	(void)state;
-	pair_open(&p, 10000, 1);
+	pair_open(&p, &reconciler_cascade, 10000, 1);
 	for (size_t i = 0; i < ARRAY_LEN(points); i++) {
 		double parities = 0, shannon = 0, floor_bits = 0;
 		for (uint32_t k = 0; k < 1000; k++) {
-			keys_draw(&p, &random, 10000, points[i].qber, 1);
-			assert_int_equal(talk(&p, points[i].qber, &random), QKD_GOES_ON);
+			keys_draw(&p, &random, 10000, points[i].qber);
+			parities += (double)pair_correct(&p, &random, points[i].qber).parities;
 			assert_true(keys_equal(&p));
-			parities += (double)p.bob_account.parities;
-			shannon += p.a.bits * estimate_entropy((double)p.errors / p.a.bits);
-			floor_bits += log2_choose(p.a.bits, (double)p.errors);
+			shannon += shannon_limit(&p);
+			floor_bits += leak_least(&p);
 		}
 		if (parities < floor_bits || parities > points[i].most * shannon)
 			fail_msg("%g: f %.4f", points[i].qber, parities / shannon);
@@ -451,8 +336,8 @@ static void questions_that_nobody_fair_asks_are_refused(void **state)
 	struct pair p;
 
 	(void)state;
-	pair_open(&p, 200000, 64);
-	keys_draw(&p, &random, 200000, 0.02, 1);
+	pair_open(&p, &reconciler_cascade, 200000, 64);
+	keys_draw(&p, &random, 200000, 0.02);
 	for (uint32_t i = 0; i < 3000; i++) {
 		struct writer w = writer_of(SPAN_MUT_ARRAY(question));
 		assert_false(failed(reconciler_cascade.begin(p.alice, p.a, 0.02, seed)));
@@ -496,10 +381,9 @@ static void answers_at_random_end(void **state)
 	uint64_t messages = 0;
 
 	(void)state;
-	pair_open(&p, 20000, 2);
-	keys_draw(&p, &random, 20000, 0.02, 1);
-	assert_false(failed(reconciler_cascade.begin(p.alice, p.a, 0.02, seed)));
-	assert_false(failed(reconciler_cascade.begin(p.bob, p.b, 0.02, seed)));
+	pair_open(&p, &reconciler_cascade, 20000, 2);
+	keys_draw(&p, &random, 20000, 0.02);
+	pair_begin(&p, 0.02, seed);
 	while (!reconciler_cascade.is_done(p.bob)) {
 		struct writer w = writer_of(SPAN_MUT_ARRAY(question));
 		struct writer a = writer_of(SPAN_MUT_ARRAY(reply));
@@ -526,11 +410,10 @@ static void an_answer_of_another_length_is_none(void **state)
 		struct pair p;
 		struct writer w = writer_of(SPAN_MUT_ARRAY(question));
 		struct writer a = writer_of(SPAN_MUT_ARRAY(reply));
-		pair_open(&p, 20000, 2);
-		keys_draw(&p, &random, 20000, 0.02, 1);
+		pair_open(&p, &reconciler_cascade, 20000, 2);
+		keys_draw(&p, &random, 20000, 0.02);
 		assert_int_equal(reconciler_cascade.learn(p.bob, span_of(NULL, 0)), QKD_PROTOCOL);
-		assert_false(failed(reconciler_cascade.begin(p.alice, p.a, 0.02, seed)));
-		assert_false(failed(reconciler_cascade.begin(p.bob, p.b, 0.02, seed)));
+		pair_begin(&p, 0.02, seed);
 		assert_true(reconciler_cascade.ask(p.bob, &w));
 		assert_int_equal(
 			reconciler_cascade.answer(p.alice, writer_span_done(&w), &a), QKD_GOES_ON);

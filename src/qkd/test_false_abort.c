@@ -11,12 +11,11 @@
 #include "qkd/optics_model.h"
 #include "qkd/plan.h"
 #include "qkd/verify.h"
-#include "support/prop.h"
 #include <math.h>
 #include <stdarg.h>
-#include <stdlib.h>
 #include <setjmp.h>
 #include <cmocka.h>
+#include "support/reconcile_pair.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 enum { PARTS = 10 };
@@ -448,67 +447,16 @@ static void one_in_a_million_is_one_in_a_million(void **state)
 
 /* The parities of false_abort.h are Cascade's. */
 
-struct pair {
-	struct reconcile *alice, *bob;
-	struct key_words a, b;
-};
-
-static void pair_open(struct pair *p, uint32_t key_bits_max)
+/* So many errors, as the block was drawn with. */
+static void errors_put(struct pair *p, struct prop *random, uint32_t errors)
 {
-	struct reconcile_settings settings = {.key_bits_max = key_bits_max, .frames_in_flight = 64};
-
-	assert_false(failed(reconciler_cascade.open(&p->alice, &settings)));
-	settings.is_bob = true;
-	assert_false(failed(reconciler_cascade.open(&p->bob, &settings)));
-	p->a.words = calloc(key_bits_max / 64 + 1, 8);
-	p->b.words = calloc(key_bits_max / 64 + 1, 8);
-}
-
-static void pair_close(struct pair *p)
-{
-	reconciler_cascade.close(p->alice);
-	reconciler_cascade.close(p->bob);
-	free(p->a.words);
-	free(p->b.words);
-}
-
-static void keys_draw(struct pair *p, struct prop *random, uint32_t bits, uint32_t errors)
-{
-	const size_t words = (bits + 63) / 64;
-
-	p->a.bits = p->b.bits = bits;
-	prop_fill(random, span_mut_of((uint8_t *)p->a.words, words * 8));
-	if (bits % 64 != 0)
-		p->a.words[words - 1] &= ((uint64_t)1 << bits % 64) - 1;
-	memcpy(p->b.words, p->a.words, words * 8);
-	for (uint32_t wrong = 0; wrong < errors;) {
-		const uint64_t i = prop_below(random, bits), at = (uint64_t)1 << i % 64;
+	while (p->errors < errors) {
+		const uint64_t i = prop_below(random, p->b.bits), at = (uint64_t)1 << i % 64;
 		if (((p->a.words[i / 64] ^ p->b.words[i / 64]) & at) != 0)
 			continue;
-		p->b.words[i / 64] ^= at;
-		wrong++;
+		key_flip(p->b, i);
+		p->errors++;
 	}
-}
-
-static double corrected(struct pair *p, struct prop *random, double qber)
-{
-	static uint8_t question[RECONCILE_BODY_MAX], reply[RECONCILE_BODY_MAX];
-	const struct reconciler *mode = &reconciler_cascade;
-	uint8_t seed[RECONCILE_SEED];
-
-	prop_fill(random, SPAN_MUT_ARRAY(seed));
-	assert_false(failed(mode->begin(p->alice, p->a, qber, seed)));
-	assert_false(failed(mode->begin(p->bob, p->b, qber, seed)));
-	while (!mode->is_done(p->bob)) {
-		struct writer asked = writer_of(SPAN_MUT_ARRAY(question));
-		struct writer answered = writer_of(SPAN_MUT_ARRAY(reply));
-		assert_true(mode->ask(p->bob, &asked));
-		assert_int_equal(
-			mode->answer(p->alice, writer_span_done(&asked), &answered), QKD_GOES_ON);
-		assert_int_equal(mode->learn(p->bob, writer_span_done(&answered)), QKD_GOES_ON);
-	}
-	assert_memory_equal(p->a.words, p->b.words, (p->a.bits + 63) / 64 * 8);
-	return (double)mode->account(p->bob).parities;
 }
 
 static void corrected_blocks_reach_the_fixed_length(void **state)
@@ -516,18 +464,20 @@ static void corrected_blocks_reach_the_fixed_length(void **state)
 	static const double rate = 0.3;
 	struct line l = line_planned(QKD_TWO_DECOY, 10, 1e5);
 	struct prop random = prop_from_environment(1300);
-	struct pair pair = {0};
+	struct pair pair;
 	double refused = 0, sum = 0, squares = 0, before = l.rate.qber;
 
 	(void)state;
 	l.p.final_bits_fixed = false_abort_length(&l.block, &l.p, rate);
-	pair_open(&pair, 200000);
+	pair_open(&pair, &reconciler_cascade, 200000, 64);
 	for (double i = 0; i < block_count_corrected; i++) {
 		const struct false_abort_point x = draw_block(&random, &l.block, l.block.share);
 		const struct qkd_counts n = counts_of(&x);
 		const uint32_t bits = qkd_sum(n.key), errors = qkd_sum(n.key_errors);
-		keys_draw(&pair, &random, bits, errors);
-		const double parities = corrected(&pair, &random, before);
+		keys_draw(&pair, &random, bits, 0);
+		errors_put(&pair, &random, errors);
+		const double parities = (double)pair_correct(&pair, &random, before).parities;
+		assert_true(keys_equal(&pair));
 		before = (double)errors / bits;
 		const double off = (parities - false_abort_parities(&l.block, bits, before)) /
 				   false_abort_parities_deviation(bits, before);

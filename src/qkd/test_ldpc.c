@@ -5,13 +5,12 @@
 #include "qkd/estimate.h"
 #include "qkd/ldpc.h"
 #include "qkd/ldpc_decode.h"
-#include "support/prop.h"
 #include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
-#include <string.h>
 #include <setjmp.h>
 #include <cmocka.h>
+#include "support/reconcile_pair.h"
 
 /* Codes. */
 
@@ -230,95 +229,8 @@ static void paths_give_the_same_octets(void **state)
 
 /* Two ends. */
 
-struct pair {
-	struct reconcile *alice, *bob;
-	struct key_words a, b;
-	uint64_t errors;
-};
-
 static uint8_t question[RECONCILE_BODY_MAX], reply[RECONCILE_BODY_MAX];
 static const uint8_t seed[RECONCILE_SEED] = {1, 2, 3};
-
-static void pair_open(struct pair *p, uint32_t key_bits_max)
-{
-	const size_t octets = ((size_t)key_bits_max + 63) / 64 * 8;
-	struct reconcile_settings settings = {.key_bits_max = key_bits_max, .frames_in_flight = 4};
-
-	*p = (struct pair){0};
-	assert_false(failed(reconciler_ldpc.open(&p->alice, &settings)));
-	settings.is_bob = true;
-	assert_false(failed(reconciler_ldpc.open(&p->bob, &settings)));
-	p->a.words = calloc(1, octets);
-	p->b.words = calloc(1, octets);
-}
-
-static void pair_close(struct pair *p)
-{
-	reconciler_ldpc.close(p->alice);
-	reconciler_ldpc.close(p->bob);
-	free(p->a.words);
-	free(p->b.words);
-}
-
-static void keys_draw(struct pair *p, struct prop *random, uint32_t bits, double qber)
-{
-	const size_t words = (bits + 63) / 64;
-
-	p->a.bits = p->b.bits = bits;
-	prop_fill(random, span_mut_of((uint8_t *)p->a.words, words * 8));
-	if (bits % 64 != 0)
-		p->a.words[words - 1] &= ((uint64_t)1 << bits % 64) - 1;
-	memcpy(p->b.words, p->a.words, words * 8);
-	p->errors = 0;
-	for (double at = 0;; p->errors++) {
-		at += 1 + floor(log(1 - prop_unit(random)) / log1p(-qber));
-		if (at > bits)
-			break;
-		p->b.words[((uint64_t)at - 1) / 64] ^= (uint64_t)1 << ((uint64_t)at - 1) % 64;
-	}
-}
-
-static bool keys_equal(const struct pair *p)
-{
-	return memcmp(p->a.words, p->b.words, (p->a.bits + 63) / 64 * 8) == 0;
-}
-
-/* A round trip; false when Bob asks nothing more. */
-static bool round_trip(struct pair *p)
-{
-	struct writer q = writer_of(SPAN_MUT_ARRAY(question)), a = writer_of(SPAN_MUT_ARRAY(reply));
-
-	if (!reconciler_ldpc.ask(p->bob, &q))
-		return false;
-	assert_int_equal(reconciler_ldpc.answer(p->alice, writer_span_done(&q), &a), QKD_GOES_ON);
-	assert_int_equal(reconciler_ldpc.learn(p->bob, writer_span_done(&a)), QKD_GOES_ON);
-	return true;
-}
-
-static void pair_begin(struct pair *p, double expected)
-{
-	assert_false(failed(reconciler_ldpc.begin(p->alice, p->a, expected, seed)));
-	assert_false(failed(reconciler_ldpc.begin(p->bob, p->b, expected, seed)));
-}
-
-static struct reconcile_account pair_run(struct pair *p, double expected)
-{
-	pair_begin(p, expected);
-	while (round_trip(p))
-		assert_false(reconciler_ldpc.account(p->bob).rounds > 60);
-	assert_true(reconciler_ldpc.is_done(p->bob));
-	const struct reconcile_account a = reconciler_ldpc.account(p->alice),
-				       b = reconciler_ldpc.account(p->bob);
-	assert_int_equal(a.parities, b.parities);
-	assert_int_equal(a.answers, b.answers);
-	assert_int_equal(a.rounds, b.rounds);
-	return b;
-}
-
-static double log2_choose(double n, double k)
-{
-	return (lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1)) / log(2);
-}
 
 static void keys_come_out_equal_and_the_leak_is_no_less_than_it_must_be(void **state)
 {
@@ -333,13 +245,13 @@ static void keys_come_out_equal_and_the_leak_is_no_less_than_it_must_be(void **s
 	(void)state;
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		struct pair p;
-		pair_open(&p, rows[i].bits);
+		pair_open(&p, &reconciler_ldpc, rows[i].bits, 4);
 		keys_draw(&p, &random, rows[i].bits, rows[i].qber);
-		const struct reconcile_account leak = pair_run(&p, rows[i].qber);
+		const struct reconcile_account leak = pair_correct(&p, &random, rows[i].qber);
 		assert_true(keys_equal(&p));
 		assert_int_equal(leak.corrected, p.errors);
 		assert_int_equal(leak.frames_failed, 0);
-		assert_true((double)leak.parities >= log2_choose(rows[i].bits, (double)p.errors));
+		assert_true((double)leak.parities >= leak_least(&p));
 		assert_true((double)leak.parities <=
 			    rows[i].f_max * rows[i].bits * estimate_entropy(rows[i].qber));
 		pair_close(&p);
@@ -352,14 +264,14 @@ static void a_long_key_is_cut_in_frames_that_are_worked_on_side_by_side(void **s
 	struct pair p;
 
 	(void)state;
-	pair_open(&p, 2400007);
+	pair_open(&p, &reconciler_ldpc, 2400007, 4);
 	keys_draw(&p, &random, 2400007, 0.02);
-	const struct reconcile_account leak = pair_run(&p, 0.02);
+	const struct reconcile_account leak = pair_correct(&p, &random, 0.02);
 	assert_true(keys_equal(&p));
 	assert_int_equal(leak.frames, 3);
 	/* And another key, shorter, with the same memory. */
 	keys_draw(&p, &random, 100003, 0.01);
-	assert_int_equal(pair_run(&p, 0.01).frames, 1);
+	assert_int_equal(pair_correct(&p, &random, 0.01).frames, 1);
 	assert_true(keys_equal(&p));
 	const struct reconcile_settings bob = {true, 2400007, 4}, alice = {false, 2400007, 4};
 	assert_true(secret_octets_open() <= 2 * (ldpc_octets(&alice) + ldpc_octets(&bob)));
@@ -372,11 +284,11 @@ static void keys_of_many_error_rates_come_out_equal_one_after_the_other(void **s
 	struct pair p;
 
 	(void)state;
-	pair_open(&p, 32768);
+	pair_open(&p, &reconciler_ldpc, 32768, 4);
 	for (int i = 0; i < 24; i++) {
 		const double qber = 0.015 + 0.003 * (i % 12); /* more codes than are kept */
 		keys_draw(&p, &random, 32768, qber);
-		pair_run(&p, qber);
+		pair_correct(&p, &random, qber);
 		assert_true(keys_equal(&p));
 	}
 	pair_close(&p);
@@ -388,9 +300,9 @@ static void more_errors_than_expected_cost_rounds_not_the_key(void **state)
 	struct pair p;
 
 	(void)state;
-	pair_open(&p, 65536);
+	pair_open(&p, &reconciler_ldpc, 65536, 4);
 	keys_draw(&p, &random, 65536, 0.03);
-	const struct reconcile_account leak = pair_run(&p, 0.02);
+	const struct reconcile_account leak = pair_correct(&p, &random, 0.02);
 	assert_true(keys_equal(&p));
 	assert_in_range(leak.rounds, 2, 20);
 	assert_int_equal(leak.answers, leak.rounds);
@@ -403,11 +315,11 @@ static void a_hopeless_frame_is_told_as_failed_and_left_as_it_was(void **state)
 	struct pair p;
 
 	(void)state;
-	pair_open(&p, 65536);
+	pair_open(&p, &reconciler_ldpc, 65536, 4);
 	keys_draw(&p, &random, 65536, 0.2);
 	uint64_t *before = malloc(65536 / 8);
 	memcpy(before, p.b.words, 65536 / 8);
-	const struct reconcile_account leak = pair_run(&p, 0.01);
+	const struct reconcile_account leak = pair_correct(&p, &random, 0.01);
 	assert_int_equal(leak.frames_failed, 1);
 	assert_int_equal(leak.corrected, 0);
 	assert_int_equal(leak.parities, 2 * 64 * ldpc_rows_for(1024, 1, 0.01));
@@ -421,7 +333,7 @@ static void a_key_too_short_or_too_bad_is_refused(void **state)
 	struct pair p;
 
 	(void)state;
-	pair_open(&p, 65536);
+	pair_open(&p, &reconciler_ldpc, 65536, 4);
 	p.a.bits = LDPC_KEY_BITS_MIN - 1;
 	assert_int_equal(reconciler_ldpc.begin(p.alice, p.a, 0.02, seed).kind, ERR_INPUT);
 	p.a.bits = 65537;
@@ -470,9 +382,9 @@ static void alice_tells_each_unit_once_and_in_order(void **state)
 	struct pair p;
 
 	(void)state;
-	pair_open(&p, 65536);
+	pair_open(&p, &reconciler_ldpc, 65536, 4);
 	keys_draw(&p, &random, 65536, 0.02);
-	pair_begin(&p, 0.02);
+	pair_begin(&p, 0.02, seed);
 	const unsigned rows = ldpc_rows_for(1024, 1, 0.02);
 	assert_int_equal(asked(&p, 1, 0, rows), QKD_PROTOCOL);
 	assert_int_equal(asked(&p, 0, 0, rows - 1), QKD_PROTOCOL);
@@ -496,12 +408,12 @@ static void bob_takes_no_answer_that_he_did_not_ask_for_or_of_another_length(voi
 	struct pair p;
 
 	(void)state;
-	pair_open(&p, 65536);
+	pair_open(&p, &reconciler_ldpc, 65536, 4);
 	keys_draw(&p, &random, 65536, 0.02);
 	for (int change = -1; change <= 1; change += 2) {
 		struct writer q = writer_of(SPAN_MUT_ARRAY(question)),
 			      a = writer_of(SPAN_MUT_ARRAY(reply));
-		pair_begin(&p, 0.02);
+		pair_begin(&p, 0.02, seed);
 		assert_int_equal(reconciler_ldpc.learn(p.bob, span_of(reply, 8)), QKD_PROTOCOL);
 		assert_true(reconciler_ldpc.ask(p.bob, &q));
 		assert_false(reconciler_ldpc.ask(p.bob, &q));
