@@ -81,7 +81,8 @@ size_t cascade_octets(const struct reconcile_settings *settings)
 	return parts_of(settings).octets;
 }
 
-static struct err open_mode(struct reconcile **out, const struct reconcile_settings *settings)
+struct err cascade_open_by(
+	enum cascade_path path, struct reconcile **out, const struct reconcile_settings *settings)
 {
 	struct secret memory;
 
@@ -97,7 +98,7 @@ static struct err open_mode(struct reconcile **out, const struct reconcile_setti
 	c->settings = *settings;
 	c->lane_seats = parts.lane_seats;
 	c->lane_count = parts.lane_count;
-	c->common.path = cascade_best();
+	c->common.path = path;
 	c->common.rows = (struct cascade_rows *)(void *)(memory.bytes + parts.rows_at);
 	c->common.known = (struct cascade_rows *)(void *)(memory.bytes + parts.known_at);
 	c->common.subsets = (uint64_t *)(void *)(memory.bytes + parts.subsets_at);
@@ -107,6 +108,11 @@ static struct err open_mode(struct reconcile **out, const struct reconcile_setti
 		c->alice = (struct cascade_alice *)(void *)(memory.bytes + parts.frames_at);
 	*out = (struct reconcile *)(void *)c;
 	return OK;
+}
+
+static struct err open_mode(struct reconcile **out, const struct reconcile_settings *settings)
+{
+	return cascade_open_by(cascade_best(), out, settings);
 }
 
 static void close_mode(struct reconcile *r)

@@ -19,9 +19,13 @@
  *
  * Bounds: of what a peer may ask of a frame, cascade_parities_max(); of rounds, CASCADE_ROUNDS_MAX; of memory, cascade_octets().
  */
+#include "cascade_table.h"
 #include "reconciler.h"
 
 enum { CASCADE_LANE_FRAMES = 16 };
 
 /* Secret memory that the mode takes at open. */
 size_t cascade_octets(const struct reconcile_settings *settings);
+/* The mode's open, by a chosen path that this processor has: for tests. */
+MUST_USE struct err cascade_open_by(
+	enum cascade_path path, struct reconcile **out, const struct reconcile_settings *settings);

@@ -13,7 +13,8 @@ struct pair {
 	const struct reconciler *mode;
 	struct reconcile *alice, *bob;
 	struct key_words a, b;
-	uint64_t errors; /* bits in which the keys differed when they were drawn */
+	uint64_t errors;     /* bits in which the keys differed when they were drawn */
+	struct writer *said; /* where all that the ends say is put down; NULL: nowhere */
 };
 
 static inline void pair_open(struct pair *p, const struct reconciler *mode, uint32_t key_bits_max,
@@ -121,6 +122,14 @@ static inline void pair_ask(struct pair *p, struct pair_queue *q)
 	}
 }
 
+static inline void pair_note(struct pair *p, struct span message)
+{
+	if (p->said == NULL)
+		return;
+	writer_span(p->said, message);
+	assert_false(p->said->is_full);
+}
+
 /* Alice answers the oldest question, and Bob learns it. */
 static inline enum qkd_abort pair_answer(struct pair *p, struct pair_queue *q)
 {
@@ -129,6 +138,8 @@ static inline enum qkd_abort pair_answer(struct pair *p, struct pair_queue *q)
 	enum qkd_abort reason = p->mode->answer(p->alice, q->waiting[q->from], &w);
 
 	assert_false(w.is_full);
+	pair_note(p, q->waiting[q->from]);
+	pair_note(p, writer_span_done(&w));
 	if (reason == QKD_GOES_ON)
 		reason = p->mode->learn(p->bob, writer_span_done(&w));
 	q->from = (q->from + 1) % RECONCILE_QUESTIONS_MAX;
