@@ -3,7 +3,8 @@
 #include "gate.h"
 #include <math.h>
 
-#define FIRST_PS_MAX 0x1p52 /* after the offset: slots are still told apart exactly */
+/* From the offset to the first range, and from the last click in the gate on: slots are still told apart exactly. */
+#define FAR_PS_MAX 0x1p52
 
 enum { RANGE_SLOTS_MAX = 1 << 30 }; /* of one record that is handed over */
 
@@ -55,6 +56,18 @@ static uint64_t slot_from(const struct gate *g, uint64_t ps)
 	return slot_plus(g->anchor_slot, ceil(slots_since(g, ps)));
 }
 
+/* No light for so long that clocks have drifted apart anyway. */
+static bool is_far(const struct gate *g, uint64_t ps)
+{
+	return ps > g->anchor_ps && (double)(ps - g->anchor_ps) > FAR_PS_MAX;
+}
+
+static uint64_t end_ps(const struct driver_record *record)
+{
+	return record->type == DRIVER_MONITOR ? record->monitor.first + record->monitor.length
+					      : record->first_ps + record->length_ps;
+}
+
 /* Handing over. */
 
 static struct err deliver(struct gate *g, const struct writer *w)
@@ -66,6 +79,28 @@ static struct err deliver(struct gate *g, const struct writer *w)
 	return failed(e) ? e : g->port.record(g->port.ctx, &record);
 }
 
+static bool is_one_basis(unsigned mask)
+{
+	return (mask & (DRIVER_X0 | DRIVER_X1)) == 0 || (mask & (DRIVER_Z0 | DRIVER_Z1)) == 0;
+}
+
+/* The coin is tossed when the slot is over, so that three and four clicks are treated alike, whatever records they came in. */
+static struct err settle_bases(struct gate *g, uint32_t count)
+{
+	uint8_t coin;
+
+	for (uint32_t i = 0; i < count; i++) {
+		if (is_one_basis(g->events[i].mask))
+			continue;
+		struct err e = entropy_fill(&g->entropy, span_mut_of(&coin, 1));
+		if (failed(e))
+			return e;
+		g->cross_basis++;
+		g->events[i].mask &= coin & 1 ? DRIVER_X0 | DRIVER_X1 : DRIVER_Z0 | DRIVER_Z1;
+	}
+	return OK;
+}
+
 /* One record up to `end`, of the events before it; what lies behind it stays. */
 static struct err emit_some(struct gate *g, uint64_t end)
 {
@@ -74,6 +109,9 @@ static struct err emit_some(struct gate *g, uint64_t end)
 
 	while (count < g->event_count && g->events[count].slot < end)
 		count++;
+	struct err e = settle_bases(g, count);
+	if (failed(e))
+		return e;
 	driver_events_encode(&w, g->next_slot, (uint32_t)(end - g->next_slot), g->events, count);
 	g->next_slot = end;
 	g->event_count -= count;
@@ -159,28 +197,6 @@ static struct err watch(struct gate *g, bool is_in)
 	return is_lost ? ERR(INPUT) : OK;
 }
 
-static bool is_one_basis(unsigned mask)
-{
-	return (mask & (DRIVER_X0 | DRIVER_X1)) == 0 || (mask & (DRIVER_Z0 | DRIVER_Z1)) == 0;
-}
-
-/* The coin is tossed when the slot is complete, so that three and four clicks are treated alike. */
-static struct err settle_bases(struct gate *g)
-{
-	uint8_t coin;
-
-	for (uint32_t i = 0; i < g->event_count; i++) {
-		if (is_one_basis(g->events[i].mask))
-			continue;
-		struct err e = entropy_fill(&g->entropy, span_mut_of(&coin, 1));
-		if (failed(e))
-			return e;
-		g->cross_basis++;
-		g->events[i].mask &= coin & 1 ? DRIVER_X0 | DRIVER_X1 : DRIVER_Z0 | DRIVER_Z1;
-	}
-	return OK;
-}
-
 static struct err keep(struct gate *g, uint64_t slot, uint8_t mask)
 {
 	struct driver_event *last = g->event_count == 0 ? NULL : &g->events[g->event_count - 1];
@@ -194,9 +210,7 @@ static struct err keep(struct gate *g, uint64_t slot, uint8_t mask)
 		return OK;
 	}
 	if (g->event_count == GATE_EVENTS) {
-		struct err e = settle_bases(g);
-		if (!failed(e))
-			e = emit(g, slot);
+		struct err e = emit(g, slot);
 		if (failed(e))
 			return e;
 	}
@@ -227,26 +241,21 @@ static struct err take_times(struct gate *g, const struct driver_record *record)
 
 	for (uint32_t i = 0; !failed(e) && i < record->event_count; i++) {
 		const struct driver_time t = driver_time_at(record, i);
-		if (t.flags != 0) {
-			e = settle_bases(g);
-			if (!failed(e))
-				e = lose(g, g->last_ps, t.time_ps);
-		}
+		if (t.flags != 0)
+			e = lose(g, g->last_ps, t.time_ps);
 		if (!failed(e))
 			e = click(g, &t);
 		g->last_ps = t.time_ps;
 	}
-	if (!failed(e))
-		e = settle_bases(g);
 	/* The slot in which the record ends may have clicks in the next one. */
-	return failed(e) ? e : emit(g, slot_at(g, record->first_ps + record->length_ps));
+	return failed(e) ? e : emit(g, slot_at(g, end_ps(record)));
 }
 
 static struct err begin(struct gate *g, uint64_t first_ps)
 {
 	const double after = (double)first_ps - g->settings.offset_ps;
 
-	if (after < 0 || after > FIRST_PS_MAX)
+	if (after < 0 || after > FAR_PS_MAX)
 		return ERR(INPUT);
 	g->anchor_slot = (uint64_t)ceil(after / g->period_ps);
 	const double begins = g->settings.offset_ps + (double)g->anchor_slot * g->period_ps;
@@ -262,12 +271,12 @@ static struct err begin(struct gate *g, uint64_t first_ps)
 static struct err take_monitor(struct gate *g, const struct driver_record *record)
 {
 	struct driver_record out = *record;
-	const uint64_t end_ps = record->monitor.first + record->monitor.length;
+	const uint64_t end = end_ps(record);
 	const bool follows = g->has_monitor && record->monitor.first == g->monitor_ps;
 
 	out.monitor.first = follows ? g->monitor_slot : slot_at(g, record->monitor.first);
-	g->monitor_slot = slot_from(g, end_ps) + 1;
-	g->monitor_ps = end_ps;
+	g->monitor_slot = slot_from(g, end) + 1;
+	g->monitor_ps = end;
 	g->has_monitor = true;
 	if (g->monitor_slot <= out.monitor.first)
 		g->monitor_slot = out.monitor.first + 1;
@@ -286,6 +295,8 @@ struct err gate_record(struct gate *g, const struct driver_record *record)
 		e = begin(g, is_range ? record->first_ps : record->monitor.first);
 	if (failed(e))
 		return e;
+	if (is_far(g, end_ps(record)))
+		return ERR(INPUT);
 	if (!is_range)
 		return take_monitor(g, record);
 	if (record->first_ps != g->next_ps)
@@ -293,7 +304,7 @@ struct err gate_record(struct gate *g, const struct driver_record *record)
 	if (record->type == DRIVER_TIMES)
 		e = take_times(g, record);
 	else
-		e = lose(g, record->first_ps, record->first_ps + record->length_ps);
-	g->next_ps = g->last_ps = record->first_ps + record->length_ps;
+		e = lose(g, record->first_ps, end_ps(record));
+	g->next_ps = g->last_ps = end_ps(record);
 	return e;
 }

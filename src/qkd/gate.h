@@ -9,14 +9,14 @@
  * wide. A click in the gate is an event of the slot, by the detector of its channel; outside it is counted and let go, as a gated
  * detector would not have clicked. That is sound since the gate is fixed before anything is known of the click.
  * Two clicks of one basis in a slot: both bits of the mask. Of two bases (a receiver that chooses passively): a coin
- * chooses the basis, and the clicks of the other are let go; never the first, whom an attacker could choose.
+ * chooses the basis, once the slot is over, and the clicks of the other are let go; never the first, whom an attacker could choose.
  *
  * The source's clock and the receiver's differ and drift. Each GATE_CLICKS clicks in the gate, their mean distance from the gate's middle
  * corrects the phase, and half of what it says of the period, the period. Let s be the slots that GATE_CLICKS clicks take: a
  * difference of clocks by a fraction d is followed while 1.5 d s stays below window / 2 (clicks once in 100 slots,
  * window one half: 50 ppm; once in 10,000: 0.5 ppm), and never beyond `drift_ppm_max`. Once in GATE_WATCHED clicks
  * it is asked whether more of them are in the gate than chance puts there; if not, the gate has lost the light and says ERR_INPUT:
- * the connection ends, and a new one begins with a new session.
+ * the connection ends, and a new one begins with a new session. The same where 2^52 ps (75 minutes) pass without a click in the gate.
  *
  * What it does not do: find the offset. That slot 0 of the source is at `offset` of the receiver's clock is what the device, or who
  * installs it, must know; the two ends of a link agree on it by a marker of light or a common clock.

@@ -160,6 +160,31 @@ static void test_clicks_of_both_bases_are_decided_by_a_coin(void **state)
 	assert_true(x > 880 && x < 1120); /* five standard deviations */
 }
 
+/* Were it tossed for each record, the basis that clicks last would come out more often: three times of four. */
+static void test_the_coin_falls_once_however_a_slot_is_cut(void **state)
+{
+	struct prop p = prop_from_environment(80);
+	uint32_t x = 0;
+
+	(void)state;
+	begin(&nominal, &p);
+	for (uint64_t i = 0; i < 2000; i++) {
+		const uint64_t from = i * 1000;
+		const struct driver_time early[] = {{from + 450, 1, 0}, {from + 460, 2, 0}},
+					 late[] = {{from + 550, 3, 0}};
+		assert_false(failed(times(from, 500, early, 2)));
+		assert_false(failed(times(from + 500, 500, late, 1)));
+	}
+	assert_int_equal(kept.count, 2000);
+	assert_int_equal(gate.cross_basis, 2000);
+	for (uint32_t i = 0; i < kept.count; i++) {
+		const uint8_t mask = kept.events[i].mask;
+		assert_true(mask == DRIVER_X1 || mask == (DRIVER_Z0 | DRIVER_Z1));
+		x += mask == DRIVER_X1;
+	}
+	assert_true(x > 880 && x < 1120); /* five standard deviations */
+}
+
 struct run {
 	uint64_t wrong, right, seen;
 	struct err err;
@@ -280,6 +305,19 @@ static void test_many_clicks_in_one_record_are_handed_over_in_parts(void **state
 	assert_true(kept.next > 1ull << 34);
 }
 
+static void test_a_silence_too_long_to_tell_slots_apart_is_refused(void **state)
+{
+	struct prop p = prop_from_environment(81);
+	const struct driver_time t[] = {{500, 0, 0}};
+	const uint64_t most = 1ull << 52;
+
+	(void)state;
+	begin(&nominal, &p);
+	assert_false(failed(times(0, 1000, t, 1)));
+	assert_false(failed(times(1000, most - 500, NULL, 0))); /* as much after the click */
+	assert_int_equal(times(most + 500, 1, NULL, 0).kind, ERR_INPUT);
+}
+
 static void test_settings_that_cannot_be_are_refused(void **state)
 {
 	struct gate_settings s = nominal;
@@ -305,10 +343,12 @@ int main(void)
 		cmocka_unit_test(test_a_slot_cut_by_two_records_is_one_event),
 		cmocka_unit_test(test_what_was_lost_is_said),
 		cmocka_unit_test(test_clicks_of_both_bases_are_decided_by_a_coin),
+		cmocka_unit_test(test_the_coin_falls_once_however_a_slot_is_cut),
 		cmocka_unit_test(test_a_clock_that_drifts_within_the_limits_is_followed),
 		cmocka_unit_test(test_beyond_the_limits_the_light_is_lost_and_said_so),
 		cmocka_unit_test(test_monitored_times_become_slots_without_gaps),
 		cmocka_unit_test(test_many_clicks_in_one_record_are_handed_over_in_parts),
+		cmocka_unit_test(test_a_silence_too_long_to_tell_slots_apart_is_refused),
 		cmocka_unit_test(test_settings_that_cannot_be_are_refused),
 	};
 
