@@ -59,6 +59,7 @@ struct world {
 	bool is_connected, is_honest, is_light_on;
 	uint32_t crash_spread; /* effects between crashes; 0: none */
 	uint64_t crashes, crashes_wanted, reused;
+	double key_noise; /* errors more in the basis of the key, of which the test basis says nothing */
 };
 
 static struct link_parameters shared = {.protocol = QKD_TWO_DECOY,
@@ -356,6 +357,15 @@ static void device_greet(struct end *e)
 	device_says(e, &w);
 }
 
+/* Who clicked alone in the basis of the key, and was the wrong one. */
+static void key_spoil(struct world *w, struct driver_event *events, uint32_t count)
+{
+	for (uint32_t i = 0; w->key_noise > 0 && i < count; i++)
+		if ((events[i].mask == 1 || events[i].mask == 2) &&
+			prop_unit(w->prop) < w->key_noise)
+			events[i].mask ^= 3;
+}
+
 static void light(struct world *w)
 {
 	static uint8_t nibbles[CHUNK / 2], buffer[DRIVER_RECORD_MAX];
@@ -370,6 +380,7 @@ static void light(struct world *w)
 		if (w->ends[i].link == NULL || !qkd_link_driver_is_wanted(w->ends[i].link))
 			return;
 	assert_false(failed(optics_run(&w->optics, CHUNK, nibbles, events, &count)));
+	key_spoil(w, events, count);
 	for (size_t i = 0; i < 2; i++) {
 		struct end *e = &w->ends[i];
 		struct writer out = writer_of(SPAN_MUT_ARRAY(buffer));
@@ -536,14 +547,28 @@ static void test_keys_look_random(void **state)
 	world_close(w);
 }
 
-/* The device here has no instruments: what its clicks alone give away. test_watch.c has the others. */
-/* A code of LDPC reaches twice the errors that were expected, no further: the next block must know. */
-static void errors_rise(enum reconcile_mode mode)
+/* Blocks long enough for LDPC, and light with so many errors. */
+static struct world *world_open_long(enum reconcile_mode mode, double errors)
 {
 	correction = mode;
 	shared.detections_per_block = 120000;
-	misalignment = 0.008;
-	struct world *w = world_open(21, true, 0, 0);
+	misalignment = errors;
+	return world_open(21, true, 0, 0);
+}
+
+static void world_close_long(struct world *w)
+{
+	world_close(w);
+	shared.detections_per_block = DETECTIONS;
+	misalignment = 0.002;
+	correction = 0;
+}
+
+/* A code of LDPC reaches twice the errors that were expected, no further: the next block must know. */
+static void errors_rise(enum reconcile_mode mode)
+{
+	struct world *w = world_open_long(mode, 0.008);
+
 	run_for(w, 600);
 	const struct qkd_link_status before = qkd_link_status(w->ends[BOB].link);
 	assert_true(before.blocks_final >= 2);
@@ -557,10 +582,7 @@ static void errors_rise(enum reconcile_mode mode)
 		w->ends[BOB].report);
 	assert_true(after.qber > 2.4 * before.qber);
 	assert_true(after.blocks_final >= before.blocks_final + 2);
-	shared.detections_per_block = DETECTIONS;
-	misalignment = 0.002;
-	correction = 0;
-	world_close(w);
+	world_close_long(w);
 }
 
 static void test_a_sudden_rise_of_errors_costs_blocks_not_the_link(void **state)
@@ -570,6 +592,67 @@ static void test_a_sudden_rise_of_errors_costs_blocks_not_the_link(void **state)
 	errors_rise(RECONCILE_LDPC);
 }
 
+/* Bob's next block: how its key was corrected, and what became of it. */
+static void assert_next_block(struct world *w, enum reconcile_mode mode, enum qkd_abort reason)
+{
+	const struct end *bob = &w->ends[BOB];
+	const uint64_t before = bob->finals + bob->aborts;
+	char expected_mode[32], expected_reason[64];
+
+	snprintf(expected_mode, sizeof expected_mode, "\"mode\":\"%s\"", reconciler_of(mode)->word);
+	snprintf(expected_reason, sizeof expected_reason, "\"abort\":\"%s\"",
+		qkd_abort_word(reason));
+	for (int ms = 0; ms < 5000 && bob->finals + bob->aborts == before; ms++)
+		run_for(w, 1);
+	assert_int_equal(bob->finals + bob->aborts, before + 1);
+	if (strstr(bob->report, expected_mode) == NULL ||
+		strstr(bob->report, expected_reason) == NULL)
+		fail_msg("not %s, %s: %s", expected_mode, expected_reason, bob->report);
+}
+
+/* The test basis gives no warning, and no code for what it shows reaches the errors of the key: without caution no block would be final again. */
+static void test_after_a_block_that_was_not_corrected_the_link_is_cautious_until_one_is(
+	void **state)
+{
+	(void)state;
+	struct world *w = world_open_long(0, 0.008);
+	assert_next_block(w, RECONCILE_LDPC, QKD_GOES_ON);
+	w->key_noise = 0.03;
+	assert_next_block(w, RECONCILE_LDPC, QKD_VERIFICATION_FAILED);
+	assert_next_block(w, RECONCILE_CASCADE, QKD_GOES_ON);
+	assert_next_block(w, RECONCILE_LDPC, QKD_GOES_ON);
+	world_close_long(w);
+	/* Where Cascade is not allowed, twice the errors are expected; then those that were found. */
+	w = world_open_long(RECONCILE_LDPC, 0.008);
+	assert_next_block(w, RECONCILE_LDPC, QKD_GOES_ON);
+	w->key_noise = 0.02;
+	assert_next_block(w, RECONCILE_LDPC, QKD_VERIFICATION_FAILED);
+	assert_next_block(w, RECONCILE_LDPC, QKD_GOES_ON);
+	assert_next_block(w, RECONCILE_LDPC, QKD_GOES_ON);
+	world_close_long(w);
+}
+
+/* Most errors of the key come at once and are gone again: a block, and what the next one had of them already. */
+static void noise_comes_and_goes(struct world *w)
+{
+	w->key_noise = 0.2;
+	assert_next_block(w, RECONCILE_LDPC, QKD_VERIFICATION_FAILED);
+	w->key_noise = 0;
+	assert_next_block(w, RECONCILE_LDPC, QKD_QBER_TOO_HIGH);
+}
+
+/* Of twice 6.5 % there is no code: what is expected stays below, and the key is corrected, though nothing of it is left. */
+static void test_caution_expects_no_more_than_there_are_codes_for(void **state)
+{
+	(void)state;
+	struct world *w = world_open_long(RECONCILE_LDPC, 0.065);
+	assert_next_block(w, RECONCILE_LDPC, QKD_NO_SECRET);
+	noise_comes_and_goes(w);
+	assert_next_block(w, RECONCILE_LDPC, QKD_NO_SECRET);
+	world_close_long(w);
+}
+
+/* The device here has no instruments: what its clicks alone give away. test_watch.c has the others. */
 static void attack_gives_no_bit_and_the_alarm(enum optics_attack attack, enum qkd_abort reason)
 {
 	struct world *w = world_open(2, true, 0, 0);
@@ -766,6 +849,9 @@ int main(void)
 		cmocka_unit_test(test_both_ends_get_the_same_keys_and_account_for_every_bit),
 		cmocka_unit_test(test_keys_look_random),
 		cmocka_unit_test(test_a_sudden_rise_of_errors_costs_blocks_not_the_link),
+		cmocka_unit_test(
+			test_after_a_block_that_was_not_corrected_the_link_is_cautious_until_one_is),
+		cmocka_unit_test(test_caution_expects_no_more_than_there_are_codes_for),
 		cmocka_unit_test(test_attacks_give_no_bit_and_the_alarm_with_the_reason),
 		cmocka_unit_test(test_a_failed_random_source_gives_no_bit_and_the_alarm),
 		cmocka_unit_test(test_a_changed_message_is_caught_by_the_tag),
