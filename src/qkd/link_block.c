@@ -441,7 +441,7 @@ static void bob_ask(struct qkd_link *l)
 }
 
 /*
- * What this block's errors will be like: as the last final block's key had, or as this block's test basis has, whichever is more; and
+ * What this block's errors will be like: as the last corrected key had, or as this block's test basis has, whichever is more; and
  * twice that after a block that was not corrected, but no more than LDPC has codes for: with that mode alone the link would stop.
  */
 static uint32_t qber_expected_ppm(const struct qkd_link *l)

@@ -73,6 +73,9 @@ void link_verify(struct qkd_link *l, const struct link_message *m)
 		link_fail(l, QKD_VERIFICATION_FAILED);
 		return;
 	}
+	/* The keys are equal, so these were all errors. That is known whatever becomes of the block. */
+	l->qber_before = link_block_qber(l);
+	l->is_cautious = false;
 	link_say(l, LINK_VERIFIED, &verified);
 	link_stage_enter(l, STAGE_B_AMPLIFY);
 }
@@ -318,8 +321,7 @@ static void block_final(struct qkd_link *l, struct span unused)
 	l->status.blocks_final++;
 	l->status.secret_bits += secret_bits;
 	l->status.ledger = b->ledger;
-	l->status.qber = l->qber_before = link_block_qber(l);
-	l->is_cautious = false;
+	l->status.qber = link_block_qber(l);
 	l->status.test_qber = b->estimate.test_qber;
 	l->status.block_seconds = (double)(l->now.mono_ms - b->started_ms) * 1e-3;
 	if (l->last_final_ms != 0 && l->now.mono_ms > l->last_final_ms) {

@@ -652,6 +652,18 @@ static void test_caution_expects_no_more_than_there_are_codes_for(void **state)
 	world_close_long(w);
 }
 
+/* What twice the errors cost leaves nothing of a key, but it was corrected: the link does not stay where no block can be final. */
+static void test_caution_ends_with_a_corrected_key_whatever_becomes_of_it(void **state)
+{
+	(void)state;
+	struct world *w = world_open_long(RECONCILE_LDPC, 0.045);
+	assert_next_block(w, RECONCILE_LDPC, QKD_GOES_ON);
+	noise_comes_and_goes(w);
+	assert_next_block(w, RECONCILE_LDPC, QKD_NO_SECRET);
+	assert_next_block(w, RECONCILE_LDPC, QKD_GOES_ON);
+	world_close_long(w);
+}
+
 /* The device here has no instruments: what its clicks alone give away. test_watch.c has the others. */
 static void attack_gives_no_bit_and_the_alarm(enum optics_attack attack, enum qkd_abort reason)
 {
@@ -852,6 +864,7 @@ int main(void)
 		cmocka_unit_test(
 			test_after_a_block_that_was_not_corrected_the_link_is_cautious_until_one_is),
 		cmocka_unit_test(test_caution_expects_no_more_than_there_are_codes_for),
+		cmocka_unit_test(test_caution_ends_with_a_corrected_key_whatever_becomes_of_it),
 		cmocka_unit_test(test_attacks_give_no_bit_and_the_alarm_with_the_reason),
 		cmocka_unit_test(test_a_failed_random_source_gives_no_bit_and_the_alarm),
 		cmocka_unit_test(test_a_changed_message_is_caught_by_the_tag),
