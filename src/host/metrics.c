@@ -26,6 +26,20 @@ PRINTF_LIKE(3, 4) static void line(struct span_mut out, size_t *len, const char 
 		*len += (size_t)n;
 }
 
+static void sample_text(
+	const struct metric *s, const char *process, struct span_mut out, size_t *len)
+{
+	char value[32];
+
+	if (s->type == METRIC_REAL)
+		snprintf(value, sizeof value, "%.9g", *(const double *)s->value);
+	else
+		snprintf(value, sizeof value, "%" PRIu64, *(const uint64_t *)s->value);
+	line(out, len, "%s%s{process=\"%s\"%s%s} %s\n", s->name,
+		s->type == METRIC_COUNTER ? "_total" : "", process, s->labels == NULL ? "" : ",",
+		s->labels == NULL ? "" : s->labels, value);
+}
+
 /* Samples of one family must stand together, below their TYPE [OpenMetrics 1.0 "MetricFamily"]. */
 static void family_text(const struct metrics *m, size_t first, const char *process,
 	struct span_mut out, size_t *len)
@@ -35,14 +49,9 @@ static void family_text(const struct metrics *m, size_t first, const char *proce
 
 	line(out, len, "# TYPE %s %s\n", head->name, is_counter ? "counter" : "gauge");
 	line(out, len, "# HELP %s %s\n", head->name, head->help);
-	for (size_t i = first; i < m->count; i++) {
-		const struct metric *s = &m->items[i];
-		if (strcmp(s->name, head->name) != 0)
-			continue;
-		line(out, len, "%s%s{process=\"%s\"%s%s} %" PRIu64 "\n", s->name,
-			is_counter ? "_total" : "", process, s->labels == NULL ? "" : ",",
-			s->labels == NULL ? "" : s->labels, *s->value);
-	}
+	for (size_t i = first; i < m->count; i++)
+		if (strcmp(m->items[i].name, head->name) == 0)
+			sample_text(&m->items[i], process, out, len);
 }
 
 size_t metrics_text(const struct metrics *m, const char *process, struct span_mut out)

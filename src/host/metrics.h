@@ -9,14 +9,19 @@
 #include "base/span.h"
 
 enum { METRICS_MAX = 96 };
-enum metric_type { METRIC_COUNTER, METRIC_GAUGE };
+enum metric_type {
+	METRIC_COUNTER,
+	METRIC_GAUGE,
+	METRIC_REAL /* a gauge whose value is a double, in the unit that its name ends with */
+};
 
 struct metric {
 	const char *name; /* "merlon_auc_vectors"; OpenMetrics adds _total to counters */
 	const char *help;
 	const char *labels; /* "cause=\"unknown_imsi\"" or NULL */
 	enum metric_type type;
-	const uint64_t *value; /* read at scrape; the owner just increments it */
+	const void *
+		value; /* uint64_t or double, read at scrape; the owner just increments or sets it */
 };
 
 struct metrics {

@@ -11,6 +11,7 @@ static char buffer[1024];
 static void test_families_stand_together_with_one_type_line(void **state)
 {
 	const uint64_t unknown = 3, sessions = 2, refused = 4;
+	const double bias = 2.5e-8;
 	static struct metrics m;
 
 	(void)state;
@@ -26,6 +27,10 @@ static void test_families_stand_together_with_one_type_line(void **state)
 				.help = "Refused.",
 				.labels = "cause=\"limit\"",
 				.value = &refused});
+	metrics_add(&m, (struct metric){.name = "merlon_qkd_bias_amperes",
+				.help = "Largest.",
+				.type = METRIC_REAL,
+				.value = &bias});
 	const size_t len = metrics_text(&m, "auc-front", SPAN_MUT_ARRAY(buffer));
 	buffer[len] = '\0';
 	assert_string_equal(buffer,
@@ -35,7 +40,10 @@ static void test_families_stand_together_with_one_type_line(void **state)
 		"merlon_auc_errors_total{process=\"auc-front\",cause=\"limit\"} 4\n"
 		"# TYPE merlon_auc_sessions gauge\n"
 		"# HELP merlon_auc_sessions Open.\n"
-		"merlon_auc_sessions{process=\"auc-front\"} 2\n");
+		"merlon_auc_sessions{process=\"auc-front\"} 2\n"
+		"# TYPE merlon_qkd_bias_amperes gauge\n"
+		"# HELP merlon_qkd_bias_amperes Largest.\n"
+		"merlon_qkd_bias_amperes{process=\"auc-front\"} 2.5e-08\n");
 }
 
 static void test_a_full_buffer_keeps_whole_lines(void **state)
