@@ -655,5 +655,7 @@ struct qkd_link_status qkd_link_status(const struct qkd_link *l)
 	struct qkd_link_status status = l->status;
 
 	status.stage = stage_words[l->stage];
+	status.round_trip_seconds = l->round_trip_ms / 1000;
+	status.watch = l->watch.figures;
 	return status;
 }

@@ -68,7 +68,9 @@ struct qkd_link_status {
 	double bits_per_second; /* last block's bits over the time since the block before */
 	double block_seconds;   /* post-processing of the last final block */
 	enum qkd_abort last_abort;
-	struct qkd_ledger ledger; /* of the last final block */
+	double round_trip_seconds; /* at Bob's end, of late; 0: not known */
+	struct qkd_ledger ledger;  /* of the last final block */
+	struct watch_figures watch;
 };
 
 struct qkd_link;

@@ -193,7 +193,7 @@ static void test_what_was_forgotten_counts_as_unmonitored(void **state)
 	begin(&ordinary);
 	for (uint64_t i = 0; i < WATCH_SPANS + 10; i++)
 		record(i * 10, 10, i % 2 == 0 ? 50 : 300, 0); /* no two alike */
-	assert_int_equal(watch.forgotten, 10);
+	assert_int_equal(watch.figures.forgotten, 10);
 	assert_int_equal(judge(0, 5), QKD_MONITOR_SILENT);
 	assert_int_equal(judge(100, 105), QKD_GOES_ON);
 	assert_int_equal(judge(110, 115), QKD_BLINDED);
@@ -203,6 +203,34 @@ static void test_what_was_forgotten_counts_as_unmonitored(void **state)
 		record(i * 10, 10, 50, 0);
 	assert_true(watch.count < WATCH_SPANS);
 	assert_int_equal(judge(1000000, 2000000), QKD_GOES_ON);
+}
+
+static void test_figures_tell_what_was_seen_and_what_was_judged(void **state)
+{
+	const struct watch_block shifted = {.end_slot = 100000,
+		.detections = 6400,
+		.clicks = {2300, 1300, 1400, 1400},
+		.double_clicks = 60};
+	const struct watch_figures *f = &watch.figures;
+
+	(void)state;
+	begin(&ordinary);
+	assert_true(fabs(f->bias_amperes_max - 200e-9) < 1e-15);
+	record(0, 100000, 50, 610000);
+	assert_true(fabs(f->bias_amperes - 50e-9) < 1e-15);
+	assert_true(fabs(f->power_watts - 10e-12) < 1e-18);
+	assert_true(fabs(f->intensity[0] - 0.61) < 1e-9);
+	assert_int_equal(judge(0, 1000), QKD_GOES_ON);
+	assert_int_equal(qkd_watch_judge(&watch, &shifted), QKD_DETECTORS_UNEQUAL);
+	record(100000, 1000, 201, 0);
+	assert_int_equal(judge(100000, 101000), QKD_BLINDED);
+	assert_int_equal(f->records, 2);
+	assert_int_equal(f->blocks[QKD_GOES_ON], 1);
+	assert_int_equal(f->blocks[QKD_DETECTORS_UNEQUAL], 1);
+	assert_int_equal(f->blocks[QKD_BLINDED], 1);
+	/* Of the block with clicks; the other two had none. */
+	assert_true(fabs(f->unequal[0] - 1000.0 / 3600) < 1e-9 && f->unequal[1] == 0);
+	assert_true(f->doubles == 60 && f->doubles_least > 0 && f->doubles_most > f->doubles_least);
 }
 
 static void test_detections_are_counted_by_detector(void **state)
@@ -364,6 +392,7 @@ int main(void)
 		cmocka_unit_test(test_slots_without_monitoring_are_no_key_where_it_is_required),
 		cmocka_unit_test(test_instruments_give_the_reason_for_exactly_their_slots),
 		cmocka_unit_test(test_what_was_forgotten_counts_as_unmonitored),
+		cmocka_unit_test(test_figures_tell_what_was_seen_and_what_was_judged),
 		cmocka_unit_test(test_detections_are_counted_by_detector),
 		cmocka_unit_test(test_honest_light_passes_at_every_distance),
 		cmocka_unit_test(test_each_attack_is_named_from_its_stated_strength_on),

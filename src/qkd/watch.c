@@ -4,6 +4,9 @@
 #include <math.h>
 
 #define INTENSITY_SLACK 1e-3 /* photons: what no monitor tells from darkness */
+#define MICRO 1e-6
+#define NANO 1e-9
+#define PICO 1e-12
 
 enum { POISSON_EXACT_MAX = 2000, HALVINGS = 60 };
 
@@ -78,6 +81,8 @@ void qkd_watch_session(struct watch *w, const struct driver_hello *hello)
 		s->mode == WATCH_REQUIRED || (s->mode == WATCH_AUTO && hello->is_monitored);
 	w->bias_na_max = chosen(s->bias_na_max, hello->bias_na_max);
 	w->power_pw_max = chosen(s->power_pw_max, hello->power_pw_max);
+	w->figures.bias_amperes_max = w->bias_na_max * NANO;
+	w->figures.power_watts_max = w->power_pw_max * PICO;
 }
 
 /* Records of the instruments. */
@@ -96,7 +101,7 @@ static bool is_intensity_off(const struct watch *w, const struct driver_monitor 
 	for (size_t k = 0; m->has_intensities && k < QKD_INTENSITIES; k++) {
 		const double wanted = w->parameters.intensity[k];
 		if (w->parameters.probability[k] > 0 &&
-			fabs(m->intensity_micro[k] * 1e-6 - wanted) >
+			fabs(m->intensity_micro[k] * MICRO - wanted) >
 				w->settings.intensity_tolerance * wanted + INTENSITY_SLACK)
 			return true;
 	}
@@ -120,6 +125,24 @@ static struct watch_span span_of_record(const struct watch *w, const struct driv
 	return s;
 }
 
+static void show_record(struct watch_figures *f, const struct driver_monitor *m)
+{
+	uint32_t bias_na = 0, power_pw = 0;
+
+	f->records++;
+	for (size_t d = 0; m->has_detectors && d < DRIVER_DETECTORS; d++) {
+		const struct driver_detector *seen = &m->detectors[d];
+		bias_na = seen->bias_na > bias_na ? seen->bias_na : bias_na;
+		power_pw = seen->power_pw > power_pw ? seen->power_pw : power_pw;
+	}
+	if (m->has_detectors) {
+		f->bias_amperes = bias_na * NANO;
+		f->power_watts = power_pw * PICO;
+	}
+	for (size_t k = 0; m->has_intensities && k < QKD_INTENSITIES; k++)
+		f->intensity[k] = m->intensity_micro[k] * MICRO;
+}
+
 static bool joins(const struct watch_span *last, const struct watch_span *s)
 {
 	return last->end == s->first && last->verdict == s->verdict &&
@@ -131,6 +154,7 @@ void qkd_watch_record(struct watch *w, const struct driver_monitor *monitor)
 	const struct watch_span s = span_of_record(w, monitor);
 	struct watch_span *last = &w->spans[(w->from + w->count + WATCH_SPANS - 1) % WATCH_SPANS];
 
+	show_record(&w->figures, monitor);
 	if (w->count > 0 && joins(last, &s)) {
 		last->end = s.end;
 		last->clicks += s.clicks;
@@ -141,7 +165,7 @@ void qkd_watch_record(struct watch *w, const struct driver_monitor *monitor)
 	if (w->count == WATCH_SPANS) {
 		w->from = (w->from + 1) % WATCH_SPANS;
 		w->count--;
-		w->forgotten++;
+		w->figures.forgotten++;
 	}
 	w->spans[(w->from + w->count++) % WATCH_SPANS] = s;
 }
@@ -218,20 +242,40 @@ static bool are_unequal(const struct watch *w, double zero, double one)
 	return fabs(zero - one) > w->settings.unequal_max * n + w->z * sqrt(n);
 }
 
+static double part_of(double whole, double part)
+{
+	return whole > 0 ? part / whole : 0;
+}
+
+static void show_clicks(
+	struct watch_figures *f, const struct watch_block *b, const struct overlap *o)
+{
+	f->doubles = (double)b->double_clicks;
+	for (size_t basis = 0; basis < 2; basis++) {
+		const double zero = (double)b->clicks[2 * basis],
+			     one = (double)b->clicks[2 * basis + 1];
+		f->unequal[basis] = part_of(zero + one, fabs(zero - one));
+	}
+	f->gate_centre = part_of(o->binned, o->centre);
+}
+
 /* WATCH_TESTS by chance: two of double clicks, two of balance, one of the gate. */
 static enum qkd_abort judge_clicks(
-	const struct watch *w, const struct watch_block *b, const struct overlap *o)
+	struct watch *w, const struct watch_block *b, const struct overlap *o)
 {
 	const double slots = (double)(b->end_slot - b->first_slot) - (double)b->slots_lost;
+	struct watch_figures *f = &w->figures;
 	double least, most;
 
 	if (b->detections == 0 || slots < 1)
 		return QKD_GOES_ON;
 	qkd_watch_doubles(&w->parameters, (double)b->detections / slots, &least, &most);
-	const double doubles = (double)b->double_clicks;
-	if (is_too_few(w, slots * least * w->settings.doubles_least, doubles))
+	f->doubles_least = slots * least;
+	f->doubles_most = slots * most;
+	show_clicks(f, b, o);
+	if (is_too_few(w, f->doubles_least * w->settings.doubles_least, f->doubles))
 		return QKD_BLINDED;
-	if (is_too_many(w, slots * most * (double)WATCH_DOUBLES_MOST, doubles))
+	if (is_too_many(w, f->doubles_most * (double)WATCH_DOUBLES_MOST, f->doubles))
 		return QKD_DOUBLE_CLICKS;
 	if (are_unequal(w, (double)b->clicks[0], (double)b->clicks[1]) ||
 		are_unequal(w, (double)b->clicks[2], (double)b->clicks[3]))
@@ -241,16 +285,23 @@ static enum qkd_abort judge_clicks(
 	return QKD_GOES_ON;
 }
 
-enum qkd_abort qkd_watch_judge(const struct watch *w, const struct watch_block *b)
+static enum qkd_abort verdict_of(struct watch *w, const struct watch_block *b)
+{
+	const struct overlap o = overlap_of(w, b);
+	const enum qkd_abort of_clicks = judge_clicks(w, b, &o);
+
+	if (o.verdict != QKD_GOES_ON)
+		return o.verdict;
+	return w->is_required && !o.is_covered ? QKD_MONITOR_SILENT : of_clicks;
+}
+
+enum qkd_abort qkd_watch_judge(struct watch *w, const struct watch_block *b)
 {
 	if (w->settings.mode == WATCH_OFF)
 		return QKD_GOES_ON;
-	const struct overlap o = overlap_of(w, b);
-	if (o.verdict != QKD_GOES_ON)
-		return o.verdict;
-	if (w->is_required && !o.is_covered)
-		return QKD_MONITOR_SILENT;
-	return judge_clicks(w, b, &o);
+	const enum qkd_abort verdict = verdict_of(w, b);
+	w->figures.blocks[verdict]++;
+	return verdict;
 }
 
 /* Four detections an octet: octets are counted first. */

@@ -56,6 +56,19 @@ struct watch_span {
 	uint32_t clicks, binned, centre;
 };
 
+/* What metrics show. Nothing is decided by it. */
+struct watch_figures {
+	uint64_t blocks[QKD_ABORTS]; /* judged, by reason; [QKD_GOES_ON]: sound */
+	uint64_t records, forgotten; /* of the instruments; ranges that had to make room */
+	/* The instruments' newest record, and what HELLO or the settings allow. */
+	double bias_amperes, bias_amperes_max, power_watts, power_watts_max;
+	double intensity[QKD_INTENSITIES]; /* photons */
+	/* Of the newest block with clicks: those seen, and what so much light makes at least and at most. */
+	double doubles, doubles_least, doubles_most;
+	double unequal[2];  /* |n0 - n1| / (n0 + n1), of X and of Z */
+	double gate_centre; /* of all clicks whose time within the gate was told */
+};
+
 struct watch {
 	struct watch_settings settings;
 	struct qkd_parameters parameters;
@@ -65,7 +78,7 @@ struct watch {
 	uint32_t bias_na_max, power_pw_max;
 	struct watch_span spans[WATCH_SPANS];
 	uint32_t from, count; /* the ring */
-	uint64_t forgotten;
+	struct watch_figures figures;
 };
 
 /* What an end knows of a block. Alice, who has no detectors, gives no clicks. */
@@ -79,7 +92,7 @@ void qkd_watch_open(struct watch *w, const struct watch_settings *settings,
 	const struct qkd_parameters *parameters);
 void qkd_watch_session(struct watch *w, const struct driver_hello *hello);
 void qkd_watch_record(struct watch *w, const struct driver_monitor *monitor);
-enum qkd_abort qkd_watch_judge(const struct watch *w, const struct watch_block *block);
+enum qkd_abort qkd_watch_judge(struct watch *w, const struct watch_block *block);
 
 /* Double clicks a slot, at least and at most, of a device that detects in `gain` of its slots. */
 void qkd_watch_doubles(const struct qkd_parameters *p, double gain, double *least, double *most);

@@ -1,8 +1,8 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Attacks on a quantum link of real processes (simulated light): each ends the key, at both ends, with the alarm that names the reason; and
- * key comes again when it is over.
+ * Attacks on a quantum link of real processes (simulated light): each ends the key, at both ends, with the alarm that names the reason, and
+ * where the watch saw it, in the metrics too; and key comes again when it is over.
  *
  *     qkd_attacks BUILD_ROOT
  */
@@ -10,7 +10,17 @@
 
 struct attack {
 	const char *kind, *reason;
+	bool is_watched; /* the watch's verdict; else that of the estimate */
 };
+
+/* Blocks that the watch at Bob's end gave this verdict. */
+static double watched(const char *verdict)
+{
+	char label[64];
+
+	snprintf(label, sizeof label, "verdict=\"%s\"", verdict);
+	return metric(&ends[BOB], "merlon_qkd_watch_blocks_total", label);
+}
 
 static void optics_start(
 	const char *distance, const char *rate, const char *kinds, const char *strength)
@@ -34,7 +44,7 @@ static bool is_named(const char *reason)
 
 static void attack_story(const struct attack *a)
 {
-	const double begin = seconds();
+	const double begin = seconds(), before = a->is_watched ? watched(a->reason) : 0;
 
 	kill(optics, SIGUSR1);
 	/* Blocks whose light was sent before the attack may still end, and the one that saw both be judged. */
@@ -45,6 +55,7 @@ static void attack_story(const struct attack *a)
 	run_for(2);
 	MUST(blocks() == at_alarm, "%s: key under attack", a->kind);
 	MUST(is_named(a->reason), "%s: the alarm does not stay", a->kind);
+	MUST(!a->is_watched || watched(a->reason) > before, "%s: not in the metrics", a->kind);
 	kill(optics, SIGUSR2);
 	wait_blocks(at_alarm + 1, 40);
 	run_for(0.5);
@@ -56,9 +67,9 @@ static void attack_story(const struct attack *a)
 
 int main(int argc, char **argv)
 {
-	static const struct attack near[] = {{"intercept-resend", "qber_too_high"},
-		{"blinding", "detectors_blinded"}, {"time shift", "detectors_unequal"}};
-	static const struct attack far = {"photon-number splitting", "decoy_inconsistent"};
+	static const struct attack near[] = {{"intercept-resend", "qber_too_high", false},
+		{"blinding", "detectors_blinded", true}, {"time shift", "detectors_unequal", true}};
+	static const struct attack far = {"photon-number splitting", "decoy_inconsistent", false};
 
 	MUST(argc == 2, "usage: qkd_attacks BUILD_ROOT");
 	ends_prepare(argv[1]);

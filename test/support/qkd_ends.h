@@ -38,6 +38,7 @@ struct end {
 	bool is_ready, is_refused, eavesdropping;
 	const char *refusal;      /* what a start that is to fail must say */
 	char reason[256];         /* of the last alarm of eavesdropping */
+	char metrics[1 << 14];    /* the last answer; empty: it has not come */
 	const char *const *extra; /* more settings: name, value, name …, NULL; later ones win */
 };
 
@@ -210,6 +211,11 @@ static void on_control(struct end *e, const struct ipc_frame *frame)
 			(const char *)outcome.text.at);
 		e->is_ready = true;
 	}
+	if (frame->type == PROC_METRICS) {
+		MUST(!failed(proc_outcome_decode(frame->body, &outcome, &fault)), "metrics");
+		snprintf(e->metrics, sizeof e->metrics, "%.*s", (int)outcome.text.len,
+			(const char *)outcome.text.at);
+	}
 	if (frame->type == PROC_ALARM) {
 		MUST(!failed(proc_alarm_decode(frame->body, &alarm, &fault)), "alarm");
 		printf("%s: alarm %s %s: %s\n", e->role, alarm.kind,
@@ -271,6 +277,23 @@ static void turn(void)
 		if (polls[2 * i + 1].revents != 0)
 			pipe_read(&ends[i], &ends[i].store, on_store);
 	}
+}
+
+/* Of an end that runs. Labels as they stand in the text, without the process. */
+static double metric(struct end *e, const char *name, const char *labels)
+{
+	char sample[128];
+
+	snprintf(sample, sizeof sample, "\n%s{process=\"qkd\"%s%s} ", name,
+		labels[0] == '\0' ? "" : ",", labels);
+	e->metrics[0] = '\0';
+	frame_send(e->control.fd,
+		&(struct ipc_frame){.kind = IPC_REQUEST, .type = PROC_METRICS, .request_id = 1});
+	for (const double end = seconds() + 10; e->metrics[0] == '\0'; turn())
+		MUST(seconds() < end, "%s says nothing of its metrics", e->role);
+	const char *at = strstr(e->metrics, sample);
+	MUST(at != NULL, "no metric%s", sample);
+	return strtod(at + strlen(sample), NULL);
 }
 
 static size_t blocks(void)

@@ -7,6 +7,7 @@
  */
 #include "base/secret.h"
 #include "daemon/qkd/device.h"
+#include "daemon/qkd/figures.h"
 #include "daemon/qkd/reports.h"
 #include "host/process.h"
 #include "host/random.h"
@@ -464,34 +465,6 @@ static struct err network_open(struct qkd *q, struct complaint *c)
 		peer_accepted, q, c);
 }
 
-static void metrics_open(struct qkd *q)
-{
-	const struct qkd_link_status *s = &q->status;
-
-	metrics_add(&q->p->metrics, (struct metric){.name = "merlon_qkd_blocks",
-					    .help = "Blocks by how they ended.",
-					    .labels = "end=\"final\"",
-					    .type = METRIC_COUNTER,
-					    .value = &s->blocks_final});
-	metrics_add(&q->p->metrics, (struct metric){.name = "merlon_qkd_blocks",
-					    .help = "Blocks by how they ended.",
-					    .labels = "end=\"aborted\"",
-					    .type = METRIC_COUNTER,
-					    .value = &s->blocks_aborted});
-	metrics_add(&q->p->metrics, (struct metric){.name = "merlon_qkd_secret_bits",
-					    .help = "Bits given to the key store.",
-					    .type = METRIC_COUNTER,
-					    .value = &s->secret_bits});
-	metrics_add(&q->p->metrics, (struct metric){.name = "merlon_qkd_pads_send",
-					    .help = "Authentication pads left to send.",
-					    .type = METRIC_GAUGE,
-					    .value = &s->pads_send});
-	metrics_add(&q->p->metrics, (struct metric){.name = "merlon_qkd_pads_accept",
-					    .help = "Authentication pads left to accept.",
-					    .type = METRIC_GAUGE,
-					    .value = &s->pads_accept});
-}
-
 static struct err on_start(struct process *p, struct complaint *c)
 {
 	struct qkd *q = &the;
@@ -516,7 +489,7 @@ static struct err on_start(struct process *p, struct complaint *c)
 	if (!failed(e))
 		e = network_open(q, c);
 	if (!failed(e))
-		metrics_open(q);
+		figures_open(&p->metrics, &q->status);
 	return e;
 }
 
