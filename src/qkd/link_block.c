@@ -1,6 +1,7 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 /* The way of one block to equal keys, in the order of the table in link.h. */
+#include "ldpc.h"
 #include "link_inner.h"
 #include <math.h>
 #include <stdio.h>
@@ -473,7 +474,8 @@ static void bob_reconcile(struct qkd_link *l)
 	const struct reconcile_circumstances now = {.key_bits = l->key.key.bits,
 		.qber = m.qber_ppm * 1e-6,
 		.bits_a_second = l->bits_a_second,
-		.round_trip_ms = l->round_trip_ms};
+		.round_trip_ms = l->round_trip_ms,
+		.is_ldpc_fast = ldpc_is_fast()};
 	m.mode = (uint8_t)(l->settings.mode != 0 ? l->settings.mode
 			   : l->is_cautious      ? RECONCILE_CASCADE
 						 : reconcile_choose(&now));

@@ -23,13 +23,13 @@ static const double cascade_rounds = 270;
 
 enum reconcile_mode reconcile_choose(const struct reconcile_circumstances *c)
 {
-	const double ldpc = ldpc_is_fast() ? ldpc_bits_a_second : ldpc_bits_a_second_portable;
+	const double ldpc = c->is_ldpc_fast ? ldpc_bits_a_second : ldpc_bits_a_second_portable;
 	const double cascade_s = cascade_rounds * c->round_trip_ms * 1e-3;
 
 	if (!ldpc_can_do(c->key_bits, c->qber))
 		return RECONCILE_CASCADE;
 	if (c->bits_a_second == 0)
-		return ldpc_is_fast() ? RECONCILE_LDPC : RECONCILE_CASCADE;
+		return c->is_ldpc_fast ? RECONCILE_LDPC : RECONCILE_CASCADE;
 	if (c->bits_a_second <= ldpc || ldpc * cascade_s > c->key_bits)
 		return RECONCILE_LDPC;
 	return RECONCILE_CASCADE;

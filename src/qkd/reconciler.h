@@ -88,10 +88,11 @@ struct reconcile_circumstances {
 	double qber;          /* expected */
 	double bits_a_second; /* of the keys before, as they came out; 0: not known yet */
 	double round_trip_ms; /* 0: not known yet */
+	bool is_ldpc_fast;    /* Bob's processor has a path for it: ldpc_is_fast() */
 };
 
 /*
  * LDPC where it can do the key and keeps up with it, for it tells about half of what Cascade's two ends tell together; else Cascade, unless its many
- * rounds over a long line let through less than LDPC's work on this processor does.
+ * rounds over a long line let through less than LDPC's work on that processor does.
  */
 enum reconcile_mode reconcile_choose(const struct reconcile_circumstances *c);

@@ -344,27 +344,6 @@ static void a_key_too_short_or_too_bad_is_refused(void **state)
 	pair_close(&p);
 }
 
-static void the_mode_is_chosen_by_length_errors_rate_and_round_trip(void **state)
-{
-	static const struct {
-		struct reconcile_circumstances now;
-		enum reconcile_mode mode;
-	} rows[] = {
-		{{1000000, 0.02, 0, 0}, RECONCILE_LDPC}, {{1000000, 0.02, 1e5, 1}, RECONCILE_LDPC},
-		{{LDPC_KEY_BITS_MIN - 1, 0.02, 0, 0}, RECONCILE_CASCADE},
-		{{LDPC_KEY_BITS_MIN, 0.02, 0, 0}, RECONCILE_LDPC},
-		{{1000000, 0.0005, 0, 0}, RECONCILE_CASCADE}, /* too few rows */
-		{{1000000, 0.2, 0, 0}, RECONCILE_CASCADE},
-		{{1000000, 0.02, 5e7, 0.2}, RECONCILE_CASCADE}, /* faster than LDPC */
-		{{1000000, 0.02, 5e7, 50},
-			RECONCILE_LDPC}, /* but Cascade's rounds let through even less */
-	};
-
-	(void)state;
-	for (size_t i = 0; ldpc_is_fast() && i < sizeof rows / sizeof *rows; i++)
-		assert_int_equal(reconcile_choose(&rows[i].now), rows[i].mode);
-}
-
 static enum qkd_abort asked(struct pair *p, unsigned frame, unsigned first, unsigned count)
 {
 	const uint8_t q[] = {(uint8_t)(frame >> 8), (uint8_t)frame, (uint8_t)(first >> 8),
@@ -441,7 +420,6 @@ int main(void)
 		cmocka_unit_test(more_errors_than_expected_cost_rounds_not_the_key),
 		cmocka_unit_test(a_hopeless_frame_is_told_as_failed_and_left_as_it_was),
 		cmocka_unit_test(a_key_too_short_or_too_bad_is_refused),
-		cmocka_unit_test(the_mode_is_chosen_by_length_errors_rate_and_round_trip),
 		cmocka_unit_test(alice_tells_each_unit_once_and_in_order),
 		cmocka_unit_test(bob_takes_no_answer_that_he_did_not_ask_for_or_of_another_length),
 	};

@@ -1,0 +1,86 @@
+// Copyright (c) the Merlon authors
+// SPDX-License-Identifier: Apache-2.0
+/* Which mode corrects a key: the rule of reconciler.h, for processors of both kinds, whatever this one is. */
+#include "qkd/ldpc.h"
+#include "qkd/reconciler.h"
+#include <stdarg.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+struct row {
+	struct reconcile_circumstances now;
+	enum reconcile_mode mode;
+};
+
+enum { AVX2 = true, NO_AVX2 = false };
+
+static void assert_chosen(const struct row *rows, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (reconcile_choose(&rows[i].now) != rows[i].mode)
+			fail_msg("row %zu", i);
+}
+
+static void a_key_that_no_code_fits_is_corrected_by_cascade(void **state)
+{
+	static const struct row rows[] = {
+		{{LDPC_KEY_BITS_MIN, 0.02, 1e3, 0, AVX2}, RECONCILE_LDPC},
+		{{LDPC_KEY_BITS_MIN - 1, 0.02, 1e3, 0, AVX2}, RECONCILE_CASCADE},
+		{{LDPC_KEY_BITS_MIN - 1, 0.02, 1e3, 0, NO_AVX2}, RECONCILE_CASCADE},
+		{{LDPC_KEY_BITS_MIN - 1, 0.02, 5e7, 50, AVX2}, RECONCILE_CASCADE},
+		{{1000000, 0.0005, 1e3, 0, AVX2}, RECONCILE_CASCADE}, /* too few rows */
+		{{1000000, 0.2, 1e3, 0, AVX2}, RECONCILE_CASCADE},
+	};
+
+	(void)state;
+	assert_chosen(rows, ARRAY_LEN(rows));
+}
+
+static void ldpc_is_chosen_where_the_processor_keeps_up(void **state)
+{
+	static const struct row rows[] = {
+		{{1000000, 0.02, 1e6, 1, AVX2}, RECONCILE_LDPC},
+		{{1000000, 0.02, 5e7, 0.2, AVX2}, RECONCILE_CASCADE},
+		{{1000000, 0.02, 1e5, 1, NO_AVX2}, RECONCILE_LDPC},
+		{{1000000, 0.02, 1e6, 1, NO_AVX2}, RECONCILE_CASCADE},
+		/* The first key's rate is not known. */
+		{{1000000, 0.02, 0, 0, AVX2}, RECONCILE_LDPC},
+		{{1000000, 0.02, 0, 0, NO_AVX2}, RECONCILE_CASCADE},
+	};
+
+	(void)state;
+	assert_chosen(rows, ARRAY_LEN(rows));
+}
+
+static void over_a_long_line_the_rounds_of_cascade_let_through_even_less(void **state)
+{
+	static const struct row rows[] = {
+		{{1000000, 0.02, 5e7, 50, AVX2}, RECONCILE_LDPC},
+		{{1000000, 0.02, 1e6, 50, NO_AVX2}, RECONCILE_LDPC},
+		{{100000000, 0.02, 5e7, 50, AVX2}, RECONCILE_CASCADE}, /* all frames at once */
+	};
+
+	(void)state;
+	assert_chosen(rows, ARRAY_LEN(rows));
+}
+
+static void a_mode_is_found_by_its_number(void **state)
+{
+	(void)state;
+	assert_ptr_equal(reconciler_of(RECONCILE_CASCADE), &reconciler_cascade);
+	assert_ptr_equal(reconciler_of(RECONCILE_LDPC), &reconciler_ldpc);
+	assert_null(reconciler_of(0));
+	assert_null(reconciler_of(RECONCILE_MODES));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_key_that_no_code_fits_is_corrected_by_cascade),
+		cmocka_unit_test(ldpc_is_chosen_where_the_processor_keeps_up),
+		cmocka_unit_test(over_a_long_line_the_rounds_of_cascade_let_through_even_less),
+		cmocka_unit_test(a_mode_is_found_by_its_number),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
