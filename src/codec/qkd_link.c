@@ -294,6 +294,7 @@ struct err link_hello_decode(struct span body, struct link_hello *hello, struct 
 		reader_copy(&r, span_mut_of(hello->link, len), "link");
 	reader_require(&r, strlen(hello->link) == len, "link", NULL);
 	take_parameters(&r, &hello->parameters);
+	hello->error_correction = reader_u8(&r, "error_correction");
 	hello->marks = take_marks(&r);
 	hello->ends = take_marks(&r);
 	const size_t count = reader_u8(&r, "block_count");
@@ -317,6 +318,7 @@ void link_hello_encode(struct writer *w, const struct link_hello *hello)
 	writer_u8(w, (uint8_t)link.len);
 	writer_span(w, link);
 	put_parameters(w, &hello->parameters);
+	writer_u8(w, hello->error_correction);
 	put_marks(w, hello->marks);
 	put_marks(w, hello->ends);
 	writer_u8(w, (uint8_t)hello->block_count);

@@ -5,7 +5,7 @@
  * The classical channel of a quantum link: what Alice and Bob say to each other (notices of
  * IPC_BLOCK_LINK, inside mutual TLS), in the order of one block:
  *
- *   LINK_HELLO       both    who I am, my parameters, marks, pool ends and blocks; first message
+ *   LINK_HELLO       both    who I am, my parameters, mode of error correction, marks, pool ends and blocks; first message
  *   LINK_READY       both    the blocks are reconciled; pool ends now
  *   LINK_DETECTED    B -> A  while light comes in: where Bob detected, and no more; many, also during the block before
  *   LINK_MEASURED    B -> A  after the block's last detection: his bases, and his bits in the test basis; in parts
@@ -78,6 +78,7 @@ struct link_hello {
 	enum link_role role;
 	char link[QKD_LINK_MAX + 1];
 	struct link_parameters parameters;
+	uint8_t error_correction; /* the only mode that this end takes; 0: any */
 	struct qkd_marks marks;
 	struct qkd_marks ends; /* first pad index that does not exist yet, by direction */
 	size_t block_count;

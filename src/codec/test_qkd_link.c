@@ -234,6 +234,7 @@ static void test_hello_reads_as_it_was_written(void **state)
 					  .detections_per_block = 3000000,
 					  .intensity_micro = {1, 2, 3},
 					  .eps_sec_exponent = 10},
+				  .error_correction = 2,
 				  .marks = {1, 2},
 				  .ends = {3, 4},
 				  .block_count = 2,
@@ -248,6 +249,7 @@ static void test_hello_reads_as_it_was_written(void **state)
 	assert_false(failed(link_hello_decode(body, &in, &fault)));
 	assert_string_equal(in.link, out.link);
 	assert_true(link_parameters_equal(&in.parameters, &out.parameters));
+	assert_int_equal(in.error_correction, 2);
 	assert_int_equal(in.ends.accept, 4);
 	assert_int_equal(in.blocks[1].state, QKD_FINAL);
 	for (size_t len = 0; len < body.len; len++) {

@@ -337,6 +337,7 @@ static void hello_send(struct qkd_link *l)
 	struct writer w = writer_of(span_mut_of(l->out, LINK_BODY_MAX));
 	struct link_hello hello = {.role = l->settings.role,
 		.parameters = l->settings.shared,
+		.error_correction = (uint8_t)l->settings.mode,
 		.marks = l->marks,
 		.ends = ends_of(l),
 		.block_count = l->opened.block_count};
@@ -356,6 +357,31 @@ static void refuse(struct qkd_link *l, const struct alarm_kind *kind, const char
 	link_disconnect(l);
 }
 
+/* An end that takes any mode takes the one that the other is set to. False: that cannot be. */
+static bool mode_agree(struct qkd_link *l)
+{
+	const enum reconcile_mode own = l->settings.mode,
+				  peers = (enum reconcile_mode)l->peer.error_correction;
+
+	l->mode_fixed = own != 0 ? own : peers;
+	return peers == 0 || (peers == l->mode_fixed && reconciler_of(peers) != NULL);
+}
+
+static const char *mode_word(enum reconcile_mode mode)
+{
+	const struct reconciler *r = reconciler_of(mode);
+
+	return mode == 0 ? "auto" : r == NULL ? "a mode unknown here" : r->word;
+}
+
+static void refuse_mode(struct qkd_link *l)
+{
+	alarm_raise(l->alarms, &qkd_alarm_ends_differ, l->settings.link, l->now,
+		"error_correction: %s here, %s at the peer", mode_word(l->settings.mode),
+		mode_word((enum reconcile_mode)l->peer.error_correction));
+	link_disconnect(l);
+}
+
 /* Both HELLOs are known. Marks tell whether an end was set back to an older state: it would use pads twice. */
 static void greet(struct qkd_link *l)
 {
@@ -364,10 +390,12 @@ static void greet(struct qkd_link *l)
 	if (l->stage != STAGE_GREETING || !l->has_hello)
 		return;
 	if (peer->role == l->settings.role || strcmp(peer->link, l->settings.link) != 0)
-		refuse(l, &qkd_alarm_link_down,
+		refuse(l, &qkd_alarm_ends_differ,
 			"the peer has the same role or another link's name");
 	else if (!link_parameters_equal(&peer->parameters, &l->settings.shared))
-		refuse(l, &qkd_alarm_link_down, "the peer has other protocol parameters");
+		refuse(l, &qkd_alarm_ends_differ, "the peer has other protocol parameters");
+	else if (!mode_agree(l))
+		refuse_mode(l);
 	else if (peer->marks.send < l->marks.accept)
 		refuse(l, &qkd_alarm_desynchronised, "the peer's pads were set back");
 	else if (peer->marks.accept > l->marks.send)
@@ -398,6 +426,7 @@ static void became_ready(struct qkd_link *l)
 		return;
 	}
 	alarm_clear(l->alarms, &qkd_alarm_link_down, l->settings.link);
+	alarm_clear(l->alarms, &qkd_alarm_ends_differ, l->settings.link);
 	alarm_clear(l->alarms, &qkd_alarm_desynchronised, l->settings.link);
 	link_pads_watch(l);
 	link_stage_enter(l, STAGE_IDLE);
@@ -535,8 +564,12 @@ static void take_hello(struct qkd_link *l, struct span body)
 {
 	struct wire_fault fault = {0};
 
-	if (l->has_hello || failed(link_hello_decode(body, &l->peer, &fault))) {
+	if (l->has_hello) {
 		link_disconnect(l);
+		return;
+	}
+	if (failed(link_hello_decode(body, &l->peer, &fault))) {
+		refuse(l, &qkd_alarm_ends_differ, "the peer's greeting is not of this version");
 		return;
 	}
 	l->has_hello = true;

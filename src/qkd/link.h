@@ -41,7 +41,7 @@ struct qkd_link_settings {
 	uint32_t final_bits_max;   /* what the key store takes; 0: QKD_KEY_MAX octets */
 	uint64_t slots_max;        /* of one block: one that takes longer is given up */
 	uint64_t ring_slots;       /* Alice's newest slots that are kept: a power of two */
-	enum reconcile_mode mode;  /* Bob chooses; 0: by circumstances */
+	enum reconcile_mode mode;  /* the only one; 0: as the peer is set, or by circumstances */
 	uint32_t frames_in_flight; /* of error correction */
 	uint32_t answer_ms_max;    /* the peer's silence within a block */
 	uint32_t driver_ms_max;    /* the device's silence */

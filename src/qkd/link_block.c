@@ -457,7 +457,7 @@ static uint32_t qber_expected_ppm(const struct qkd_link *l)
 static bool mode_begin(struct qkd_link *l, const struct link_message *m)
 {
 	l->mode = reconciler_of((enum reconcile_mode)m->mode);
-	if (l->mode == NULL || (l->settings.mode != 0 && m->mode != l->settings.mode)) {
+	if (l->mode == NULL || (l->mode_fixed != 0 && m->mode != l->mode_fixed)) {
 		link_fail(l, QKD_PROTOCOL);
 		return false;
 	}
@@ -476,9 +476,9 @@ static void bob_reconcile(struct qkd_link *l)
 		.bits_a_second = l->bits_a_second,
 		.round_trip_ms = l->round_trip_ms,
 		.is_ldpc_fast = ldpc_is_fast()};
-	m.mode = (uint8_t)(l->settings.mode != 0 ? l->settings.mode
-			   : l->is_cautious      ? RECONCILE_CASCADE
-						 : reconcile_choose(&now));
+	m.mode = (uint8_t)(l->mode_fixed != 0 ? l->mode_fixed
+			   : l->is_cautious   ? RECONCILE_CASCADE
+					      : reconcile_choose(&now));
 
 	memcpy(l->before, l->key.key.words, (size_t)(l->key.key.bits + 63) / 64 * 8);
 	if (!link_draw(l, m.seed, sizeof m.seed) || !mode_begin(l, &m))

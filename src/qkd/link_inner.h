@@ -83,7 +83,8 @@ struct qkd_link {
 
 	struct collect collect;
 	struct watch watch;
-	const struct reconciler *mode; /* of the block in work */
+	enum reconcile_mode mode_fixed; /* that an end is set to; 0: Bob chooses for each block */
+	const struct reconciler *mode;  /* of the block in work */
 	struct reconcile *reconcile[RECONCILE_MODES];
 	struct sift_key key;
 	uint64_t *before; /* Bob's key before correction */

@@ -12,6 +12,9 @@ const struct alarm_kind qkd_alarm_pads_low = {"qkd_pads_low", ALARM_MAJOR,
 const struct alarm_kind qkd_alarm_link_down = {"qkd_link_down", ALARM_MAJOR,
 	"The other end of the quantum link cannot be reached. Check its process, the route and the "
 	"certificates."};
+const struct alarm_kind qkd_alarm_ends_differ = {"qkd_ends_differ", ALARM_MAJOR,
+	"The ends of the quantum link are set differently and make no key. Compare CONFIG at both "
+	"ends, and the version of Merlon."};
 const struct alarm_kind qkd_alarm_driver_silent = {"qkd_driver_silent", ALARM_MAJOR,
 	"The optical device sends nothing. Check the device, its driver and the socket."};
 const struct alarm_kind qkd_alarm_device = {"qkd_device_off", ALARM_MAJOR,

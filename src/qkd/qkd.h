@@ -134,7 +134,7 @@ const char *qkd_abort_word(enum qkd_abort reason);
 
 extern const struct alarm_kind qkd_alarm_eavesdropping, qkd_alarm_pads_low, qkd_alarm_link_down,
 	qkd_alarm_driver_silent, qkd_alarm_authentication, qkd_alarm_block_aborted, qkd_alarm_store,
-	qkd_alarm_desynchronised, qkd_alarm_device, qkd_alarm_random;
+	qkd_alarm_desynchronised, qkd_alarm_device, qkd_alarm_random, qkd_alarm_ends_differ;
 
 /* The alarm that a reason raises; NULL where it is part of ordinary life. */
 const struct alarm_kind *qkd_abort_alarm(enum qkd_abort reason);

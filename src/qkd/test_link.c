@@ -71,8 +71,8 @@ static struct link_parameters shared = {.protocol = QKD_TWO_DECOY,
 	.eps_cor_exponent = 15};
 
 static double misalignment = 0.002;
-static enum reconcile_mode correction; /* as the setting; 0: by circumstances */
-static bool is_bob_misnamed;           /* and each HELLO is forged to hide it */
+static enum reconcile_mode correction[2]; /* as the setting; 0: by circumstances */
+static bool is_bob_misnamed;              /* and each HELLO is forged to hide it */
 
 static struct qkd_link_settings link_settings(size_t node)
 {
@@ -86,7 +86,7 @@ static struct qkd_link_settings link_settings(size_t node)
 		.slots_max = 1 << 22,
 		.ring_slots = 1 << 18,
 		.frames_in_flight = 4,
-		.mode = correction,
+		.mode = correction[node],
 		.answer_ms_max = 5000,
 		.driver_ms_max = 5000,
 		.watch = {.mode = WATCH_AUTO,
@@ -550,7 +550,7 @@ static void test_keys_look_random(void **state)
 /* Blocks long enough for LDPC, and light with so many errors. */
 static struct world *world_open_long(enum reconcile_mode mode, double errors)
 {
-	correction = mode;
+	correction[ALICE] = correction[BOB] = mode;
 	shared.detections_per_block = 120000;
 	misalignment = errors;
 	return world_open(21, true, 0, 0);
@@ -561,7 +561,7 @@ static void world_close_long(struct world *w)
 	world_close(w);
 	shared.detections_per_block = DETECTIONS;
 	misalignment = 0.002;
-	correction = 0;
+	correction[ALICE] = correction[BOB] = 0;
 }
 
 /* A code of LDPC reaches twice the errors that were expected, no further: the next block must know. */
@@ -662,6 +662,56 @@ static void test_caution_ends_with_a_corrected_key_whatever_becomes_of_it(void *
 	assert_next_block(w, RECONCILE_LDPC, QKD_NO_SECRET);
 	assert_next_block(w, RECONCILE_LDPC, QKD_GOES_ON);
 	world_close_long(w);
+}
+
+static bool alarm_says(const struct end *e, const struct alarm_kind *kind, const char *text)
+{
+	for (size_t i = 0; i < ALARMS_MAX; i++)
+		if (e->alarms.standing[i].kind == kind)
+			return strcmp(e->alarms.standing[i].text, text) == 0;
+	return false;
+}
+
+static void test_ends_set_to_different_modes_do_not_come_up_and_say_so(void **state)
+{
+	correction[ALICE] = RECONCILE_CASCADE;
+	correction[BOB] = RECONCILE_LDPC;
+	struct world *w = world_open(22, true, 0, 0);
+
+	(void)state;
+	run_for(w, 1000);
+	/* Whoever reads the other's greeting first hangs up. */
+	assert_true(alarm_says(&w->ends[ALICE], &qkd_alarm_ends_differ,
+			    "error_correction: cascade here, ldpc at the peer") ||
+		    alarm_says(&w->ends[BOB], &qkd_alarm_ends_differ,
+			    "error_correction: ldpc here, cascade at the peer"));
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(w->ends[i].finals + w->ends[i].aborts, 0);
+	correction[BOB] = RECONCILE_CASCADE;
+	end_die(&w->ends[BOB]);
+	connection_break(w);
+	run_for(w, 1000);
+	for (size_t i = 0; i < 2; i++) {
+		assert_false(alarm_stands(&w->ends[i].alarms, &qkd_alarm_ends_differ, "test"));
+		assert_true(w->ends[i].finals > 0);
+	}
+	correction[ALICE] = correction[BOB] = 0;
+	world_close(w);
+}
+
+/* Keys for which Bob takes LDPC when nobody forbids it. */
+static void test_an_end_that_takes_any_mode_takes_the_one_that_the_other_is_set_to(void **state)
+{
+	(void)state;
+	for (size_t set = 0; set < 2; set++) {
+		struct world *w = world_open_long(0, 0.008);
+		assert_next_block(w, RECONCILE_LDPC, QKD_GOES_ON);
+		correction[set] = RECONCILE_CASCADE;
+		end_die(&w->ends[set]);
+		connection_break(w);
+		assert_next_block(w, RECONCILE_CASCADE, QKD_GOES_ON);
+		world_close_long(w);
+	}
 }
 
 /* The device here has no instruments: what its clicks alone give away. test_watch.c has the others. */
@@ -865,6 +915,9 @@ int main(void)
 			test_after_a_block_that_was_not_corrected_the_link_is_cautious_until_one_is),
 		cmocka_unit_test(test_caution_expects_no_more_than_there_are_codes_for),
 		cmocka_unit_test(test_caution_ends_with_a_corrected_key_whatever_becomes_of_it),
+		cmocka_unit_test(test_ends_set_to_different_modes_do_not_come_up_and_say_so),
+		cmocka_unit_test(
+			test_an_end_that_takes_any_mode_takes_the_one_that_the_other_is_set_to),
 		cmocka_unit_test(test_attacks_give_no_bit_and_the_alarm_with_the_reason),
 		cmocka_unit_test(test_a_failed_random_source_gives_no_bit_and_the_alarm),
 		cmocka_unit_test(test_a_changed_message_is_caught_by_the_tag),
