@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The quantum link in CONFIG: what a schema cannot say of it. */
 #include "site.h"
+#include "qkd/reconciler.h"
 #include <inttypes.h>
 #include <string.h>
 
@@ -16,8 +17,9 @@ static struct err check_word(const char *path, struct complaint *c, const char *
 
 static struct err check_correction(const char *path, struct complaint *c, const char *value)
 {
-	if (value == NULL || strcmp(value, "auto") == 0 || strcmp(value, "cascade") == 0 ||
-		strcmp(value, "ldpc") == 0)
+	enum reconcile_mode mode;
+
+	if (value == NULL || reconcile_mode_read(value, &mode))
 		return OK;
 	return complain(c, ERR(INPUT),
 		"%s: qkd.error_correction: 'auto', 'cascade' or 'ldpc' is expected: '%s'", path,

@@ -367,18 +367,13 @@ static bool mode_agree(struct qkd_link *l)
 	return peers == 0 || (peers == l->mode_fixed && reconciler_of(peers) != NULL);
 }
 
-static const char *mode_word(enum reconcile_mode mode)
-{
-	const struct reconciler *r = reconciler_of(mode);
-
-	return mode == 0 ? "auto" : r == NULL ? "a mode unknown here" : r->word;
-}
-
 static void refuse_mode(struct qkd_link *l)
 {
+	const char *peers = reconcile_mode_word((enum reconcile_mode)l->peer.error_correction);
+
 	alarm_raise(l->alarms, &qkd_alarm_ends_differ, l->settings.link, l->now,
-		"error_correction: %s here, %s at the peer", mode_word(l->settings.mode),
-		mode_word((enum reconcile_mode)l->peer.error_correction));
+		"error_correction: %s here, %s at the peer", reconcile_mode_word(l->settings.mode),
+		peers == NULL ? "a mode unknown here" : peers);
 	link_disconnect(l);
 }
 

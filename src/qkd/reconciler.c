@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "reconciler.h"
 #include "ldpc.h"
+#include <string.h>
 
 const struct reconciler *reconciler_of(enum reconcile_mode mode)
 {
@@ -11,6 +12,21 @@ const struct reconciler *reconciler_of(enum reconcile_mode mode)
 	};
 
 	return (unsigned)mode < RECONCILE_MODES ? modes[mode] : NULL;
+}
+
+const char *reconcile_mode_word(enum reconcile_mode mode)
+{
+	const struct reconciler *r = reconciler_of(mode);
+
+	return mode == 0 ? "auto" : r == NULL ? NULL : r->word;
+}
+
+bool reconcile_mode_read(const char *word, enum reconcile_mode *mode)
+{
+	for (*mode = 0; *mode < RECONCILE_MODES; (*mode)++)
+		if (strcmp(word, reconcile_mode_word(*mode)) == 0)
+			return true;
+	return false;
 }
 
 /*

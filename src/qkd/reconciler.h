@@ -82,6 +82,10 @@ extern const struct reconciler reconciler_cascade, reconciler_ldpc;
 /* The mode of that number, as RECONCILE_… says; NULL where there is none. */
 const struct reconciler *reconciler_of(enum reconcile_mode mode);
 
+/* As CONFIG says it: 0 is "auto", any mode. NULL: there is no such mode. */
+const char *reconcile_mode_word(enum reconcile_mode mode);
+bool reconcile_mode_read(const char *word, enum reconcile_mode *mode);
+
 /* What the choice of a mode depends on. */
 struct reconcile_circumstances {
 	uint32_t key_bits;

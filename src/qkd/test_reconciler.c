@@ -73,6 +73,19 @@ static void a_mode_is_found_by_its_number(void **state)
 	assert_null(reconciler_of(RECONCILE_MODES));
 }
 
+static void a_mode_is_read_as_it_is_written(void **state)
+{
+	enum reconcile_mode read;
+
+	(void)state;
+	for (enum reconcile_mode mode = 0; mode < RECONCILE_MODES; mode++) {
+		assert_true(reconcile_mode_read(reconcile_mode_word(mode), &read));
+		assert_int_equal(read, mode);
+	}
+	assert_null(reconcile_mode_word(RECONCILE_MODES));
+	assert_false(reconcile_mode_read("Cascade", &read));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -80,6 +93,7 @@ int main(void)
 		cmocka_unit_test(ldpc_is_chosen_where_the_processor_keeps_up),
 		cmocka_unit_test(over_a_long_line_the_rounds_of_cascade_let_through_even_less),
 		cmocka_unit_test(a_mode_is_found_by_its_number),
+		cmocka_unit_test(a_mode_is_read_as_it_is_written),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

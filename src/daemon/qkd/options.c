@@ -128,20 +128,14 @@ static uint32_t detections_of(const struct options *o)
 
 static const struct {
 	const char *word;
-	enum reconcile_mode mode;
-} corrections[] = {{"auto", 0}, {"cascade", RECONCILE_CASCADE}, {"ldpc", RECONCILE_LDPC}};
-
-static const struct {
-	const char *word;
 	enum qkd_protocol protocol;
 } protocols[] = {{"two-decoy", QKD_TWO_DECOY}, {"one-decoy", QKD_ONE_DECOY}};
 
 static int correction_of(const struct options *o)
 {
-	for (size_t i = 0; i < ARRAY_LEN(corrections); i++)
-		if (strcmp(o->error_correction, corrections[i].word) == 0)
-			return (int)corrections[i].mode;
-	return -1;
+	enum reconcile_mode mode;
+
+	return reconcile_mode_read(o->error_correction, &mode) ? (int)mode : -1;
 }
 
 static int protocol_of(const struct options *o)
