@@ -37,10 +37,13 @@ static const struct option_row qkd_blocks_options[] = {
 		{"efficiency", 0, "PART", "of the detectors"},                                     \
 		{"dark-count", 0, "PART", "a gate and detector"},                                  \
 		{"misalignment", 0, "PART", "of the photons come to the wrong detector"},          \
-		{"correction-f", 0, "F", "parities over the least that could do"},                 \
+		{"error-correction", 0, "auto|cascade|ldpc", "as in CONFIG (default: auto)"},      \
+		{"correction-f", 0, "F",                                                           \
+			"parities over the least that could do (default: the mode's)"},            \
 		{"eps-sec-exponent", 0, "N", "secrecy: ten to minus this (default: 10)"},          \
 		{"eps-cor-exponent", 0, "N", "correctness (default: 15)"},                         \
-		{"one-way", 0, NULL, "count Alice's parities alone, as published rates do"}
+		{"one-way", 0, NULL,                                                               \
+			"count as published rates do: Alice's parities alone, the set's f"}
 static const struct option_row qkd_plan_options[] = {
 	{"output", 'o', "text|json", "how to print (default: text)"},
 	{"loss-db", 0, "DB", "of the fibre and all before the detectors"},
@@ -336,10 +339,12 @@ const struct command commands[] = {
 		.help = "the rate that a link would give, and the parameters for it",
 		.text = "Finds intensities, probabilities and basis bias that give most key over "
 			"the given loss with blocks of the given size, and prints them as they "
-			"stand in CONFIG. The leak of error correction is counted both ways, as "
-			"the link does it. With them: how many blocks of an honest link are "
+			"stand in CONFIG. What error correction tells is counted as the mode does "
+			"it that the link would take for such blocks, with AVX2 at Bob's end. "
+			"With them: how many blocks of an honest link are "
 			"aborted by chance, at most, and the final_bits_fixed that all but a "
-			"stated part of them reach. No promise: it is what a model of the optics "
+			"stated part of them reach, even if Cascade corrects them. No promise: it "
+			"is what a model of the optics "
 			"says.",
 		OPTIONS(qkd_plan_options)},
 	{.name = "qkd plot",

@@ -7,6 +7,7 @@
  */
 #include "command.h"
 #include "host/metrics.h"
+#include "qkd/efficiency.h"
 #include "qkd/false_abort.h"
 #include "qkd/plan.h"
 #include "qkd_plot.h"
@@ -21,6 +22,8 @@ struct wish {
 	struct rate_channel channel;
 	struct qkd_parameters p;
 	double key_bits, abort_exponent;
+	bool is_published; /* one way, with the set's f: as published rates count */
+	struct plan_correction wished, taken; /* taken: by the plan made last */
 };
 
 /* What chance does to the blocks of such a link (qkd/false_abort.h), with the limits that CONFIG has by default. */
@@ -76,6 +79,17 @@ static bool set_option(const struct invocation *in, struct wish *w)
 	return false;
 }
 
+static bool correction_option(const struct invocation *in, struct wish *w)
+{
+	const char *text = option_value(in, "error-correction");
+
+	w->is_published = option_value(in, "one-way") != NULL;
+	if (text != NULL && w->is_published)
+		return fail(EXIT_USAGE, "--one-way counts as published rates do: "
+					"--error-correction has no place") == 0;
+	return text == NULL || reconcile_mode_read(text, &w->wished.mode);
+}
+
 static bool wish_read(const struct invocation *in, struct wish *w)
 {
 	double eps_sec = 10, eps_cor = 15;
@@ -83,14 +97,13 @@ static bool wish_read(const struct invocation *in, struct wish *w)
 	if (!set_option(in, w))
 		return false;
 	w->channel = w->set->channel;
-	w->channel.is_two_way = option_value(in, "one-way") == NULL;
 	w->p.protocol = w->set->protocol;
-	if (!protocol_option(in, &w->p.protocol) ||
+	if (!protocol_option(in, &w->p.protocol) || !correction_option(in, w) ||
 		!real_option(in, "rate", 1, 1e12, &w->channel.clock_hz) ||
 		!real_option(in, "misalignment", 0, 0.5, &w->channel.misalignment) ||
 		!real_option(in, "efficiency", 1e-6, 1, &w->channel.efficiency) ||
 		!real_option(in, "dark-count", 0, 0.1, &w->channel.dark_count) ||
-		!real_option(in, "correction-f", 1, 3, &w->channel.correction_f) ||
+		!real_option(in, "correction-f", 1, 3, &w->wished.f) ||
 		!real_option(in, "eps-sec-exponent", 1, 30, &eps_sec) ||
 		!real_option(in, "eps-cor-exponent", 1, 16, &eps_cor))
 		return false;
@@ -121,14 +134,32 @@ static bool line_read(const struct invocation *in, struct wish *w)
 	return false;
 }
 
-static struct chances chances_of(const struct wish *w)
+static bool plan_make(struct wish *w, double key_bits, struct rate *r)
 {
+	w->taken = w->wished;
+	if (!w->is_published)
+		return plan_optimise_corrected(&w->channel, key_bits, &w->taken, &w->p, r);
+	if (w->wished.f > 0)
+		w->channel.correction_f = w->wished.f;
+	return plan_optimise(&w->channel, key_bits, &w->p, r);
+}
+
+/*
+ * With what Cascade tells, whatever the mode: a link that chooses falls back to it, and how much LDPC tells of one block in a million is not
+ * known. Of most blocks it is half; Cascade's account has room for four fifths of a frame's rows to be told again.
+ */
+static struct chances chances_of(const struct wish *w, const struct rate *r)
+{
+	const uint32_t key_bits = (uint32_t)fmin(w->key_bits, UINT32_MAX);
+	struct rate_channel channel = w->channel;
 	struct qkd_parameters p = w->p;
 	struct false_abort_block block;
 
+	if (w->taken.mode != RECONCILE_CASCADE)
+		channel.correction_f = efficiency_of(RECONCILE_CASCADE, key_bits, r->qber, r->qber);
 	p.qber_max = qkd_qber_max;
-	qkd_limits(&p, (uint32_t)fmin(w->key_bits, UINT32_MAX));
-	false_abort_block(&w->channel, &p, w->key_bits, &block);
+	qkd_limits(&p, key_bits);
+	false_abort_block(&channel, &p, w->key_bits, &block);
 	return (struct chances){
 		.too_few_counts = false_abort_chance(&block, &p, QKD_TOO_FEW_COUNTS),
 		.qber_too_high = false_abort_chance(&block, &p, QKD_QBER_TOO_HIGH),
@@ -142,6 +173,11 @@ static const char *protocol_word(const struct wish *w)
 	return w->p.protocol == QKD_ONE_DECOY ? "one-decoy" : "two-decoy";
 }
 
+static const char *correction_word(const struct wish *w, const struct plan_correction *c)
+{
+	return w->is_published ? "published" : reconcile_mode_word(c->mode);
+}
+
 static double total(const double n[QKD_INTENSITIES])
 {
 	return n[0] + n[1] + n[2];
@@ -151,6 +187,8 @@ static void write_config(struct json_writer *j, const struct wish *w)
 {
 	json_open(j, "config", '{');
 	json_f64(j, "block_bits", w->key_bits);
+	if (w->wished.mode != 0)
+		json_text(j, "error_correction", reconcile_mode_word(w->wished.mode));
 	json_open(j, "protocol", '{');
 	json_text(j, "kind", protocol_word(w));
 	json_f64(j, "mu1", w->p.intensity[0]);
@@ -178,7 +216,7 @@ static void write_chances(struct json_writer *j, const struct wish *w, const str
 
 static void print_json(const struct wish *w, const struct rate *r)
 {
-	const struct chances c = chances_of(w);
+	const struct chances c = chances_of(w, r);
 
 	static char text[4096];
 	struct json_writer j = json_writer_of(SPAN_MUT_ARRAY(text));
@@ -186,6 +224,8 @@ static void print_json(const struct wish *w, const struct rate *r)
 	json_open(&j, NULL, '{');
 	json_text(&j, "set", w->set->name);
 	json_f64(&j, "loss_db", w->channel.loss_db);
+	json_text(&j, "error_correction", correction_word(w, &w->taken));
+	json_f64(&j, "correction_f", w->channel.correction_f);
 	json_bool(&j, "two_way_leak", w->channel.is_two_way);
 	json_f64(&j, "bits_per_s", r->bits_per_s);
 	json_f64(&j, "bits_per_pulse", r->bits_per_pulse);
@@ -213,13 +253,14 @@ static void print_chances(const struct wish *w, const struct rate *r, const stru
 			w->abort_exponent);
 	else
 		printf("# for one length of key, in protocol: 'final_bits_fixed: %u'; all but "
-		       "1e-%g of the blocks reach it, %.0f bits is the mean\n",
-			c->final_bits_fixed, w->abort_exponent, r->final_bits);
+		       "1e-%g of the blocks reach it%s, %.0f bits is the mean\n",
+			c->final_bits_fixed, w->abort_exponent,
+			w->taken.mode == RECONCILE_LDPC ? ", even by Cascade" : "", r->final_bits);
 }
 
 static void print_text(const struct wish *w, const struct rate *r)
 {
-	const struct chances c = chances_of(w);
+	const struct chances c = chances_of(w, r);
 
 	printf("# %s, %g dB, %g sifted bits a block: %.4g bit/s, %.4g a pulse\n", w->set->name,
 		w->channel.loss_db, w->key_bits, r->bits_per_s, r->bits_per_pulse);
@@ -227,13 +268,31 @@ static void print_text(const struct wish *w, const struct rate *r)
 	       "the sifted bits are secret\n",
 		r->pulses / w->channel.clock_hz, r->detections, total(r->counts.test),
 		100 * r->qber, 100 * r->final_bits / w->key_bits);
+	printf("# error correction: %s, f %.3f, counted %s\n", correction_word(w, &w->taken),
+		w->channel.correction_f, w->channel.is_two_way ? "both ways" : "one way");
 	print_chances(w, r, &c);
 	printf("# for CONFIG, at both ends; the device must send just these\nqkd:\n");
-	printf("  block_bits: %.0f\n  protocol:\n    kind: %s\n", w->key_bits, protocol_word(w));
+	printf("  block_bits: %.0f\n", w->key_bits);
+	if (w->wished.mode != 0)
+		printf("  error_correction: %s\n", reconcile_mode_word(w->wished.mode));
+	printf("  protocol:\n    kind: %s\n", protocol_word(w));
 	printf("    mu1: %.6f\n    mu2: %.6f\n    mu3: %.6f\n", w->p.intensity[0],
 		w->p.intensity[1], w->p.intensity[2]);
 	printf("    p1: %.6f\n    p2: %.6f\n    p3: %.6f\n    basis_x: %.6f\n", w->p.probability[0],
 		w->p.probability[1], w->p.probability[2], w->p.basis_x);
+}
+
+static int refuse(const struct wish *w, const struct rate *r)
+{
+	if (w->channel.correction_f == 0)
+		return fail(EXIT_FAILED,
+			"LDPC has no code for keys of %g bits with %.2g %% errors: "
+			"--error-correction auto or cascade would do",
+			w->key_bits, 100 * r->qber);
+	return fail(EXIT_FAILED,
+		"no parameters give key over %g dB with blocks of %g bits: larger blocks, "
+		"better detectors or less loss would",
+		w->channel.loss_db, w->key_bits);
 }
 
 int qkd_plan_command(const struct invocation *in)
@@ -243,11 +302,8 @@ int qkd_plan_command(const struct invocation *in)
 
 	if (!wish_read(in, &w) || !line_read(in, &w))
 		return EXIT_USAGE;
-	if (!plan_optimise(&w.channel, w.key_bits, &w.p, &r))
-		return fail(EXIT_FAILED,
-			"no parameters give key over %g dB with blocks of %g bits: larger blocks, "
-			"better detectors or less loss would",
-			w.channel.loss_db, w.key_bits);
+	if (!plan_make(&w, w.key_bits, &r))
+		return refuse(&w, &r);
 	if (wants_json(in))
 		print_json(&w, &r);
 	else
@@ -285,9 +341,9 @@ static void draw_axes(const struct axes *a, const struct wish *w)
 	       "height=\"100%%\" "
 	       "fill=\"white\"/>\n<text x=\"%d\" y=\"22\" font-size=\"14\">Secret key rate, %s, "
 	       "%s, "
-	       "leak counted %s</text>\n",
+	       "error correction %s</text>\n",
 		WIDTH, HEIGHT, LEFT, w->set->name, protocol_word(w),
-		w->channel.is_two_way ? "both ways" : "one way");
+		correction_word(w, &w->wished));
 	for (double loss = 0; loss <= a->loss_max + 0.01; loss += 10)
 		printf("<path d=\"M%.1f %d V%d\" stroke=\"#ddd\"/><text x=\"%.1f\" y=\"%d\" "
 		       "text-anchor=\"middle\">%g</text>\n",
@@ -314,8 +370,7 @@ static void draw_curve(const struct axes *a, struct wish *w, double key_bits, in
 	for (double loss = 0; loss <= a->loss_max; loss += loss_step_db) {
 		struct rate r;
 		w->channel.loss_db = loss;
-		if (!plan_optimise(&w->channel, key_bits, &w->p, &r) ||
-			r.bits_per_s < pow(10, a->low))
+		if (!plan_make(w, key_bits, &r) || r.bits_per_s < pow(10, a->low))
 			break;
 		printf("%s%.1f %.1f", is_begun ? " L" : "M", x_at(a, loss), y_at(a, r.bits_per_s));
 		is_begun = true;
@@ -336,7 +391,7 @@ int qkd_plot_command(const struct invocation *in)
 	if (!wish_read(in, &w) || !real_option(in, "loss-max", 10, 100, &a.loss_max))
 		return EXIT_USAGE;
 	w.channel.loss_db = 0;
-	if (!plan_optimise(&w.channel, 1e8, &w.p, &best))
+	if (!plan_make(&w, 1e8, &best))
 		return fail(EXIT_FAILED, "qkd plot: such a link gives no key even without loss");
 	a.high = ceil(log10(best.bits_per_s));
 	a.low = a.high - 7;

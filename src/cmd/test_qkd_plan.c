@@ -1,9 +1,14 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
-/* What `merlon qkd plan` says of chance is what qkd/false_abort.h computes for the parameters that it prints. */
+/*
+ * What `merlon qkd plan` says of chance is what qkd/false_abort.h computes for the parameters that it prints; and it counts with the error
+ * correction that the link would take.
+ */
 #include "cmd/command.h"
+#include "qkd/efficiency.h"
 #include "qkd/false_abort.h"
 #include "qkd/plan.h"
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -54,19 +59,20 @@ static void test_a_plan_has_its_false_aborts(void **state)
 {
 	struct rate_channel channel = plan_set_find("lab")->channel;
 	struct qkd_parameters p = {.protocol = QKD_TWO_DECOY, .eps_sec = 1e-10, .eps_cor = 1e-15};
+	struct plan_correction correction = {RECONCILE_CASCADE, 1.05};
 	struct false_abort_block block;
 	struct rate r;
 	int code;
 
 	(void)state;
 	channel.loss_db = 10;
-	channel.is_two_way = true;
-	assert_true(plan_optimise(&channel, 1e5, &p, &r));
+	assert_true(plan_optimise_corrected(&channel, 1e5, &correction, &p, &r));
 	p.qber_max = qkd_qber_max;
 	qkd_limits(&p, 100000);
 	false_abort_block(&channel, &p, 1e5, &block);
 	const char *text = output_of(
-		"merlon qkd plan --distance-km 50 --block 1e5 --abort-exponent 3 --output json",
+		"merlon qkd plan --distance-km 50 --block 1e5 --abort-exponent 3 --output json "
+		"--error-correction cascade --correction-f 1.05",
 		&code);
 	assert_int_equal(code, EXIT_OK);
 	yyjson_doc *doc = yyjson_read(text, strlen(text), 0);
@@ -95,11 +101,129 @@ static void test_a_plan_without_hope_says_so(void **state)
 	assert_non_null(strstr(text, "no one length of key"));
 }
 
+static yyjson_doc *plan_of(const char *options)
+{
+	char line[256];
+	int code;
+
+	snprintf(line, sizeof line, "merlon qkd plan -o json %s", options);
+	const char *text = output_of(line, &code);
+	assert_int_equal(code, EXIT_OK);
+	return yyjson_read(text, strlen(text), 0);
+}
+
+static const char *word(yyjson_val *of, const char *name)
+{
+	return yyjson_get_str(yyjson_obj_get(of, name));
+}
+
+/* The rule of the link, with what the plan itself says of keys and errors. */
+static void assert_counts_as_the_link_would(yyjson_val *plan)
+{
+	const double bits = number(plan, "sifted_bits"), qber = number(plan, "qber");
+	const double expected = efficiency_qber_expected(bits, number(plan, "test_bits"), qber);
+	const struct reconcile_circumstances now = {.key_bits = (uint32_t)bits,
+		.qber = expected,
+		.bits_a_second = bits / number(plan, "block_seconds"),
+		.is_ldpc_fast = true};
+	const enum reconcile_mode mode = reconcile_choose(&now);
+	const double f = efficiency_of(mode, now.key_bits, qber, expected);
+
+	assert_string_equal(word(plan, "error_correction"), reconcile_mode_word(mode));
+	assert_true(fabs(number(plan, "correction_f") / f - 1) < 0.01);
+	assert_int_equal(
+		yyjson_get_bool(yyjson_obj_get(plan, "two_way_leak")), mode == RECONCILE_CASCADE);
+	assert_null(word(yyjson_obj_get(plan, "config"), "error_correction"));
+}
+
+static void test_a_plan_counts_with_the_mode_that_the_link_would_take(void **state)
+{
+	static const struct {
+		const char *options, *mode;
+	} rows[] = {
+		{"--distance-km 50 --block 1e5", "ldpc"}, {"--distance-km 10 --block 1e6", "ldpc"},
+		{"--distance-km 50 --block 1e7 --set lim-2014", "ldpc"},
+		{"--distance-km 10 --block 3e4", "cascade"},
+		{"--loss-db 2 --block 1e5 --misalignment 0.001", "cascade"}, /* too few errors */
+		{"--loss-db 2 --block 1e6 --rate 1e10", "cascade"},          /* too fast */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		yyjson_doc *doc = plan_of(rows[i].options);
+		assert_counts_as_the_link_would(yyjson_doc_get_root(doc));
+		assert_string_equal(
+			word(yyjson_doc_get_root(doc), "error_correction"), rows[i].mode);
+		yyjson_doc_free(doc);
+	}
+}
+
+static void test_the_mode_and_its_efficiency_may_be_stated(void **state)
+{
+	static const struct {
+		const char *options, *mode, *in_config;
+		double f;
+	} rows[] = {
+		{"--error-correction cascade --correction-f 1.2", "cascade", "cascade", 1.2},
+		{"--error-correction ldpc --correction-f 1.2", "ldpc", "ldpc", 1.2},
+		{"--error-correction auto --correction-f 1.2", "ldpc", NULL, 1.2},
+		{"--one-way --correction-f 1.2", "published", NULL, 1.2},
+		{"--one-way", "published", NULL, 1.04},
+	};
+	double before = 0;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char options[128];
+		snprintf(options, sizeof options, "--loss-db 10 --block 1e5 %s", rows[i].options);
+		yyjson_doc *doc = plan_of(options);
+		yyjson_val *plan = yyjson_doc_get_root(doc);
+		const char *in_config = word(yyjson_obj_get(plan, "config"), "error_correction");
+		assert_string_equal(word(plan, "error_correction"), rows[i].mode);
+		assert_true(number(plan, "correction_f") == rows[i].f);
+		assert_int_equal(in_config != NULL, rows[i].in_config != NULL);
+		assert_true(in_config == NULL || strcmp(in_config, rows[i].in_config) == 0);
+		assert_true(number(plan, "final_bits") >= before); /* less and less is told */
+		before = number(plan, "final_bits");
+		yyjson_doc_free(doc);
+	}
+}
+
+static void test_the_text_names_the_mode(void **state)
+{
+	int code;
+	const char *text = output_of("merlon qkd plan --loss-db 10 --block 1e5", &code);
+
+	(void)state;
+	assert_non_null(strstr(text, "# error correction: ldpc, f 1.1"));
+	assert_null(strstr(text, "error_correction"));
+	text = output_of("merlon qkd plan --loss-db 10 --error-correction cascade", &code);
+	assert_non_null(strstr(text, "# error correction: cascade, f 1.0"));
+	assert_non_null(strstr(text, "\n  error_correction: cascade\n"));
+}
+
+static void test_what_cannot_be_is_refused(void **state)
+{
+	int code;
+
+	(void)state;
+	output_of("merlon qkd plan --loss-db 2 --block 1e4 --error-correction ldpc", &code);
+	assert_int_equal(code, EXIT_FAILED);
+	output_of("merlon qkd plan --loss-db 2 --error-correction winnow", &code);
+	assert_int_equal(code, EXIT_USAGE);
+	output_of("merlon qkd plan --loss-db 2 --error-correction ldpc --one-way", &code);
+	assert_int_equal(code, EXIT_USAGE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_plan_has_its_false_aborts),
 		cmocka_unit_test(test_a_plan_without_hope_says_so),
+		cmocka_unit_test(test_a_plan_counts_with_the_mode_that_the_link_would_take),
+		cmocka_unit_test(test_the_mode_and_its_efficiency_may_be_stated),
+		cmocka_unit_test(test_the_text_names_the_mode),
+		cmocka_unit_test(test_what_cannot_be_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 #include "plan.h"
+#include "efficiency.h"
 #include <math.h>
 #include <string.h>
 
@@ -148,4 +149,35 @@ bool plan_optimise(const struct rate_channel *channel, double key_bits, struct q
 	apply(&best, p);
 	rate_expect(channel, p, key_bits, out);
 	return most > 0;
+}
+
+static void correction_settle(struct plan_correction *c, const struct rate_channel *channel,
+	double key_bits, const struct rate *r)
+{
+	const double test_bits = r->counts.test[0] + r->counts.test[1] + r->counts.test[2];
+	const struct reconcile_circumstances now = {
+		.key_bits = (uint32_t)fmin(key_bits, UINT32_MAX),
+		.qber = efficiency_qber_expected(key_bits, test_bits, r->qber),
+		.bits_a_second = key_bits / r->pulses * channel->clock_hz,
+		.is_ldpc_fast = true};
+
+	if (c->mode == 0)
+		c->mode = reconcile_choose(&now);
+	const double f = efficiency_of(c->mode, now.key_bits, r->qber, now.qber);
+	if (c->f == 0 || f == 0)
+		c->f = f;
+}
+
+bool plan_optimise_corrected(struct rate_channel *channel, double key_bits,
+	struct plan_correction *correction, struct qkd_parameters *p, struct rate *out)
+{
+	/* First as if no more were told than must be: what errors there are hardly depends on it. */
+	channel->correction_f = 1;
+	channel->is_two_way = false;
+	if (!plan_optimise(channel, key_bits, p, out))
+		return false;
+	correction_settle(correction, channel, key_bits, out);
+	channel->correction_f = correction->f;
+	channel->is_two_way = correction->mode == RECONCILE_CASCADE;
+	return correction->f > 0 && plan_optimise(channel, key_bits, p, out);
 }
