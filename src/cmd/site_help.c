@@ -155,7 +155,8 @@ static const struct {
 		"detected. A power of two. Default 16777216."},
 	{"qkd.frames_in_flight", "Frames of error correction that are worked on at once: more of "
 				 "them on a long line. Alike at both ends. Default 64."},
-	{"qkd.error_correction", "auto, cascade or ldpc. Default auto."},
+	{"qkd.error_correction",
+		"auto, cascade or ldpc; auto takes what the other end is set to. Default auto."},
 	{"qkd.protocol",
 		"Parameters of decoy-state BB84. All but qber_max must be alike at both ends."},
 	{"qkd.protocol.kind", "two-decoy (Lim 2014) or one-decoy (Rusca 2018: no mu3, no p3). "

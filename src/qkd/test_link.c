@@ -699,6 +699,20 @@ static void test_ends_set_to_different_modes_do_not_come_up_and_say_so(void **st
 	world_close(w);
 }
 
+static void test_a_greeting_that_cannot_be_read_is_told(void **state)
+{
+	struct world *w = world_open(24, true, 0, 0);
+	struct end *e = &w->ends[ALICE];
+
+	(void)state;
+	connect(w);
+	qkd_link_peer_message(e->link, sim_now(w->sim), LINK_HELLO, span_of("", 0));
+	assert_true(alarm_says(
+		e, &qkd_alarm_ends_differ, "the peer's greeting is not of this version"));
+	assert_true(e->wants_disconnect);
+	world_close(w);
+}
+
 /* Keys for which Bob takes LDPC when nobody forbids it. */
 static void test_an_end_that_takes_any_mode_takes_the_one_that_the_other_is_set_to(void **state)
 {
@@ -916,6 +930,7 @@ int main(void)
 		cmocka_unit_test(test_caution_expects_no_more_than_there_are_codes_for),
 		cmocka_unit_test(test_caution_ends_with_a_corrected_key_whatever_becomes_of_it),
 		cmocka_unit_test(test_ends_set_to_different_modes_do_not_come_up_and_say_so),
+		cmocka_unit_test(test_a_greeting_that_cannot_be_read_is_told),
 		cmocka_unit_test(
 			test_an_end_that_takes_any_mode_takes_the_one_that_the_other_is_set_to),
 		cmocka_unit_test(test_attacks_give_no_bit_and_the_alarm_with_the_reason),
