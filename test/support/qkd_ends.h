@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,6 +41,7 @@ struct end {
 	char reason[256];         /* of the last alarm of eavesdropping */
 	char metrics[1 << 14];    /* the last answer; empty: it has not come */
 	const char *const *extra; /* more settings: name, value, name …, NULL; later ones win */
+	int space;                /* the network namespace in which it runs, open; 0: ours */
 };
 
 static struct end ends[2] = {{.role = "alice", .site = "radio", .peer = "core"},
@@ -142,7 +144,8 @@ static void setup_send(struct end *e)
 			.kind = IPC_NOTICE, .type = PROC_SETUP, .body = writer_span_done(&w)});
 }
 
-static pid_t spawn(const char *program, const char *const *argv, const int fds[3], const char *log)
+static pid_t spawn_in(
+	int space, const char *program, const char *const *argv, const int fds[3], const char *log)
 {
 	char path[512];
 	const pid_t pid = fork();
@@ -150,6 +153,8 @@ static pid_t spawn(const char *program, const char *const *argv, const int fds[3
 	MUST(pid >= 0, "fork");
 	if (pid > 0)
 		return pid;
+	if (space > 0 && setns(space, CLONE_NEWNET) != 0)
+		_exit(127);
 	snprintf(path, sizeof path, "%s/%s", folder, log);
 	dup2(open(path, O_WRONLY | O_CREAT | O_APPEND, 0600), 2);
 	dup2(2, 1);
@@ -158,6 +163,11 @@ static pid_t spawn(const char *program, const char *const *argv, const int fds[3
 	snprintf(path, sizeof path, "%s/%s", build, program);
 	execv(path, (char *const *)(uintptr_t)argv);
 	_exit(127);
+}
+
+static pid_t spawn(const char *program, const char *const *argv, const int fds[3], const char *log)
+{
+	return spawn_in(0, program, argv, fds, log);
 }
 
 /* fd 3 control, 4 handover, 5 the key store. High numbers at our side, so that dup2 harms none of them. */
@@ -181,7 +191,7 @@ static void end_start(struct end *e)
 	e->store.fd = pairs[2][0];
 	e->control.len = e->store.len = 0;
 	e->is_ready = false;
-	e->pid = spawn("merlon-qkd", argv, theirs, e->role);
+	e->pid = spawn_in(e->space, "merlon-qkd", argv, theirs, e->role);
 	for (int i = 0; i < 3; i++)
 		close(theirs[i]);
 	setup_send(e);
