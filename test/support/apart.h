@@ -6,6 +6,7 @@
  * line takes its time: netem delays a veth pair; where the kernel has no netem, a child carries packets between two tun
  * interfaces and keeps each for as long. Nothing of it has a name outside of this process: it goes when we end.
  */
+#include "base/attr.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if.h>
@@ -50,7 +51,7 @@ static pid_t child_in(int space)
 }
 
 /* A command of the shell, in a namespace. False: it failed. */
-static bool run_in(int space, const char *format, ...)
+PRINTF_LIKE(2, 3) static bool run_in(int space, const char *format, ...)
 {
 	char command[256];
 	va_list args;
