@@ -20,25 +20,25 @@ static const struct design {
 } designs[] = {
 	{0.05, {{2, 65}, {3, 501}, {6, 76}, {8, 179}, {11, 38}, {22, 90}, {30, 51}}},
 	{0.0889, {{2, 130}, {3, 463}, {4, 25}, {6, 53}, {8, 155}, {11, 68}, {22, 50}, {30, 56}}},
-	{0.155, {{2, 198}, {3, 458}, {4, 21}, {6, 12}, {8, 176}, {11, 13}, {16, 46}, {22, 54},
-			{30, 22}}},
+	{0.155, {{2, 165}, {3, 486}, {6, 87}, {8, 108}, {11, 58}, {16, 7}, {22, 48}, {30, 41}}},
 	{0.2138, {{2, 203}, {3, 471}, {4, 12}, {6, 105}, {8, 62}, {16, 103}, {22, 9}, {30, 35}}},
-	{0.315, {{2, 160}, {3, 587}, {4, 68}, {6, 2}, {8, 7}, {11, 26}, {16, 91}, {22, 50},
-			{30, 9}}},
+	{0.315, {{2, 220}, {3, 515}, {4, 21}, {6, 56}, {8, 33}, {11, 51}, {16, 44}, {22, 46},
+			{30, 14}}},
 	{0.45, {{2, 232}, {3, 588}, {4, 4}, {6, 24}, {8, 18}, {11, 23}, {16, 91}, {22, 17},
 		       {30, 3}}},
 	{0.56, {{2, 293}, {3, 544}, {4, 6}, {6, 31}, {8, 15}, {11, 13}, {16, 78}, {22, 16},
 		       {30, 4}}},
+	{0.66, {{2, 312}, {3, 569}, {6, 4}, {8, 25}, {11, 2}, {16, 75}, {22, 9}, {30, 4}}},
 };
 
-static const double FRAME_BITS_SMALL = 65536, FIRST_F = 1.074, SMALL_F = 0.036;
+static const double FRAME_BITS_SMALL = 65536, FIRST_F = 1.086, SMALL_F = 0.026;
 static const double ROWS_MIN = LDPC_ROWS_MIN, ROWS_MAX = LDPC_ROWS_MAX, RATE_MAX = 0.6;
 
 uint32_t ldpc_rows_for(uint32_t words, uint32_t lifts, double qber)
 {
 	const double columns = (double)words / lifts;
 	const double f = FIRST_F + SMALL_F * sqrt(FRAME_BITS_SMALL / (words * 64.0));
-	const double rows = ceil(f * estimate_entropy(qber) * columns);
+	const double rows = round(f * estimate_entropy(qber) * columns);
 
 	return rows < ROWS_MIN || rows > ROWS_MAX || rows > RATE_MAX * columns ? 0 : (uint32_t)rows;
 }
@@ -62,6 +62,11 @@ struct place {
 struct ldpc_growth {
 	uint64_t state;
 	uint32_t columns, rows, lifts;
+	uint32_t chain_columns; /* those of degree two */
+	/* Where the chain, begun at row 0 and lane 0, comes to each row: so far along the group, as distance() says. */
+	uint32_t chain_at[LDPC_ROWS_MAX];
+	/* Where the next edge of a column would close a cycle: a bit for each turn. */
+	uint64_t taken[LDPC_ROWS_MAX][LDPC_LIFTS_MAX];
 	uint8_t degree[LDPC_COLUMNS_MAX];
 	struct place at[LDPC_COLUMNS_MAX][LDPC_COLUMN_EDGES_MAX];
 	uint8_t nth[LDPC_COLUMNS_MAX]
@@ -70,18 +75,25 @@ struct ldpc_growth {
 	uint16_t row_columns[LDPC_ROWS_MAX][LDPC_ROW_EDGES_MAX];
 };
 
+/* A code does well with the columns for up to a third more checks than it has, and badly with those for fewer: seen in codes. */
 static const struct design *design_for(uint32_t columns, uint32_t rows)
 {
+	static const double least = 0.76;
 	const double wanted = (double)rows / columns;
 	const struct design *best = designs;
 
 	for (const struct design *d = designs; d < designs + sizeof designs / sizeof *designs; d++)
-		if (fabs(log(d->checks_a_bit / wanted)) < fabs(log(best->checks_a_bit / wanted)))
+		if (wanted >= least * d->checks_a_bit)
 			best = d;
 	return best;
 }
 
-/* Degrees in ascending order; the few rows of a short code limit them. */
+/*
+ * Degrees in ascending order; the few rows of a short code limit them. Columns of degree two lie along one chain, column i from row i to row
+ * i + 1, and so there are fewer of them than rows. More of them, or the one that makes the chain a ring, would close cycles, whose
+ * turns add up to nothing for one in lifts * 64, and such a cycle is a word of as few bits (of three and seven, seen: one frame in
+ * thirty came out wrong).
+ */
 static void degrees_choose(struct ldpc_growth *g)
 {
 	const struct design *d = design_for(g->columns, g->rows);
@@ -96,32 +108,19 @@ static void degrees_choose(struct ldpc_growth *g)
 	for (; done < g->columns; done++)
 		g->degree[done] = g->degree[done - 1];
 	for (uint32_t c = 0; c < g->columns; c++)
-		if (g->degree[c] == 2 && c >= g->rows)
+		if (g->degree[c] == 2 && c + 1 >= g->rows)
 			g->degree[c] = 3;
 		else if (g->degree[c] > g->rows / 2)
 			g->degree[c] = (uint8_t)(g->rows / 2);
 }
 
-/*
- * Columns of degree two lie along one ring of all rows: row i to row i + 1. There are no more of them than rows: chords across the ring
- * would close short cycles, whose turns add up to nothing for one in lifts * 64, and such a cycle is a word of as few bits (of three and
- * seven, seen: one frame in thirty came out wrong).
- */
-static uint32_t ring_row(const struct ldpc_growth *g, uint32_t column, uint32_t edge)
-{
-	return (column + edge) % g->rows;
-}
-
-/* One of the rows with the fewest edges that the column does not have yet. */
+/* Of degree two: the next of the chain. Others: one of the rows with the fewest edges that the column does not have yet. */
 static uint32_t row_choose(struct ldpc_growth *g, uint32_t column, uint32_t count)
 {
 	uint32_t fewest = UINT32_MAX, found = 0, chosen = 0;
 
-	if (g->degree[column] == 2) {
-		chosen = ring_row(g, column, count);
-		if (g->nth[column][chosen] == 0)
-			return chosen;
-	}
+	if (g->degree[column] == 2)
+		return column + count;
 	for (uint32_t r = 0; r < g->rows; r++) {
 		if (g->row_edges[r] > fewest || g->nth[column][r] != 0)
 			continue;
@@ -137,42 +136,85 @@ static uint32_t row_choose(struct ldpc_growth *g, uint32_t column, uint32_t coun
 /* How far apart, in the group, two edges of a column are. */
 static uint32_t distance(const struct ldpc_growth *g, struct place a, struct place b)
 {
-	return (a.lift + g->lifts - b.lift) % g->lifts * 64 + (a.turn + 64u - b.turn) % 64;
+	return (a.lift + g->lifts - b.lift) % g->lifts * LDPC_LANES +
+	       (a.turn + 64u - b.turn) % LDPC_LANES;
 }
 
-/* Whether an earlier column has two edges in the rows of `a` and `b` as far apart as these: the four would be a cycle. */
-static bool is_cycle(const struct ldpc_growth *g, struct place a, struct place b)
+/* Sum of two places in the group, or so much less. */
+static uint32_t sum(const struct ldpc_growth *g, uint32_t a, uint32_t b)
 {
-	const uint32_t apart = distance(g, a, b);
+	return (a / LDPC_LANES + b / LDPC_LANES) % g->lifts * LDPC_LANES + (a + b) % LDPC_LANES;
+}
 
-	for (uint32_t i = 0; i < g->row_edges[a.row]; i++) {
-		const uint32_t column = g->row_columns[a.row][i];
-		const uint32_t nth_a = g->nth[column][a.row], nth_b = g->nth[column][b.row];
-		const struct place *at = g->at[column];
-		if (nth_b != 0 && distance(g, at[nth_a - 1], at[nth_b - 1]) == apart)
-			return true;
-	}
-	return false;
+/*
+ * Whether the chain comes from one of a column's edges to the other: the column and the piece between would be a cycle that only the
+ * checks of the column's other edges hold against, and of three edges that is one. With errors on it a decoder stops one check short.
+ */
+static bool is_on_chain(const struct ldpc_growth *g, struct place a, struct place b)
+{
+	return a.row <= g->chain_columns && b.row <= g->chain_columns &&
+	       sum(g, g->chain_at[a.row], distance(g, a, b)) == g->chain_at[b.row];
 }
 
 static bool makes_cycle(
 	const struct ldpc_growth *g, uint32_t column, uint32_t count, struct place p)
 {
-	for (uint32_t e = 0; e < count; e++)
-		if (is_cycle(g, g->at[column][e], p))
+	if (g->taken[p.row][p.lift] >> p.turn & 1)
+		return true;
+	for (uint32_t e = 0; g->degree[column] > 2 && e < count; e++)
+		if (is_on_chain(g, g->at[column][e], p))
 			return true;
 	return false;
 }
 
+/*
+ * A column has an edge at `from`: marks where another of its edges would close a cycle, with a single column, whatever its degree, or
+ * through more that cost their degree less one each, together within `budget`. A cycle has as many ways out as that: the fewer, the worse
+ * for a decoder [Tian, Jones, Villasenor, Wesel, IEEE Trans. Commun. 52 (2004) 1242].
+ */
+static void cycles_mark(
+	struct ldpc_growth *g, struct place from, uint32_t but, int budget, bool is_single)
+{
+	const uint32_t at_from = (uint32_t)from.lift * LDPC_LANES + from.turn;
+
+	for (uint32_t i = 0; i < g->row_edges[from.row]; i++) {
+		const uint32_t column = g->row_columns[from.row][i];
+		const struct place *at = g->at[column];
+		const struct place in_row = at[g->nth[column][from.row] - 1];
+		const int left = budget - g->degree[column] + 1;
+		if (left < 0 && !is_single)
+			return; /* the next have no lower degrees */
+		for (uint32_t e = 0; column != but && e < g->degree[column]; e++) {
+			const uint32_t s = sum(g, distance(g, at[e], in_row), at_from);
+			const struct place to = {
+				at[e].row, (uint8_t)(s / LDPC_LANES), (uint8_t)(s % LDPC_LANES)};
+			if (to.row == from.row)
+				continue;
+			g->taken[to.row][to.lift] |= (uint64_t)1 << to.turn;
+			if (left > 0)
+				cycles_mark(g, to, column, left, false);
+		}
+	}
+}
+
+/* Marks what the next edge of a column must not do; of columns of many edges cycles do no harm, and in a short code there must be some. */
+static void taken_mark(struct ldpc_growth *g, uint32_t column, struct place p)
+{
+	enum { LIGHT = 3, BUDGET = 4, HEAVY = 9 };
+	const uint8_t degree = g->degree[column];
+
+	if (degree < HEAVY)
+		cycles_mark(g, p, column, degree <= LIGHT ? BUDGET : 0, true);
+}
+
 static void column_place(struct ldpc_growth *g, uint32_t column)
 {
-	/* Cycles of four through columns of many edges do no harm, and in a short code there must be some. */
-	enum { TRIES = 40, TRIES_HEAVY = 3, HEAVY = 9 };
-	const uint32_t tries = g->degree[column] < HEAVY ? TRIES : TRIES_HEAVY;
+	enum { TRIES = 40 };
 
+	memset(g->taken, 0, g->rows * sizeof *g->taken);
 	for (uint32_t e = 0; e < g->degree[column]; e++) {
 		struct place p = {.row = (uint16_t)row_choose(g, column, e)};
-		for (uint32_t t = 0; t < tries; t++) {
+		for (uint32_t t = 0; t < TRIES; t++) {
 			p.lift = (uint8_t)below(&g->state, g->lifts);
 			p.turn = (uint8_t)below(&g->state, LDPC_LANES);
 			if (!makes_cycle(g, column, e, p))
@@ -180,6 +222,13 @@ static void column_place(struct ldpc_growth *g, uint32_t column)
 		}
 		g->at[column][e] = p;
 		g->nth[column][p.row] = (uint8_t)(e + 1);
+		if (e + 1u < g->degree[column])
+			taken_mark(g, column, p);
+	}
+	if (g->degree[column] == 2) {
+		g->chain_columns = column + 1;
+		g->chain_at[column + 1] = sum(
+			g, g->chain_at[column], distance(g, g->at[column][0], g->at[column][1]));
 	}
 	for (uint32_t e = 0; e < g->degree[column]; e++) {
 		const uint32_t row = g->at[column][e].row;
@@ -214,9 +263,9 @@ static uint32_t step_coprime(uint32_t rows)
 }
 
 /*
- * By rows, in steps of about the golden section: rows are split in the order of the code, and so the ring of columns of degree two is cut
+ * By rows, in steps of about the golden section: rows are split in the order of the code, and so the chain of columns of degree two is cut
  * at places far apart. Every other edge is of the first half, so that the halves have columns of all degrees, and neighbours
- * on the ring part.
+ * on the chain part.
  */
 static void rows_write(struct ldpc_code *code, const struct ldpc_growth *g)
 {

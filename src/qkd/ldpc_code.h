@@ -11,7 +11,8 @@
  *
  * Columns have the degrees of a table, for the decoder and the rate (doc/qkd.md, judged by tools/ldpc-design). Edges are placed by a
  * generator with a fixed seed, alike at both ends; no two columns meet twice in the same two checks (girth at least 6), where that
- * can be had. Columns of degree two, the weakest, lie along one ring of all rows, so that no cycle among them is short.
+ * can be had. Columns of degree two, the weakest, lie along one chain of rows, so that there is no cycle among them,
+ * nor, where that can be had, of them and one other.
  *
  * Rate adaption: a row is two halves, each half of its edges. The frame's first syndrome has the sums of the rows; what is missing then is
  * had by telling the first halves, one row after the other: a row becomes two, of half the degree, for one bit a check

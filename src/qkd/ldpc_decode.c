@@ -194,18 +194,19 @@ static uint32_t iteration(struct ldpc_frame *f, const struct ldpc_code *code)
 bool ldpc_frame_run(struct ldpc_frame *f, const struct ldpc_code *code)
 {
 	const uint32_t few = code->lifts * LDPC_FEW_PER_LIFT;
-	uint32_t least = UINT32_MAX, since = 0, turns = 0;
+	uint32_t least = UINT32_MAX, since = 0;
 
 	state_begin(f, code);
+	f->turns = 0;
 	for (uint32_t i = 0; i < LDPC_ITERATIONS_MAX && since < LDPC_PATIENCE; i++) {
 		const uint32_t different = iteration(f, code);
 		if (different == 0 && is_right(f, code))
 			return true;
 		since = different < least ? 0 : since + 1;
 		least = different < least ? different : least;
-		if (since < LDPC_PATIENCE || least > few || turns == LDPC_TURNS_MAX)
+		if (since < LDPC_PATIENCE || least > few || f->turns == LDPC_TURNS_MAX)
 			continue;
-		turns++;
+		f->turns++;
 		since = 0;
 		doubtful_turn(f, code);
 	}

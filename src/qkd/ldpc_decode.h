@@ -26,6 +26,7 @@ struct ldpc_frame {
 	uint32_t split;  /* rows 0 … split - 1 are split */
 	uint32_t bits;   /* of the frame; behind them there are no errors */
 	int8_t ratio;    /* log-likelihood of a bit as it arrives */
+	uint32_t turns;  /* of doubtful bits, in the last run */
 };
 
 /* Octets that a frame of such a code needs, aligned to 64; where LDPC_ROWS_MAX rows and LDPC_EDGES_MAX edges are enough for any. */

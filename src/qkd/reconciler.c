@@ -30,8 +30,8 @@ bool reconcile_mode_read(const char *word, enum reconcile_mode *mode)
 }
 
 /*
- * What LDPC may take of a core that has other work: somewhat more than half of what `merlon bench qkd --stage reconcile` showed for long
- * frames, 10 to 11 million (doc/measurements.md); portable, where an iteration of 2^20 bits took 0.09 s, likewise. Rounds of Cascade: of a key
+ * What LDPC may take of a core that has other work: somewhat more than half of what AVX2 did with long frames, 10 to 16 million a second
+ * (doc/measurements.md; AVX-512 twice that); portable, where an iteration of 2^20 bits took 0.09 s, likewise. Rounds of Cascade: of a key
  * of a million bits, there.
  */
 static const double ldpc_bits_a_second = 6e6, ldpc_bits_a_second_portable = 0.2e6;

@@ -109,8 +109,8 @@ static void a_code_is_the_same_everywhere(void **state)
 		sum = (sum ^ (d.column | (uint64_t)d.lift << 16 | (uint64_t)d.turn << 24)) *
 		      0x100000001b3u;
 	}
-	assert_int_equal(code.start[code.rows], 6255);
-	assert_int_equal(sum, 0xc0070db89aede72au);
+	assert_int_equal(code.start[code.rows], 6368);
+	assert_int_equal(sum, 0x9af40ec6a32be476u);
 }
 
 /* Two columns of few edges that meet twice in the same two checks: at most as many as a code of so few lanes must have. */
@@ -151,7 +151,7 @@ static uint32_t light_cycles(void)
 }
 
 /* More would close cycles, three columns long with the worst of chords: a word of weight three in one code of sixty-four. */
-static void there_are_no_more_columns_of_degree_two_than_rows(void **state)
+static void there_are_fewer_columns_of_degree_two_than_rows(void **state)
 {
 	(void)state;
 	for (uint32_t rows = LDPC_ROWS_MIN; rows < 400; rows += 9) {
@@ -161,7 +161,7 @@ static void there_are_no_more_columns_of_degree_two_than_rows(void **state)
 			edges[code.edges[e].column]++;
 		for (uint32_t c = 0; c < 944; c++)
 			of_two += edges[c] == 2;
-		assert_in_range(of_two, 1, rows);
+		assert_in_range(of_two, 1, rows - 1);
 	}
 }
 
@@ -175,6 +175,106 @@ static void light_columns_make_no_cycles_of_four(void **state)
 	}
 	ldpc_code_make(&code, growth, 1024, 16, 90);
 	assert_int_equal(light_cycles(), 0);
+}
+
+static uint32_t piece_of[LDPC_ROWS_MAX * LDPC_LIFTS_MAX *
+			 LDPC_LANES]; /* a check's, by a check before it; its own: the first */
+
+static uint32_t piece(uint32_t check)
+{
+	while (piece_of[check] != check)
+		check = piece_of[check] = piece_of[piece_of[check]];
+	return check;
+}
+
+/* Returns how many. */
+static uint32_t checks_of_bit(uint32_t column, uint32_t lift, uint32_t lane, uint32_t *checks)
+{
+	uint32_t count = 0;
+
+	for (uint32_t r = 0; r < code.rows; r++)
+		for (uint32_t e = code.start[r]; e < code.start[r + 1]; e++)
+			if (code.edges[e].column == column)
+				checks[count++] =
+					(r * code.lifts + (lift + code.lifts - code.edges[e].lift) %
+								  code.lifts) *
+						LDPC_LANES +
+					(lane + LDPC_LANES - code.edges[e].turn) % LDPC_LANES;
+	return count;
+}
+
+/* Bits of two checks join these to pieces of chain. Of a light bit, no two checks may lie on one piece. */
+static uint32_t bits_on_one_piece(void)
+{
+	enum { LIGHT = 9 };
+	uint32_t checks[LDPC_COLUMN_EDGES_MAX], found = 0;
+
+	for (uint32_t i = 0; i < code.rows * code.lifts * LDPC_LANES; i++)
+		piece_of[i] = i;
+	for (uint32_t c = 0; c < code.columns; c++)
+		for (uint32_t i = 0; i < code.lifts * LDPC_LANES; i++)
+			if (checks_of_bit(c, i / LDPC_LANES, i % LDPC_LANES, checks) == 2)
+				piece_of[piece(checks[0])] = piece(checks[1]);
+	for (uint32_t c = 0; c < code.columns; c++) {
+		const uint32_t count = checks_of_bit(c, 0, 0, checks);
+		for (uint32_t i = 0; count > 2 && count < LIGHT && i < count; i++)
+			for (uint32_t j = 0; j < i; j++)
+				found += piece(checks[i]) == piece(checks[j]);
+	}
+	return found;
+}
+
+/* Of 500 frames of 65,536 bits at 3 %, 43 stopped one check short before this was so. */
+static void no_light_column_closes_a_cycle_with_the_chain(void **state)
+{
+	static const uint32_t shapes[][3] = {{1024, 1, 221}, {1024, 1, 161}, {900, 2, 130}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+		ldpc_code_make(&code, growth, shapes[i][0], shapes[i][1], shapes[i][2]);
+		assert_int_equal(bits_on_one_piece(), 0);
+	}
+}
+
+/* Marks the other checks of the light bits of a check; returns how many had another mark. */
+static uint32_t neighbours_mark(uint32_t check, uint32_t column, uint8_t *marks, uint8_t mark)
+{
+	enum { LIGHT = 3 };
+	const uint32_t row = check / LDPC_LANES / code.lifts,
+		       lift = check / LDPC_LANES % code.lifts;
+	uint32_t checks[LDPC_COLUMN_EDGES_MAX], sum = 0;
+
+	for (uint32_t e = code.start[row]; e < code.start[row + 1]; e++) {
+		const struct ldpc_edge edge = code.edges[e];
+		const uint32_t count = checks_of_bit(edge.column, (lift + edge.lift) % code.lifts,
+			(check + edge.turn) % LDPC_LANES, checks);
+		for (uint32_t i = 0; edge.column != column && count <= LIGHT && i < count; i++)
+			if (checks[i] != check) {
+				sum += marks[checks[i]] != 0 && marks[checks[i]] != mark;
+				marks[checks[i]] = mark;
+			}
+	}
+	return sum;
+}
+
+/* Four such columns that met in five checks held some frames of a thousand for a dozen questions. */
+static void columns_of_three_edges_make_no_cycles_of_six(void **state)
+{
+	static uint8_t marks[LDPC_ROWS_MAX * LDPC_LANES];
+	uint32_t checks[LDPC_COLUMN_EDGES_MAX], columns = 0;
+
+	(void)state;
+	ldpc_code_make(&code, growth, 1024, 1, 161);
+	for (uint32_t c = 0; c < code.columns; c++) {
+		const uint32_t count = checks_of_bit(c, 0, 0, checks);
+		if (count != 3)
+			continue;
+		columns++;
+		memset(marks, 0, sizeof marks);
+		for (uint8_t i = 0; i < 3; i++)
+			assert_int_equal(neighbours_mark(checks[i], c, marks, (uint8_t)(i + 1)), 0);
+	}
+	assert_in_range(columns, 300, 700);
 }
 
 /* Decoder. */
@@ -225,6 +325,32 @@ static void paths_give_the_same_octets(void **state)
 			assert_memory_equal(f[0].state.posteriors + i * LDPC_POSTERIOR_OCTETS,
 				f[1].state.posteriors + i * each, LDPC_LANES);
 	}
+}
+
+/* Seldom does a trapping set hold a frame: of 400 seeds two do so, and this is one. Turning doubtful bits frees it. */
+static void a_trapping_set_is_left_without_a_further_bit(void **state)
+{
+	enum { LIFTS = 8, BITS = LDPC_COLUMNS_MAX * LIFTS * LDPC_LANES };
+	static const double qber = 0.015;
+	static uint64_t errors[BITS / 64];
+	uint8_t *memory = aligned_alloc(64, ldpc_frame_octets(LDPC_COLUMNS_MAX, LIFTS));
+	struct pair drawn = {.b = {errors, BITS}};
+	struct prop random = prop_seeded(57);
+	struct ldpc_frame f;
+
+	(void)state;
+	assert_non_null(memory);
+	errors_draw(&drawn, &random, qber, 1);
+	ldpc_code_make(
+		&code, growth, LDPC_COLUMNS_MAX, LIFTS, ldpc_rows_for(BITS / 64, LIFTS, qber));
+	ldpc_frame_place(&f, memory, LDPC_COLUMNS_MAX, LIFTS, ldpc_best());
+	ldpc_frame_begin(&f, &code, BITS, qber);
+	for (uint32_t r = 0; r < code.rows; r++)
+		ldpc_row_sums(&code, r, false, errors, f.syndrome + (size_t)r * LIFTS);
+	assert_true(ldpc_frame_run(&f, &code));
+	assert_true(f.turns > 0);
+	assert_memory_equal(f.words, errors, sizeof errors);
+	free(memory);
 }
 
 /* Two ends. */
@@ -411,9 +537,12 @@ int main(void)
 		cmocka_unit_test(the_tables_of_messages_say_what_the_limits_say),
 		cmocka_unit_test(syndromes_are_those_of_the_plain_definition),
 		cmocka_unit_test(a_code_is_the_same_everywhere),
-		cmocka_unit_test(there_are_no_more_columns_of_degree_two_than_rows),
+		cmocka_unit_test(there_are_fewer_columns_of_degree_two_than_rows),
 		cmocka_unit_test(light_columns_make_no_cycles_of_four),
+		cmocka_unit_test(no_light_column_closes_a_cycle_with_the_chain),
+		cmocka_unit_test(columns_of_three_edges_make_no_cycles_of_six),
 		cmocka_unit_test(paths_give_the_same_octets),
+		cmocka_unit_test(a_trapping_set_is_left_without_a_further_bit),
 		cmocka_unit_test(keys_come_out_equal_and_the_leak_is_no_less_than_it_must_be),
 		cmocka_unit_test(a_long_key_is_cut_in_frames_that_are_worked_on_side_by_side),
 		cmocka_unit_test(keys_of_many_error_rates_come_out_equal_one_after_the_other),
