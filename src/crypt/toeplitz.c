@@ -45,23 +45,36 @@ static uint64_t word_at(const uint8_t *at)
 	return v;
 }
 
-/* bits_at() of `from`, from + 64, …; words whose nine octets lie inside are read at once. */
+/* Of `count` words, eight octets apart from octet `first` on, those that begin before octet `limit`. */
+static size_t words_before(int64_t limit, int64_t first, size_t count)
+{
+	const size_t words = limit > first ? (size_t)(limit - first + 7) / 8 : 0;
+
+	return words < count ? words : count;
+}
+
+/*
+ * bits_at() of `from`, from + 64, …. A word lies in nine octets: where all of these are outside it is zero, where all are inside it
+ * is read at once.
+ */
 static void load_bits(uint64_t *words, size_t count, struct span bytes, int64_t from)
 {
-	const int64_t first = from >= 0 ? from / 8 : -((7 - from) / 8);
+	const int64_t first = from >= 0 ? from / 8 : -((7 - from) / 8), len = (int64_t)bytes.len;
 	const unsigned shift = (unsigned)(from - first * 8);
-	size_t i = 0;
+	const size_t start = words_before(0, first, count), end = words_before(len, first, count);
+	const size_t inside = words_before(len - 8, first, count);
+	size_t i = words_before(-8, first, count);
 
-	for (; i < count && first + 8 * (int64_t)i < 0; i++)
+	memset(words, 0, i * sizeof *words);
+	for (; i < start; i++)
 		words[i] = bits_at(bytes, from + 64 * (int64_t)i);
-	const uint8_t *at = bytes.at + (first + 8 * (int64_t)i);
-	const int64_t left = (int64_t)bytes.len - (first + 8 * (int64_t)i);
-	const size_t inside = left < 9 ? 0 : (size_t)((left - 9) / 8 + 1);
-	const size_t end = count - i < inside ? count : i + inside;
-	for (; i < end; i++, at += 8)
+	for (; i < inside; i++) {
+		const uint8_t *at = bytes.at + (first + 8 * (int64_t)i);
 		words[i] = word_at(at) >> shift | (uint64_t)at[8] << (63 - shift) << 1;
-	for (; i < count; i++)
+	}
+	for (; i < end; i++)
 		words[i] = bits_at(bytes, from + 64 * (int64_t)i);
+	memset(words + end, 0, (count - end) * sizeof *words);
 }
 
 static void clear_bits_from(uint64_t *words, size_t count, size_t bits)
@@ -74,8 +87,10 @@ static void clear_bits_from(uint64_t *words, size_t count, size_t bits)
 
 static void put_word(uint8_t *at, uint64_t v, size_t octets)
 {
-	for (size_t k = 0; k < octets && k < 8; k++)
-		at[k] = (uint8_t)(v >> 8 * k);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	v = __builtin_bswap64(v);
+#endif
+	memcpy(at, &v, octets < sizeof v ? octets : sizeof v);
 }
 
 /*
