@@ -324,187 +324,11 @@ void link_pads_watch(struct qkd_link *l)
 		alarm_clear(l->alarms, &qkd_alarm_pads_low, l->settings.link);
 }
 
-/* Greeting: what the store says is the truth; then each end learns the other's. */
-
-static struct qkd_marks ends_of(const struct qkd_link *l)
-{
-	return (struct qkd_marks){.send = pad_pool_end(&l->secrets->pads.send),
-		.accept = pad_pool_end(&l->secrets->pads.accept)};
-}
-
-static void hello_send(struct qkd_link *l)
-{
-	struct writer w = writer_of(span_mut_of(l->out, LINK_BODY_MAX));
-	struct link_hello hello = {.role = l->settings.role,
-		.parameters = l->settings.shared,
-		.error_correction = (uint8_t)l->settings.mode,
-		.marks = l->marks,
-		.ends = ends_of(l),
-		.block_count = l->opened.block_count};
-
-	memcpy(hello.link, l->settings.link, sizeof hello.link);
-	memcpy(hello.blocks, l->opened.blocks, sizeof hello.blocks);
-	link_hello_encode(&w, &hello);
-	link_stage_enter(l, STAGE_GREETING);
-	l->port.send(l->port.ctx, LINK_HELLO, writer_span_done(&w));
-}
-
-static void settle_next(struct qkd_link *l, struct span unused);
-
-static void refuse(struct qkd_link *l, const struct alarm_kind *kind, const char *why)
-{
-	alarm_raise(l->alarms, kind, l->settings.link, l->now, "%s", why);
-	link_disconnect(l);
-}
-
-/* An end that takes any mode takes the one that the other is set to. False: that cannot be. */
-static bool mode_agree(struct qkd_link *l)
-{
-	const enum reconcile_mode own = l->settings.mode,
-				  peers = (enum reconcile_mode)l->peer.error_correction;
-
-	l->mode_fixed = own != 0 ? own : peers;
-	return peers == 0 || (peers == l->mode_fixed && reconciler_of(peers) != NULL);
-}
-
-static void refuse_mode(struct qkd_link *l)
-{
-	const char *peers = reconcile_mode_word((enum reconcile_mode)l->peer.error_correction);
-
-	alarm_raise(l->alarms, &qkd_alarm_ends_differ, l->settings.link, l->now,
-		"error_correction: %s here, %s at the peer", reconcile_mode_word(l->settings.mode),
-		peers == NULL ? "a mode unknown here" : peers);
-	link_disconnect(l);
-}
-
-/* Both HELLOs are known. Marks tell whether an end was set back to an older state: it would use pads twice. */
-static void greet(struct qkd_link *l)
-{
-	const struct link_hello *peer = &l->peer;
-
-	if (l->stage != STAGE_GREETING || !l->has_hello)
-		return;
-	if (peer->role == l->settings.role || strcmp(peer->link, l->settings.link) != 0)
-		refuse(l, &qkd_alarm_ends_differ,
-			"the peer has the same role or another link's name");
-	else if (!link_parameters_equal(&peer->parameters, &l->settings.shared))
-		refuse(l, &qkd_alarm_ends_differ, "the peer has other protocol parameters");
-	else if (!mode_agree(l))
-		refuse_mode(l);
-	else if (peer->marks.send < l->marks.accept)
-		refuse(l, &qkd_alarm_desynchronised, "the peer's pads were set back");
-	else if (peer->marks.accept > l->marks.send)
-		refuse(l, &qkd_alarm_desynchronised, "our pads were set back");
-	else {
-		link_stage_enter(l, STAGE_SETTLING);
-		l->settle_at = 0;
-		settle_next(l, span_of(NULL, 0));
-	}
-}
-
-static bool peer_has_final(const struct qkd_link *l, const uint8_t *id)
-{
-	for (size_t i = 0; i < l->peer.block_count; i++)
-		if (memcmp(l->peer.blocks[i].id, id, QKD_BLOCK_ID) == 0)
-			return l->peer.blocks[i].state == QKD_FINAL;
-	return false;
-}
-
-static void became_ready(struct qkd_link *l)
-{
-	const struct qkd_marks ends = ends_of(l);
-
-	if (!l->is_ready_sent || !l->is_peer_ready)
-		return;
-	if (l->ready_ends.send != ends.accept || l->ready_ends.accept != ends.send) {
-		refuse(l, &qkd_alarm_desynchronised, "the ends' pools of pads do not end alike");
-		return;
-	}
-	alarm_clear(l->alarms, &qkd_alarm_link_down, l->settings.link);
-	alarm_clear(l->alarms, &qkd_alarm_ends_differ, l->settings.link);
-	alarm_clear(l->alarms, &qkd_alarm_desynchronised, l->settings.link);
-	link_pads_watch(l);
-	link_stage_enter(l, STAGE_IDLE);
-	l->collect.is_on = true;
-	link_block_tick(l);
-}
-
-/* One of our pending blocks after another; then READY. */
-static void settle_next(struct qkd_link *l, struct span unused)
-{
-	struct pads *pads = &l->secrets->pads;
-
-	(void)unused;
-	while (l->settle_at < l->opened.block_count &&
-		l->opened.blocks[l->settle_at].state != QKD_PENDING)
-		l->settle_at++;
-	if (l->settle_at == l->opened.block_count) {
-		pads_refill_forget(pads); /* of a block that is void or never came to be */
-		l->is_ready_sent = true;
-		link_send(l, LINK_READY, &(struct link_message){.ends = ends_of(l)});
-		became_ready(l);
-		return;
-	}
-	const uint8_t *id = l->opened.blocks[l->settle_at++].id;
-	if (!peer_has_final(l, id)) {
-		struct qkd_request request = {0};
-		memcpy(request.block_id, id, QKD_BLOCK_ID);
-		l->status.blocks_void++;
-		link_ask(l, QKD_BLOCK_VOID, &request, settle_next);
-		return;
-	}
-	if (pads->refill > 0 && memcmp(pads->refill_block, id, QKD_BLOCK_ID) != 0)
-		pads_refill_forget(pads);
-	if (failed(pads_refill_apply(pads, l->marks))) {
-		refuse(l, &qkd_alarm_desynchronised, "the pads of a final block do not fit");
-		return;
-	}
-	l->status.blocks_final++;
-	link_ask_state(l, QKD_BLOCK_FINAL, id, settle_next);
-}
-
-static void bootstrapped(struct qkd_link *l, struct span unused)
-{
-	(void)unused;
-	hello_send(l);
-	greet(l);
-}
-
-static void opened(struct qkd_link *l, struct span body)
-{
-	struct wire_fault fault = {0};
-	struct err e = qkd_opened_decode(body, &l->opened, &fault);
-	struct pads *pads = &l->secrets->pads;
-
-	if (!failed(e) && l->opened.state.len > 0)
-		e = pads_decode(l->opened.state, pads, &fault);
-	if (failed(e)) {
-		refuse(l, &qkd_alarm_store, "the store's state of this link cannot be read");
-		return;
-	}
-	l->marks = l->opened.marks;
-	alarm_clear(l->alarms, &qkd_alarm_store, l->settings.link);
-	const bool is_new = l->opened.state.len == 0;
-	l->opened.state = span_of(NULL, 0);
-	if (!is_new) {
-		bootstrapped(l, body);
-		return;
-	}
-	/* Marks without pads: the state was lost. The bootstrap secret's pads may be used up already. */
-	if (l->marks.send != 0 || l->marks.accept != 0 || l->opened.block_count != 0 ||
-		failed(pads_from_bootstrap(
-			pads, l->settings.role == LINK_ALICE, secret_span(&l->bootstrap)))) {
-		refuse(l, &qkd_alarm_desynchronised, "the store lost this link's pads");
-		return;
-	}
-	link_ask_state(l, QKD_STATE, NULL, bootstrapped);
-}
-
 static void begin(struct qkd_link *l)
 {
 	if (!l->is_store_up || !l->is_peer_up || l->is_asking || l->stage != STAGE_AWAY)
 		return;
-	link_ask(l, QKD_OPEN, &(struct qkd_request){0}, opened);
+	link_ask(l, QKD_OPEN, &(struct qkd_request){0}, link_opened);
 }
 
 /* Events. */
@@ -555,46 +379,15 @@ void qkd_link_peer_down(struct qkd_link *l, struct moment now)
 		"the connection to the peer is down");
 }
 
-static void take_hello(struct qkd_link *l, struct span body)
-{
-	struct wire_fault fault = {0};
-
-	if (l->has_hello) {
-		link_disconnect(l);
-		return;
-	}
-	if (failed(link_hello_decode(body, &l->peer, &fault))) {
-		refuse(l, &qkd_alarm_ends_differ, "the peer's greeting is not of this version");
-		return;
-	}
-	l->has_hello = true;
-	greet(l);
-}
-
-static void take_ready(struct qkd_link *l, struct span body)
-{
-	struct wire_fault fault = {0};
-	struct link_message m;
-
-	if (l->is_peer_ready || !l->has_hello ||
-		failed(link_decode(LINK_READY, body, &m, &fault))) {
-		link_disconnect(l);
-		return;
-	}
-	l->is_peer_ready = true;
-	l->ready_ends = m.ends;
-	became_ready(l);
-}
-
 void qkd_link_peer_message(struct qkd_link *l, struct moment now, uint16_t type, struct span body)
 {
 	l->now = now;
 	if (!l->is_peer_up)
 		return;
 	if (type == LINK_HELLO)
-		take_hello(l, body);
+		link_hello(l, body);
 	else if (type == LINK_READY)
-		take_ready(l, body);
+		link_ready(l, body);
 	else if (l->stage >= STAGE_IDLE)
 		link_block_message(l, type, body);
 	else

@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /*
- * The inside of qkd/link.h: link.c keeps connection, store and reconciliation of blocks; link_block.c the way of one block to equal
- * keys; link_final.c from there to the store.
+ * The inside of qkd/link.h: link.c keeps connection and store; link_greet.c what comes before the first block; link_block.c the way of
+ * one block to equal keys; link_final.c from there to the store.
  */
 #include "amplify.h"
 #include "base/secret.h"
@@ -121,6 +121,11 @@ void link_ask_state(
 	struct qkd_link *l, uint16_t type, const uint8_t *block_id, link_after_fn *after);
 void link_ask_marks(struct qkd_link *l, struct qkd_marks marks, link_after_fn *after);
 void link_pads_watch(struct qkd_link *l);
+
+/* link_greet.c: what comes before the first block, in the order of messages */
+void link_opened(struct qkd_link *l, struct span body); /* the store's answer */
+void link_hello(struct qkd_link *l, struct span body);
+void link_ready(struct qkd_link *l, struct span body);
 
 /* link_block.c */
 void link_block_message(struct qkd_link *l, uint16_t type, struct span body);
