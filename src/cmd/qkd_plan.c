@@ -55,15 +55,9 @@ static bool protocol_option(const struct invocation *in, enum qkd_protocol *prot
 {
 	const char *text = option_value(in, "protocol");
 
-	if (text == NULL)
+	if (text == NULL || qkd_protocol_read(text, protocol))
 		return true;
-	if (strcmp(text, "two-decoy") == 0)
-		*protocol = QKD_TWO_DECOY;
-	else if (strcmp(text, "one-decoy") == 0)
-		*protocol = QKD_ONE_DECOY;
-	else
-		return fail(EXIT_USAGE, "--protocol: two-decoy or one-decoy, not '%s'", text) == 0;
-	return true;
+	return fail(EXIT_USAGE, "--protocol: two-decoy or one-decoy, not '%s'", text) == 0;
 }
 
 static bool set_option(const struct invocation *in, struct wish *w)
@@ -168,11 +162,6 @@ static struct chances chances_of(const struct wish *w, const struct rate *r)
 		.final_bits_fixed = false_abort_length(&block, &p, pow(10, -w->abort_exponent))};
 }
 
-static const char *protocol_word(const struct wish *w)
-{
-	return w->p.protocol == QKD_ONE_DECOY ? "one-decoy" : "two-decoy";
-}
-
 static const char *correction_word(const struct wish *w, const struct plan_correction *c)
 {
 	return w->is_published ? "published" : reconcile_mode_word(c->mode);
@@ -190,7 +179,7 @@ static void write_config(struct json_writer *j, const struct wish *w)
 	if (w->wished.mode != 0)
 		json_text(j, "error_correction", reconcile_mode_word(w->wished.mode));
 	json_open(j, "protocol", '{');
-	json_text(j, "kind", protocol_word(w));
+	json_text(j, "kind", qkd_protocol_word(w->p.protocol));
 	json_f64(j, "mu1", w->p.intensity[0]);
 	json_f64(j, "mu2", w->p.intensity[1]);
 	json_f64(j, "mu3", w->p.intensity[2]);
@@ -275,7 +264,7 @@ static void print_text(const struct wish *w, const struct rate *r)
 	printf("  block_bits: %.0f\n", w->key_bits);
 	if (w->wished.mode != 0)
 		printf("  error_correction: %s\n", reconcile_mode_word(w->wished.mode));
-	printf("  protocol:\n    kind: %s\n", protocol_word(w));
+	printf("  protocol:\n    kind: %s\n", qkd_protocol_word(w->p.protocol));
 	printf("    mu1: %.6f\n    mu2: %.6f\n    mu3: %.6f\n", w->p.intensity[0],
 		w->p.intensity[1], w->p.intensity[2]);
 	printf("    p1: %.6f\n    p2: %.6f\n    p3: %.6f\n    basis_x: %.6f\n", w->p.probability[0],
@@ -342,7 +331,7 @@ static void draw_axes(const struct axes *a, const struct wish *w)
 	       "fill=\"white\"/>\n<text x=\"%d\" y=\"22\" font-size=\"14\">Secret key rate, %s, "
 	       "%s, "
 	       "error correction %s</text>\n",
-		WIDTH, HEIGHT, LEFT, w->set->name, protocol_word(w),
+		WIDTH, HEIGHT, LEFT, w->set->name, qkd_protocol_word(w->p.protocol),
 		correction_word(w, &w->wished));
 	for (double loss = 0; loss <= a->loss_max + 0.01; loss += 10)
 		printf("<path d=\"M%.1f %d V%d\" stroke=\"#ddd\"/><text x=\"%.1f\" y=\"%d\" "

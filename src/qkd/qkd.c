@@ -1,6 +1,7 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 #include "qkd.h"
+#include <string.h>
 
 const struct alarm_kind qkd_alarm_eavesdropping = {"qkd_eavesdropping_suspected", ALARM_CRITICAL,
 	"The errors or counts on the quantum channel are those of an attack. No key leaves such a "
@@ -70,6 +71,25 @@ const char *qkd_abort_word(enum qkd_abort reason)
 const struct alarm_kind *qkd_abort_alarm(enum qkd_abort reason)
 {
 	return (unsigned)reason < QKD_ABORTS ? reasons[reason].alarm : &qkd_alarm_block_aborted;
+}
+
+const char *qkd_protocol_word(enum qkd_protocol protocol)
+{
+	switch (protocol) {
+	case QKD_TWO_DECOY:
+		return "two-decoy";
+	case QKD_ONE_DECOY:
+		return "one-decoy";
+	}
+	return NULL;
+}
+
+bool qkd_protocol_read(const char *word, enum qkd_protocol *protocol)
+{
+	for (*protocol = QKD_TWO_DECOY; *protocol <= QKD_ONE_DECOY; (*protocol)++)
+		if (strcmp(word, qkd_protocol_word(*protocol)) == 0)
+			return true;
+	return false;
 }
 
 const double qkd_qber_max = 0.08;

@@ -54,6 +54,10 @@ enum qkd_protocol {
 		2, /* Rusca, Boaron, Grünenfelder, Martin, Zbinden, APL 112, 171104 (2018): [Rusca] */
 };
 
+/* As CONFIG says it; NULL: there is no such protocol. */
+const char *qkd_protocol_word(enum qkd_protocol protocol);
+bool qkd_protocol_read(const char *word, enum qkd_protocol *protocol);
+
 struct qkd_parameters {
 	enum qkd_protocol protocol;
 	double intensity[QKD_INTENSITIES]; /* mean photon number: mu1 > mu2 + mu3, mu2 > mu3 >= 0 */

@@ -126,11 +126,6 @@ static uint32_t detections_of(const struct options *o)
 	return (uint32_t)((double)o->block_bits / (o->basis_x * o->basis_x)) + 1;
 }
 
-static const struct {
-	const char *word;
-	enum qkd_protocol protocol;
-} protocols[] = {{"two-decoy", QKD_TWO_DECOY}, {"one-decoy", QKD_ONE_DECOY}};
-
 static int correction_of(const struct options *o)
 {
 	enum reconcile_mode mode;
@@ -140,10 +135,9 @@ static int correction_of(const struct options *o)
 
 static int protocol_of(const struct options *o)
 {
-	for (size_t i = 0; i < ARRAY_LEN(protocols); i++)
-		if (strcmp(o->protocol, protocols[i].word) == 0)
-			return (int)protocols[i].protocol;
-	return -1;
+	enum qkd_protocol protocol;
+
+	return qkd_protocol_read(o->protocol, &protocol) ? (int)protocol : -1;
 }
 
 /* In the order of enum watch_mode; -1: none of them. */
