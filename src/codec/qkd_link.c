@@ -287,7 +287,12 @@ struct err link_hello_decode(struct span body, struct link_hello *hello, struct 
 {
 	struct reader r = reader_of(body, fault);
 
-	*hello = (struct link_hello){.role = (enum link_role)reader_u8(&r, "role")};
+	*hello = (struct link_hello){.version = reader_u8(&r, "version")};
+	if (!reader_failed(&r) && hello->version != LINK_VERSION) {
+		reader_refuse(&r, ERR(VERSION), "version", NULL);
+		return wire_result(fault);
+	}
+	hello->role = (enum link_role)reader_u8(&r, "role");
 	reader_require(&r, hello->role == LINK_ALICE || hello->role == LINK_BOB, "role", NULL);
 	const size_t len = reader_u8(&r, "link_length");
 	if (reader_require(&r, len >= 1 && len <= QKD_LINK_MAX, "link_length", NULL))
@@ -314,6 +319,7 @@ void link_hello_encode(struct writer *w, const struct link_hello *hello)
 {
 	const struct span link = span_str(hello->link);
 
+	writer_u8(w, LINK_VERSION);
 	writer_u8(w, (uint8_t)hello->role);
 	writer_u8(w, (uint8_t)link.len);
 	writer_span(w, link);

@@ -5,7 +5,7 @@
  * The classical channel of a quantum link: what Alice and Bob say to each other (notices of
  * IPC_BLOCK_LINK, inside mutual TLS), in the order of one block:
  *
- *   LINK_HELLO       both    who I am, my parameters, mode of error correction, marks, pool ends and blocks; first message
+ *   LINK_HELLO       both    version, who I am, my parameters, mode of error correction, marks, pool ends and blocks; first message
  *   LINK_READY       both    the blocks are reconciled; pool ends now
  *   LINK_DETECTED    B -> A  while light comes in: where Bob detected, and no more; many, also during the block before
  *   LINK_MEASURED    B -> A  after the block's last detection: his bases, and his bits in the test basis; in parts
@@ -25,6 +25,15 @@
  * All but HELLO and READY begin with the block's id.
  */
 #include "codec/qkd_msg.h"
+
+/*
+ * Version of all that both ends must do alike: these messages, the modes' own (codec/qkd_cascade.h, codec/qkd_ldpc.h), and what each end
+ * makes of them by itself, of which nothing is sent: Cascade's permutations (qkd/cascade_shape.h), the tables and the making of LDPC's codes
+ * (qkd/ldpc_code.h), what is hashed how. Whoever changes any of these raises it: else every block of two different ends would fail in
+ * verification, and nobody would know why. The first octet of HELLO, read before all else; no other version is spoken, for two ends make one key.
+ * 1 and 2 stood there before there was a version: the role.
+ */
+enum { LINK_VERSION = 3 };
 
 /* A request without a body, at any time: is the other end alive? The link itself knows nothing of it. */
 enum { LINK_ALIVE = IPC_BLOCK_LINK };
@@ -75,6 +84,7 @@ struct link_parameters {
 };
 
 struct link_hello {
+	uint8_t version; /* as it was read; LINK_VERSION is written */
 	enum link_role role;
 	char link[QKD_LINK_MAX + 1];
 	struct link_parameters parameters;
@@ -115,6 +125,7 @@ struct link_sifted {
 	uint8_t is_kept, intensity, test_bit;
 };
 
+/* ERR_VERSION: of another version, and nothing but that was read. */
 MUST_USE struct err link_hello_decode(
 	struct span body, struct link_hello *hello, struct wire_fault *fault);
 void link_hello_encode(struct writer *w, const struct link_hello *hello);

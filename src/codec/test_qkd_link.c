@@ -247,6 +247,7 @@ static void test_hello_reads_as_it_was_written(void **state)
 	link_hello_encode(&w, &out);
 	const struct span body = writer_span_done(&w);
 	assert_false(failed(link_hello_decode(body, &in, &fault)));
+	assert_int_equal(in.version, LINK_VERSION);
 	assert_string_equal(in.link, out.link);
 	assert_true(link_parameters_equal(&in.parameters, &out.parameters));
 	assert_int_equal(in.error_correction, 2);
@@ -260,6 +261,22 @@ static void test_hello_reads_as_it_was_written(void **state)
 	fault = (struct wire_fault){0};
 	assert_false(failed(link_hello_decode(body, &in, &fault)));
 	assert_false(link_parameters_equal(&in.parameters, &out.parameters));
+}
+
+/* Whatever follows: another version may have any other form. */
+static void test_a_hello_of_another_version_is_read_no_further(void **state)
+{
+	struct link_hello in;
+
+	(void)state;
+	for (size_t len = 1; len <= 2; len++)
+		for (unsigned version = 0; version < 256; version++) {
+			const uint8_t octets[] = {(uint8_t)version, LINK_ALICE};
+			struct wire_fault fault = {0};
+			const struct err e = link_hello_decode(span_of(octets, len), &in, &fault);
+			assert_int_equal(e.kind, version == LINK_VERSION ? ERR_INPUT : ERR_VERSION);
+			assert_int_equal(in.version, version);
+		}
 }
 
 static struct err decode_record(const struct writer *w, struct driver_record *record)
@@ -514,6 +531,7 @@ int main(void)
 		cmocka_unit_test(test_gaps_have_one_form),
 		cmocka_unit_test(test_gaps_are_told_from_other_octets),
 		cmocka_unit_test(test_hello_reads_as_it_was_written),
+		cmocka_unit_test(test_a_hello_of_another_version_is_read_no_further),
 		cmocka_unit_test(test_driver_records_read_as_they_were_written),
 		cmocka_unit_test(test_driver_events_that_cannot_be_are_refused),
 		cmocka_unit_test(test_free_running_records_read_as_they_were_written),

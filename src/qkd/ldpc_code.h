@@ -14,6 +14,9 @@
  * can be had. Columns of degree two, the weakest, lie along one chain of rows, so that there is no cycle among them,
  * nor, where that can be had, of them and one other.
  *
+ * Whoever changes a table or the making changes the codes, and raises LINK_VERSION (codec/qkd_link.h). `a_code_is_the_same_everywhere` in
+ * test_ldpc.c has a digest of one, and says when.
+ *
  * Rate adaption: a row is two halves, each half of its edges. The frame's first syndrome has the sums of the rows; what is missing then is
  * had by telling the first halves, one row after the other: a row becomes two, of half the degree, for one bit a check
  * [row splitting: the reverse of the merging of Elkouss, Martinez-Mateo, Martin, arXiv:1007.1616 and of LDPC4QKD].

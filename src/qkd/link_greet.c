@@ -1,6 +1,7 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 #include "link_inner.h"
+#include <stdio.h>
 
 /* Greeting: what the store says is the truth; then each end learns the other's. */
 
@@ -35,6 +36,23 @@ static void refuse(struct qkd_link *l, const struct alarm_kind *kind, const char
 	link_disconnect(l);
 }
 
+static void refuse_difference(
+	struct qkd_link *l, const char *what, const char *own, const char *peers)
+{
+	alarm_raise(l->alarms, &qkd_alarm_ends_differ, l->settings.link, l->now,
+		"%s: %s here, %s at the peer", what, own, peers);
+	link_disconnect(l);
+}
+
+static void refuse_version(struct qkd_link *l)
+{
+	char own[8], peers[8];
+
+	snprintf(own, sizeof own, "%d", LINK_VERSION);
+	snprintf(peers, sizeof peers, "%d", l->peer.version);
+	refuse_difference(l, "version of the link's protocol", own, peers);
+}
+
 /* An end that takes any mode takes the one that the other is set to. False: that cannot be. */
 static bool mode_agree(struct qkd_link *l)
 {
@@ -49,10 +67,8 @@ static void refuse_mode(struct qkd_link *l)
 {
 	const char *peers = reconcile_mode_word((enum reconcile_mode)l->peer.error_correction);
 
-	alarm_raise(l->alarms, &qkd_alarm_ends_differ, l->settings.link, l->now,
-		"error_correction: %s here, %s at the peer", reconcile_mode_word(l->settings.mode),
+	refuse_difference(l, "error_correction", reconcile_mode_word(l->settings.mode),
 		peers == NULL ? "a mode unknown here" : peers);
-	link_disconnect(l);
 }
 
 /* Both HELLOs are known. Marks tell whether an end was set back to an older state: it would use pads twice. */
@@ -62,7 +78,9 @@ static void greet(struct qkd_link *l)
 
 	if (l->stage != STAGE_GREETING || !l->has_hello)
 		return;
-	if (peer->role == l->settings.role || strcmp(peer->link, l->settings.link) != 0)
+	if (peer->version != LINK_VERSION)
+		refuse_version(l);
+	else if (peer->role == l->settings.role || strcmp(peer->link, l->settings.link) != 0)
 		refuse(l, &qkd_alarm_ends_differ,
 			"the peer has the same role or another link's name");
 	else if (!link_parameters_equal(&peer->parameters, &l->settings.shared))
@@ -186,8 +204,10 @@ void link_hello(struct qkd_link *l, struct span body)
 		link_disconnect(l);
 		return;
 	}
-	if (failed(link_hello_decode(body, &l->peer, &fault))) {
-		refuse(l, &qkd_alarm_ends_differ, "the peer's greeting is not of this version");
+	/* One of another version is judged as any other, when ours has gone: so both ends say what is wrong. */
+	const struct err e = link_hello_decode(body, &l->peer, &fault);
+	if (failed(e) && e.kind != ERR_VERSION) {
+		refuse(l, &qkd_alarm_ends_differ, "the peer's greeting cannot be read");
 		return;
 	}
 	l->has_hello = true;

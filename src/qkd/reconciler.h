@@ -17,7 +17,8 @@
  * A frame that fails is work and leak all the same.
  *
  * Nothing here is random: `seed` is public, fresh for each key and drawn by Bob; permutations and subsets follow from
- * it (LDPC has none). It must not be known before the key is fixed, else errors could be planted where they hide.
+ * it (LDPC has none). It must not be known before the key is fixed, else errors could be planted where they hide. Both ends make these, and
+ * codes, alike and by themselves: who changes how raises LINK_VERSION (codec/qkd_link.h).
  */
 #include "base/span.h"
 #include "qkd.h"

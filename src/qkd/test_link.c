@@ -73,6 +73,7 @@ static struct link_parameters shared = {.protocol = QKD_TWO_DECOY,
 static double misalignment = 0.002;
 static enum reconcile_mode correction[2]; /* as the setting; 0: by circumstances */
 static bool is_bob_misnamed;              /* and each HELLO is forged to hide it */
+static bool is_bob_newer;                 /* his HELLO says so */
 
 static struct qkd_link_settings link_settings(size_t node)
 {
@@ -131,6 +132,8 @@ static struct span hello_forge(const struct end *e, struct span body)
 	assert_false(failed(link_hello_decode(body, &hello, &fault)));
 	memcpy(hello.link, link_settings(1 - e->node).link, sizeof hello.link);
 	link_hello_encode(&w, &hello);
+	if (is_bob_newer && e->node == BOB)
+		forged[0]++;
 	return writer_span_done(&w);
 }
 
@@ -699,6 +702,30 @@ static void test_ends_set_to_different_modes_do_not_come_up_and_say_so(void **st
 	world_close(w);
 }
 
+/* It would make other codes and permutations, and each block would fail in verification. */
+static void test_an_end_of_another_version_does_not_come_up_and_both_versions_are_told(void **state)
+{
+	char text[ALARM_TEXT_MAX];
+	struct world *w = world_open(25, true, 0, 0);
+
+	(void)state;
+	is_bob_newer = true;
+	run_for(w, 1000);
+	snprintf(text, sizeof text, "version of the link's protocol: %d here, %d at the peer",
+		LINK_VERSION, LINK_VERSION + 1);
+	assert_true(alarm_says(&w->ends[ALICE], &qkd_alarm_ends_differ, text));
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(w->ends[i].finals + w->ends[i].aborts, 0);
+	is_bob_newer = false;
+	connection_break(w);
+	run_for(w, 1000);
+	for (size_t i = 0; i < 2; i++) {
+		assert_false(alarm_stands(&w->ends[i].alarms, &qkd_alarm_ends_differ, "test"));
+		assert_true(w->ends[i].finals > 0);
+	}
+	world_close(w);
+}
+
 static void test_a_greeting_that_cannot_be_read_is_told(void **state)
 {
 	struct world *w = world_open(24, true, 0, 0);
@@ -707,8 +734,7 @@ static void test_a_greeting_that_cannot_be_read_is_told(void **state)
 	(void)state;
 	connect(w);
 	qkd_link_peer_message(e->link, sim_now(w->sim), LINK_HELLO, span_of("", 0));
-	assert_true(alarm_says(
-		e, &qkd_alarm_ends_differ, "the peer's greeting is not of this version"));
+	assert_true(alarm_says(e, &qkd_alarm_ends_differ, "the peer's greeting cannot be read"));
 	assert_true(e->wants_disconnect);
 	world_close(w);
 }
@@ -930,6 +956,8 @@ int main(void)
 		cmocka_unit_test(test_caution_expects_no_more_than_there_are_codes_for),
 		cmocka_unit_test(test_caution_ends_with_a_corrected_key_whatever_becomes_of_it),
 		cmocka_unit_test(test_ends_set_to_different_modes_do_not_come_up_and_say_so),
+		cmocka_unit_test(
+			test_an_end_of_another_version_does_not_come_up_and_both_versions_are_told),
 		cmocka_unit_test(test_a_greeting_that_cannot_be_read_is_told),
 		cmocka_unit_test(
 			test_an_end_that_takes_any_mode_takes_the_one_that_the_other_is_set_to),
