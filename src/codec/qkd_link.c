@@ -272,17 +272,6 @@ static void put_parameters(struct writer *w, const struct link_parameters *p)
 	writer_u8(w, p->eps_cor_exponent);
 }
 
-bool link_parameters_equal(const struct link_parameters *a, const struct link_parameters *b)
-{
-	return a->protocol == b->protocol && a->detections_per_block == b->detections_per_block &&
-	       a->final_bits_fixed == b->final_bits_fixed &&
-	       memcmp(a->intensity_micro, b->intensity_micro, sizeof a->intensity_micro) == 0 &&
-	       memcmp(a->probability_micro, b->probability_micro, sizeof a->probability_micro) ==
-		       0 &&
-	       a->basis_x_micro == b->basis_x_micro && a->eps_sec_exponent == b->eps_sec_exponent &&
-	       a->eps_cor_exponent == b->eps_cor_exponent;
-}
-
 struct err link_hello_decode(struct span body, struct link_hello *hello, struct wire_fault *fault)
 {
 	struct reader r = reader_of(body, fault);

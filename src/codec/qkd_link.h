@@ -191,5 +191,3 @@ static inline void link_gap_put(struct writer *w, uint32_t gap)
 
 	writer_span(w, span_of(octets, (size_t)(link_gap_write(octets, gap) - octets)));
 }
-
-bool link_parameters_equal(const struct link_parameters *a, const struct link_parameters *b);

@@ -249,18 +249,17 @@ static void test_hello_reads_as_it_was_written(void **state)
 	assert_false(failed(link_hello_decode(body, &in, &fault)));
 	assert_int_equal(in.version, LINK_VERSION);
 	assert_string_equal(in.link, out.link);
-	assert_true(link_parameters_equal(&in.parameters, &out.parameters));
+	assert_int_equal(in.parameters.intensity_micro[2], 3);
 	assert_int_equal(in.error_correction, 2);
 	assert_int_equal(in.ends.accept, 4);
 	assert_int_equal(in.blocks[1].state, QKD_FINAL);
+	struct writer again = writer_of(SPAN_MUT_ARRAY(items));
+	link_hello_encode(&again, &in);
+	assert_true(span_equal(writer_span_done(&again), body));
 	for (size_t len = 0; len < body.len; len++) {
 		struct wire_fault cut = {0};
 		assert_true(failed(link_hello_decode(span_of(body.at, len), &in, &cut)));
 	}
-	out.parameters.basis_x_micro++;
-	fault = (struct wire_fault){0};
-	assert_false(failed(link_hello_decode(body, &in, &fault)));
-	assert_false(link_parameters_equal(&in.parameters, &out.parameters));
 }
 
 /* Whatever follows: another version may have any other form. */

@@ -1,6 +1,7 @@
 // Copyright (c) the Merlon authors
 // SPDX-License-Identifier: Apache-2.0
 #include "link_inner.h"
+#include <assert.h>
 #include <stdio.h>
 
 /* Greeting: what the store says is the truth; then each end learns the other's. */
@@ -53,6 +54,71 @@ static void refuse_version(struct qkd_link *l)
 	refuse_difference(l, "version of the link's protocol", own, peers);
 }
 
+/* As CONFIG names them, and the unit of each; the order is that of telling. Detections follow from block_bits and basis_x: last. */
+enum { KIND = 0, PARAMETERS = 12, VALUE_MAX = 24 };
+static const struct parameter {
+	const char *name;
+	double unit;
+} parameters[PARAMETERS] = {
+	[KIND] = {"protocol.kind", 1},
+	{"protocol.mu1", 1e-6},
+	{"protocol.mu2", 1e-6},
+	{"protocol.mu3", 1e-6},
+	{"protocol.p1", 1e-6},
+	{"protocol.p2", 1e-6},
+	{"protocol.p3", 1e-6},
+	{"protocol.basis_x", 1e-6},
+	{"protocol.eps_sec_exponent", 1},
+	{"protocol.eps_cor_exponent", 1},
+	{"protocol.final_bits_fixed", 1},
+	{"block_bits, in detections", 1},
+};
+
+static void parameters_list(const struct link_parameters *p, uint32_t list[static PARAMETERS])
+{
+	const uint32_t *mu = p->intensity_micro, *share = p->probability_micro;
+	const uint32_t all[] = {p->protocol, mu[0], mu[1], mu[2], share[0], share[1], share[2],
+		p->basis_x_micro, p->eps_sec_exponent, p->eps_cor_exponent, p->final_bits_fixed,
+		p->detections_per_block};
+
+	static_assert(ARRAY_LEN(all) == PARAMETERS, "each parameter has a name");
+	memcpy(list, all, sizeof all);
+}
+
+static const char *parameter_write(char out[static VALUE_MAX], size_t i, uint32_t value)
+{
+	const char *word = i == KIND ? qkd_protocol_word((enum qkd_protocol)value) : NULL;
+
+	if (word != NULL)
+		return word;
+	snprintf(out, VALUE_MAX, "%.10g", value * parameters[i].unit);
+	return out;
+}
+
+/* The first that differs; PARAMETERS: none does. */
+static size_t parameter_that_differs(const struct qkd_link *l)
+{
+	uint32_t own[PARAMETERS], peers[PARAMETERS];
+	size_t i = 0;
+
+	parameters_list(&l->settings.shared, own);
+	parameters_list(&l->peer.parameters, peers);
+	while (i < PARAMETERS && own[i] == peers[i])
+		i++;
+	return i;
+}
+
+static void refuse_parameter(struct qkd_link *l, size_t i)
+{
+	uint32_t own[PARAMETERS], peers[PARAMETERS];
+	char here[VALUE_MAX], there[VALUE_MAX];
+
+	parameters_list(&l->settings.shared, own);
+	parameters_list(&l->peer.parameters, peers);
+	refuse_difference(l, parameters[i].name, parameter_write(here, i, own[i]),
+		parameter_write(there, i, peers[i]));
+}
+
 /* An end that takes any mode takes the one that the other is set to. False: that cannot be. */
 static bool mode_agree(struct qkd_link *l)
 {
@@ -75,6 +141,7 @@ static void refuse_mode(struct qkd_link *l)
 static void greet(struct qkd_link *l)
 {
 	const struct link_hello *peer = &l->peer;
+	const size_t differs = parameter_that_differs(l);
 
 	if (l->stage != STAGE_GREETING || !l->has_hello)
 		return;
@@ -83,8 +150,8 @@ static void greet(struct qkd_link *l)
 	else if (peer->role == l->settings.role || strcmp(peer->link, l->settings.link) != 0)
 		refuse(l, &qkd_alarm_ends_differ,
 			"the peer has the same role or another link's name");
-	else if (!link_parameters_equal(&peer->parameters, &l->settings.shared))
-		refuse(l, &qkd_alarm_ends_differ, "the peer has other protocol parameters");
+	else if (differs < PARAMETERS)
+		refuse_parameter(l, differs);
 	else if (!mode_agree(l))
 		refuse_mode(l);
 	else if (peer->marks.send < l->marks.accept)

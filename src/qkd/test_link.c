@@ -71,9 +71,10 @@ static struct link_parameters shared = {.protocol = QKD_TWO_DECOY,
 	.eps_cor_exponent = 15};
 
 static double misalignment = 0.002;
-static enum reconcile_mode correction[2]; /* as the setting; 0: by circumstances */
-static bool is_bob_misnamed;              /* and each HELLO is forged to hide it */
-static bool is_bob_newer;                 /* his HELLO says so */
+static enum reconcile_mode correction[2];      /* as the setting; 0: by circumstances */
+static bool is_bob_misnamed;                   /* and each HELLO is forged to hide it */
+static bool is_bob_newer;                      /* his HELLO says so */
+static const struct link_parameters *bob_says; /* in his HELLO; NULL: what he is set to */
 
 static struct qkd_link_settings link_settings(size_t node)
 {
@@ -131,6 +132,8 @@ static struct span hello_forge(const struct end *e, struct span body)
 
 	assert_false(failed(link_hello_decode(body, &hello, &fault)));
 	memcpy(hello.link, link_settings(1 - e->node).link, sizeof hello.link);
+	if (bob_says != NULL && e->node == BOB)
+		hello.parameters = *bob_says;
 	link_hello_encode(&w, &hello);
 	if (is_bob_newer && e->node == BOB)
 		forged[0]++;
@@ -702,6 +705,56 @@ static void test_ends_set_to_different_modes_do_not_come_up_and_say_so(void **st
 	world_close(w);
 }
 
+static void test_ends_with_different_parameters_do_not_come_up_and_both_values_are_told(
+	void **state)
+{
+	enum { CASES = 14 };
+	struct link_parameters others[CASES];
+	static const char *const texts[CASES] = {
+		"protocol.kind: two-decoy here, one-decoy at the peer",
+		"protocol.kind: two-decoy here, 9 at the peer",
+		"protocol.mu1: 0.65 here, 0.6 at the peer",
+		"protocol.mu2: 0.25 here, 0.250001 at the peer",
+		"protocol.mu3: 0.0002 here, 0 at the peer",
+		"protocol.p1: 0.15 here, 0.3 at the peer", "protocol.p2: 0.6 here, 0.3 at the peer",
+		"protocol.p3: 0.25 here, 4294.967295 at the peer",
+		"protocol.basis_x: 0.65 here, 0.9 at the peer",
+		"protocol.basis_x: 0.65 here, 0.9 at the peer",
+		"protocol.eps_sec_exponent: 1 here, 10 at the peer",
+		"protocol.eps_cor_exponent: 15 here, 14 at the peer",
+		"protocol.final_bits_fixed: 0 here, 8192 at the peer",
+		"block_bits, in detections: 20000 here, 20001 at the peer"};
+	struct world *w = world_open(26, true, 0, 0);
+
+	(void)state;
+	for (size_t i = 0; i < CASES; i++)
+		others[i] = shared;
+	others[0].protocol = QKD_ONE_DECOY;
+	others[1].protocol = 9;
+	others[2].intensity_micro[0] = 600000;
+	others[3].intensity_micro[1]++;
+	others[4].intensity_micro[2] = 0;
+	others[5].probability_micro[0] = 300000;
+	others[6].probability_micro[1] = 300000;
+	others[7].probability_micro[2] = UINT32_MAX;
+	others[8].basis_x_micro = others[9].basis_x_micro = 900000;
+	others[9].detections_per_block = 1; /* follows from the former, and is not told */
+	others[10].eps_sec_exponent = 10;
+	others[11].eps_cor_exponent--;
+	others[12].final_bits_fixed = 8192;
+	others[13].detections_per_block++;
+	for (size_t i = 0; i < CASES; i++) {
+		bob_says = &others[i];
+		connection_break(w);
+		run_for(w, 200);
+		if (!alarm_says(&w->ends[ALICE], &qkd_alarm_ends_differ, texts[i]))
+			fail_msg("not told: %s", texts[i]);
+		assert_int_equal(w->ends[ALICE].finals + w->ends[ALICE].aborts, 0);
+	}
+	bob_says = NULL;
+	world_close(w);
+}
+
 /* It would make other codes and permutations, and each block would fail in verification. */
 static void test_an_end_of_another_version_does_not_come_up_and_both_versions_are_told(void **state)
 {
@@ -956,6 +1009,8 @@ int main(void)
 		cmocka_unit_test(test_caution_expects_no_more_than_there_are_codes_for),
 		cmocka_unit_test(test_caution_ends_with_a_corrected_key_whatever_becomes_of_it),
 		cmocka_unit_test(test_ends_set_to_different_modes_do_not_come_up_and_say_so),
+		cmocka_unit_test(
+			test_ends_with_different_parameters_do_not_come_up_and_both_values_are_told),
 		cmocka_unit_test(
 			test_an_end_of_another_version_does_not_come_up_and_both_versions_are_told),
 		cmocka_unit_test(test_a_greeting_that_cannot_be_read_is_told),
