@@ -23,7 +23,7 @@ typedef uint64_t vec_any __attribute__((vector_size(16), aligned(8)));
 #define LH(a, b) PRODUCT(a, b, 0x10)
 #define HL(a, b) PRODUCT(a, b, 0x01)
 #define HH(a, b) PRODUCT(a, b, 0x11)
-#define SPREAD(element) (*(const vec *)(const void *)(element))
+#define SPREAD(element) ((vec) * (const vec_any *)(const void *)(element))
 #define SPREAD_WORDS(w) ((vec){(w), (w)})
 #define LOW_WORDS(a, b) ((vec)_mm_unpacklo_epi64((__m128i)(a), (__m128i)(b)))
 #define HIGH_WORDS(a, b) ((vec)_mm_unpackhi_epi64((__m128i)(a), (__m128i)(b)))

@@ -181,6 +181,28 @@ static void test_dual_interpolation_undoes_dual_evaluation_at_every_length(void 
 		}
 }
 
+/* A processor's vectors may want more: no path may rely on where its caller put the transform. */
+static void test_a_transform_may_lie_at_any_word(void **state)
+{
+	static _Alignas(64) struct {
+		uint64_t before;
+		struct gf2x g;
+	} at_odd;
+	struct prop p = prop_from_environment(44);
+
+	(void)state;
+	for (enum clmul_path path = CLMUL_PORTABLE; path <= gf2x_best(); path++) {
+		struct arena a = arena_open(path, GF2X_LOG_MIN);
+		at_odd.g = a.g;
+		prop_fill(&p, span_mut_of((uint8_t *)a.bits, a.words * 8));
+		memcpy(a.copy, a.bits, a.words * 8);
+		a.g.kernels->evaluate(&a.g, a.values, a.bits, false);
+		a.g.kernels->evaluate(&at_odd.g, a.others, a.copy, false);
+		assert_memory_equal(a.values, a.others, a.elements * sizeof *a.values);
+		arena_close(&a);
+	}
+}
+
 static void test_values_multiply_like_the_field(void **state)
 {
 	struct prop p = prop_from_environment(43);
@@ -211,6 +233,7 @@ int main(void)
 		cmocka_unit_test(test_constants_are_a_cantor_basis_and_roots_above_x),
 		cmocka_unit_test(test_evaluation_is_the_polynomial_at_its_points),
 		cmocka_unit_test(test_dual_interpolation_undoes_dual_evaluation_at_every_length),
+		cmocka_unit_test(test_a_transform_may_lie_at_any_word),
 		cmocka_unit_test(test_values_multiply_like_the_field),
 	};
 
