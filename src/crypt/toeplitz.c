@@ -278,7 +278,7 @@ struct err toeplitz_hash_in(struct toeplitz *t, struct span_mut out, size_t out_
 {
 	if (!are_lengths_good(t, out, out_bits, key, key_bits, seed))
 		return ERR(INPUT);
-	const struct toeplitz_plan plan = toeplitz_plan(out_bits, key_bits);
+	const struct toeplitz_plan plan = toeplitz_plan(t->path, out_bits, key_bits);
 	return toeplitz_hash_planned(t, &plan, out, out_bits, key, key_bits, seed);
 }
 

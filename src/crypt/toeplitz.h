@@ -64,7 +64,7 @@ MUST_USE struct err toeplitz_hash(
 MUST_USE struct err toeplitz_hash_by(enum clmul_path path, struct span_mut out, size_t out_bits,
 	struct span key, size_t key_bits, struct span seed);
 
-/* How a hash is computed: public, a function of the lengths alone. */
+/* How a hash is computed: public, a function of the path and the lengths alone. */
 struct toeplitz_plan {
 	unsigned log_bits;    /* of a transform; 0: word by word */
 	size_t height, width; /* of a tile, in bits */
@@ -72,7 +72,7 @@ struct toeplitz_plan {
 	double cost;
 };
 
-struct toeplitz_plan toeplitz_plan(size_t out_bits, size_t key_bits);
+struct toeplitz_plan toeplitz_plan(enum clmul_path path, size_t out_bits, size_t key_bits);
 /* The same by a chosen plan, for tests: any that covers the matrix and fits the workspace. */
 MUST_USE struct err toeplitz_hash_planned(struct toeplitz *t, const struct toeplitz_plan *plan,
 	struct span_mut out, size_t out_bits, struct span key, size_t key_bits, struct span seed);

@@ -22,14 +22,16 @@ typedef struct err bench_part_fn(
 static const struct {
 	const char *bench, *part;
 	bool needs_site; /* processes, network: root */
+	bool by_name;    /* only where it is asked for */
 	bench_part_fn *run;
 } parts[] = {
-	{"auc", "vault", false, bench_vault},
-	{"auc", "serve", true, bench_serve},
-	{"auc", "peer", true, bench_peer},
-	{"qkd", "reconcile", false, bench_qkd_reconcile},
-	{"qkd", "amplify", false, bench_qkd_amplify},
-	{"qkd", "chain", false, bench_qkd_chain},
+	{"auc", "vault", false, false, bench_vault},
+	{"auc", "serve", true, false, bench_serve},
+	{"auc", "peer", true, false, bench_peer},
+	{"qkd", "reconcile", false, false, bench_qkd_reconcile},
+	{"qkd", "amplify", false, false, bench_qkd_amplify},
+	{"qkd", "chain", false, false, bench_qkd_chain},
+	{"qkd", "transforms", false, true, bench_qkd_transforms},
 };
 
 /* ---- the machine ---- */
@@ -161,7 +163,7 @@ static void catch_signals(void)
 static bool is_wanted(size_t part, const char *bench, const char *only)
 {
 	return strcmp(parts[part].bench, bench) == 0 &&
-	       (only == NULL || strcmp(parts[part].part, only) == 0);
+	       (only == NULL ? !parts[part].by_name : strcmp(parts[part].part, only) == 0);
 }
 
 static struct err run_parts(const char *bench, const char *only, const struct bench_options *o,

@@ -18,6 +18,7 @@
  *   reconcile  error correction, both sides' work
  *   amplify    privacy amplification
  *   chain      from detections to final key, each end's own cost
+ *   transforms what amplify is made of, each part alone, by each path; only by name
  *
  * The load's own work shares the machine with what it measures; so besides answers a second there
  * are answers to each second of processor time that the servers took.
@@ -56,6 +57,8 @@ MUST_USE struct err bench_qkd_reconcile(
 MUST_USE struct err bench_qkd_amplify(
 	const struct bench_options *o, struct json_writer *j, struct complaint *c);
 MUST_USE struct err bench_qkd_chain(
+	const struct bench_options *o, struct json_writer *j, struct complaint *c);
+MUST_USE struct err bench_qkd_transforms(
 	const struct bench_options *o, struct json_writer *j, struct complaint *c);
 
 /* Shows a result to a person. */
