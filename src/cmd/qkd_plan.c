@@ -128,11 +128,14 @@ static bool line_read(const struct invocation *in, struct wish *w)
 	return false;
 }
 
+/* What the engine would refuse is no plan; published rates know no such limit. */
 static bool plan_make(struct wish *w, double key_bits, struct rate *r)
 {
 	w->taken = w->wished;
-	if (!w->is_published)
+	if (!w->is_published) {
+		qkd_limits(&w->p, (uint32_t)fmin(key_bits, UINT32_MAX));
 		return plan_optimise_corrected(&w->channel, key_bits, &w->taken, &w->p, r);
+	}
 	if (w->wished.f > 0)
 		w->channel.correction_f = w->wished.f;
 	return plan_optimise(&w->channel, key_bits, &w->p, r);

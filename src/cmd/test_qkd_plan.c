@@ -89,6 +89,43 @@ static void test_a_plan_has_its_false_aborts(void **state)
 	yyjson_doc_free(doc);
 }
 
+static yyjson_doc *plan_of(const char *options)
+{
+	char line[256];
+	int code;
+
+	snprintf(line, sizeof line, "merlon qkd plan -o json %s", options);
+	const char *text = output_of(line, &code);
+	assert_int_equal(code, EXIT_OK);
+	return yyjson_read(text, strlen(text), 0);
+}
+
+/* Long blocks need so few test bits that the best key would be of blocks which the engine refuses. */
+static void test_a_plan_has_as_many_test_bits_as_the_engine_asks_for(void **state)
+{
+	static const char *const options[] = {"--set rusca-2018 --loss-db 10 --block 1e7",
+		"--set rusca-2018 --loss-db 0 --block 1e8", "--set lab --loss-db 10 --block 1e8",
+		"--set lim-2014 --loss-db 0 --block 1e8",
+		"--set lab --loss-db 10 --block 1e8 --error-correction cascade"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(options); i++) {
+		yyjson_doc *doc = plan_of(options[i]);
+		yyjson_val *plan = yyjson_doc_get_root(doc);
+		const double limit = number(plan, "sifted_bits") / 100;
+		/* No more of them than that needs, either. */
+		assert_true(number(plan, "test_bits") > limit);
+		assert_true(number(plan, "test_bits") < 1.1 * limit);
+		assert_true(number(yyjson_obj_get(plan, "false_aborts"), "too_few_counts") < 1e-12);
+		yyjson_doc_free(doc);
+	}
+	/* A published rate is what it is, and says so. */
+	yyjson_doc *doc = plan_of("--set rusca-2018 --loss-db 10 --block 1e7 --one-way");
+	yyjson_val *plan = yyjson_doc_get_root(doc);
+	assert_true(number(yyjson_obj_get(plan, "false_aborts"), "too_few_counts") == 1);
+	yyjson_doc_free(doc);
+}
+
 /* Blocks so small that the link would never make key of them: the plan says so. */
 static void test_a_plan_without_hope_says_so(void **state)
 {
@@ -99,17 +136,6 @@ static void test_a_plan_without_hope_says_so(void **state)
 	assert_int_equal(code, EXIT_OK);
 	assert_non_null(strstr(text, "no_secret_bits 1\n"));
 	assert_non_null(strstr(text, "no one length of key"));
-}
-
-static yyjson_doc *plan_of(const char *options)
-{
-	char line[256];
-	int code;
-
-	snprintf(line, sizeof line, "merlon qkd plan -o json %s", options);
-	const char *text = output_of(line, &code);
-	assert_int_equal(code, EXIT_OK);
-	return yyjson_read(text, strlen(text), 0);
 }
 
 static const char *word(yyjson_val *of, const char *name)
@@ -219,6 +245,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_plan_has_its_false_aborts),
+		cmocka_unit_test(test_a_plan_has_as_many_test_bits_as_the_engine_asks_for),
 		cmocka_unit_test(test_a_plan_without_hope_says_so),
 		cmocka_unit_test(test_a_plan_counts_with_the_mode_that_the_link_would_take),
 		cmocka_unit_test(test_the_mode_and_its_efficiency_may_be_stated),

@@ -76,6 +76,18 @@ static bool is_allowed(const struct point *x)
 	return x->at[MU_2] * x->at[MU_1] > 2 * mu_3;
 }
 
+/*
+ * Whether the engine would take such blocks: so many test bits that chance takes them below its limit once in 10^14 blocks. It is the one limit
+ * that the best key comes near: long blocks need few test bits. (Errors and length do not get better by keeping away from theirs.)
+ */
+static bool has_test_bits(const struct rate *r, const struct qkd_parameters *p)
+{
+	static const double deviations = 8;
+	const double *n = r->counts.test, least = p->test_bits_min;
+
+	return n[0] + n[1] + n[2] >= least + deviations * sqrt(least);
+}
+
 static double height(const struct rate_channel *channel, double key_bits, const struct point *x,
 	struct qkd_parameters *p)
 {
@@ -85,7 +97,7 @@ static double height(const struct rate_channel *channel, double key_bits, const 
 		return 0;
 	apply(x, p);
 	rate_expect(channel, p, key_bits, &r);
-	return r.bits_per_pulse;
+	return has_test_bits(&r, p) ? r.bits_per_pulse : 0;
 }
 
 /* One number at a time, up and down on the scale of odds, with steps that shrink where none helps. */

@@ -26,7 +26,10 @@ struct plan_correction {
 	double f;                 /* 0: what is expected of the mode (efficiency.h) */
 };
 
-/* `p`: protocol, eps_sec and eps_cor in; intensities, probabilities and basis_x out. False: no choice gives key. */
+/*
+ * `p`: protocol, eps_sec, eps_cor and test_bits_min in (qkd_limits(); 0: as many as give most key, as published rates have them);
+ * intensities, probabilities and basis_x out. False: no choice gives key.
+ */
 bool plan_optimise(const struct rate_channel *channel, double key_bits, struct qkd_parameters *p,
 	struct rate *out);
 
