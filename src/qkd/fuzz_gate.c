@@ -8,10 +8,10 @@
  *   4       a click after a silence: slots ahead u32, phase u8
  *   5       many of them: count u16, slots ahead u8, phase of the first u8, and what each adds to it i8, in 65536ths of a slot
  *   6       the range ends, slots ahead u32, phase u8; with a flag: what comes until then was lost
- *   7       what the instruments say of the next range: length u64 in ps
+ *   7       what the instruments say, from where they stopped on: length u64 in ps; with a flag, from the next range on
  *
  * Such a session is told twice: as it stands, and cut as small as it can be. What must hold:
- *   - ranges of slots, and those of instruments that followed, follow each other; events are such as a gated device says;
+ *   - ranges of slots, and those of instruments, follow each other; instruments that do not are refused; events are such as a gated device says;
  *   - no slot is said to be seen of which anything was lost;
  *   - a click in the gate is an event of its slot, unless that was lost or is over; of two bases all of the one or all of the other;
  *   - no event without a click; each click is counted once;
@@ -59,7 +59,7 @@ struct told {
 	struct range lost[TOLD_MAX]; /* neighbours are one */
 	uint32_t event_count, lost_count;
 	uint64_t first, next, monitored_to;
-	bool has_slots, is_monitor_new;
+	bool has_slots, has_monitor;
 	unsigned coins;
 };
 
@@ -90,7 +90,8 @@ static void take_lost(struct told *t, uint64_t from, uint64_t to)
 static void take_monitor(struct told *t, const struct driver_monitor *m)
 {
 	MUST(m->length > 0);
-	MUST(t->is_monitor_new || m->first == t->monitored_to);
+	MUST(!t->has_monitor || m->first == t->monitored_to);
+	t->has_monitor = true;
 	t->monitored_to = m->first + m->length;
 }
 
@@ -178,12 +179,14 @@ static struct err say(struct gate *g, const struct piece *p)
 	return failed(e) ? e : gate_record(g, &record);
 }
 
-static struct err tell(struct gate *g, struct told *t, const struct piece *p)
+static struct err tell(struct gate *g, const struct piece *p)
 {
-	const bool follows = g->has_monitor && p->first == g->monitor_ps;
+	const bool follows =
+		p->type != DRIVER_MONITOR || !g->has_monitor || p->first == g->monitor_ps;
+	struct err e = say(g, p);
 
-	t->is_monitor_new = !follows;
-	return say(g, p);
+	MUST(follows || failed(e));
+	return e;
 }
 
 static void note(uint64_t slot, uint8_t mask, bool is_sure)
@@ -209,7 +212,7 @@ static struct err tell_instant(struct gate *g, struct told *t, const struct piec
 		mask |= m;
 		count += m != 0;
 	}
-	struct err e = tell(g, t, p);
+	struct err e = tell(g, p);
 	if (failed(e))
 		return e;
 	must_be_lost(t, lost);
@@ -230,11 +233,11 @@ static struct err tell_loss(struct gate *g, struct told *t, const struct piece *
 
 	half.end = middle;
 	if (middle > p->first)
-		e = tell(g, t, &half);
+		e = tell(g, &half);
 	half.first = middle;
 	half.end = p->end;
 	if (!failed(e))
-		e = tell(g, t, &half);
+		e = tell(g, &half);
 	if (!failed(e))
 		must_be_lost(t, lost);
 	return e;
@@ -249,7 +252,7 @@ static struct err tell_cut(struct gate *g, struct told *t, const struct piece *p
 	if (p->type == DRIVER_TIMES_LOST)
 		return tell_loss(g, t, p);
 	if (p->type == DRIVER_MONITOR)
-		return tell(g, t, p);
+		return tell(g, p);
 	for (uint32_t i = p->from; i < p->to && !failed(e); i++) {
 		const uint64_t at = session.clicks[i].time_ps;
 		part.to = i + 1;
@@ -261,7 +264,7 @@ static struct err tell_cut(struct gate *g, struct told *t, const struct piece *p
 		part.from = part.to;
 	}
 	part.end = p->end;
-	return failed(e) || part.first == part.end ? e : tell(g, t, &part);
+	return failed(e) || part.first == part.end ? e : tell(g, &part);
 }
 
 static struct err tell_all(
@@ -269,12 +272,12 @@ static struct err tell_all(
 {
 	t->event_count = t->lost_count = 0;
 	t->first = t->next = t->monitored_to = 0;
-	t->has_slots = false;
+	t->has_slots = t->has_monitor = false;
 	t->coins = 0;
 	struct err e = gate_open(
 		g, settings, (struct gate_port){t, take}, (struct entropy){t, toss}, NULL);
 	for (uint32_t i = 0; i < session.piece_count && !failed(e); i++)
-		e = (is_cut ? tell_cut : tell)(g, t, &session.pieces[i]);
+		e = is_cut ? tell_cut(g, t, &session.pieces[i]) : tell(g, &session.pieces[i]);
 	if (failed(e))
 		return e;
 	MUST(t->next == g->next_slot || !t->has_slots);
@@ -337,6 +340,7 @@ struct script {
 	struct gate_settings settings;
 	double slot;   /* where the light is */
 	uint64_t last; /* the last click's time */
+	uint64_t monitored_to;
 	struct piece piece;
 };
 
@@ -348,10 +352,17 @@ static void piece_add(struct script *s, enum driver_type type, uint64_t end)
 	s->piece.end = end;
 	s->piece.to = session.click_count;
 	session.pieces[session.piece_count++] = s->piece;
-	if (type == DRIVER_MONITOR)
-		return;
 	s->piece.first = s->last = end;
 	s->piece.from = session.click_count;
+}
+
+static void monitor_add(struct script *s, uint64_t first, uint64_t length)
+{
+	if (session.piece_count == PIECES_MAX || length == 0)
+		return;
+	s->monitored_to = first + length;
+	session.pieces[session.piece_count++] =
+		(struct piece){.type = DRIVER_MONITOR, .first = first, .end = s->monitored_to};
 }
 
 /* No earlier than what was clicked before. */
@@ -402,7 +413,8 @@ static void step(struct script *s)
 	if (what >> 5 == 7) {
 		const uint64_t length = reader_u64(&s->r, "length");
 		piece_add(s, DRIVER_TIMES, s->last + 1); /* the instruments speak between ranges */
-		piece_add(s, DRIVER_MONITOR, s->piece.first + length % (UINT64_MAX / 4));
+		monitor_add(s, flags != 0 ? s->piece.first : s->monitored_to,
+			length % (UINT64_MAX / 8));
 		return;
 	}
 	slots = is_far ? reader_u32(&s->r, "slots") : reader_u8(&s->r, "slots");
@@ -433,7 +445,7 @@ static bool read_session(struct span input, struct gate_settings *settings)
 		return false;
 	session.click_count = session.piece_count = 0;
 	session.has_flags = false;
-	s.piece.first = s.last = (uint64_t)s.settings.offset_ps;
+	s.piece.first = s.last = s.monitored_to = (uint64_t)s.settings.offset_ps;
 	while (reader_more(&s.r))
 		step(&s);
 	piece_add(&s, DRIVER_TIMES, s.last + 1);

@@ -272,9 +272,10 @@ static struct err take_monitor(struct gate *g, const struct driver_record *recor
 {
 	struct driver_record out = *record;
 	const uint64_t end = end_ps(record);
-	const bool follows = g->has_monitor && record->monitor.first == g->monitor_ps;
 
-	out.monitor.first = follows ? g->monitor_slot : slot_at(g, record->monitor.first);
+	if (g->has_monitor && record->monitor.first != g->monitor_ps)
+		return ERR(INPUT);
+	out.monitor.first = g->has_monitor ? g->monitor_slot : slot_at(g, record->monitor.first);
 	g->monitor_slot = slot_from(g, end) + 1;
 	g->monitor_ps = end;
 	g->has_monitor = true;

@@ -404,7 +404,7 @@ static struct err take_driver_hello(struct qkd_link *l, const struct driver_hell
 				     sizeof p->probability_micro) == 0 &&
 			     hello->basis_x_micro == p->basis_x_micro;
 
-	if (hello->role != (uint8_t)l->settings.role || !is_same)
+	if (l->status.has_driver || hello->role != (uint8_t)l->settings.role || !is_same)
 		return ERR(INPUT);
 	l->status.has_driver = true;
 	l->status.is_simulated = hello->is_simulated;
@@ -423,10 +423,8 @@ struct err qkd_link_driver_record(
 		return take_driver_hello(l, &record->hello);
 	if (!l->status.has_driver)
 		return ERR(INPUT);
-	if (record->type == DRIVER_MONITOR) {
-		qkd_watch_record(&l->watch, &record->monitor);
-		return OK;
-	}
+	if (record->type == DRIVER_MONITOR)
+		return qkd_watch_record(&l->watch, &record->monitor);
 	struct err e = collect_record(&l->collect, record);
 	if (failed(e))
 		return e;

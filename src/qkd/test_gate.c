@@ -269,24 +269,32 @@ static void test_beyond_the_limits_the_light_is_lost_and_said_so(void **state)
 	assert_int_equal(drifting(&p, 0, 0, 0.01, 1).err.kind, ERR_INPUT);
 }
 
+static struct err monitor(uint64_t first, uint64_t length)
+{
+	const struct driver_monitor m = {.first = first, .length = length, .has_detectors = true};
+	struct writer w = writer_of(SPAN_MUT_ARRAY(buffer));
+
+	driver_monitor_encode(&w, &m);
+	return say(&w);
+}
+
 static void test_monitored_times_become_slots_without_gaps(void **state)
 {
 	struct prop p = prop_from_environment(77);
-	struct driver_monitor m = {.has_detectors = true};
 
 	(void)state;
 	begin(&nominal, &p);
 	for (uint64_t i = 0; i < 50; i++) {
-		struct writer w = writer_of(SPAN_MUT_ARRAY(buffer));
 		const struct driver_time t[] = {{i * 1234 + 300, 0, 0}};
-		m.first = i * 1234;
-		m.length = 1234;
-		driver_monitor_encode(&w, &m);
-		assert_false(failed(say(&w)));
+		assert_false(failed(monitor(i * 1234, 1234)));
 		assert_false(failed(times(i * 1234, 1234, t, 1)));
 		assert_true(kept.monitored_to >= kept.next); /* before the events */
 	}
 	assert_int_equal(kept.monitored_from, 0);
+	/* What does not follow is refused. */
+	assert_int_equal(monitor(50 * 1234 + 1, 1234).kind, ERR_INPUT);
+	assert_int_equal(monitor(50 * 1234 - 1, 1234).kind, ERR_INPUT);
+	assert_false(failed(monitor(50 * 1234, 1234)));
 }
 
 static void test_many_clicks_in_one_record_are_handed_over_in_parts(void **state)

@@ -335,22 +335,25 @@ static void connect(struct world *w)
 
 /* Light. */
 
-static void device_says(struct end *e, const struct writer *w)
+static struct err device_tells(struct end *e, const struct writer *w)
 {
 	struct driver_record record;
 	struct wire_fault fault = {0};
 
 	assert_false(failed(driver_decode(writer_span_done(w), &record, &fault)));
-	const struct err e_record =
-		qkd_link_driver_record(e->link, sim_now(e->world->sim), &record);
+	return qkd_link_driver_record(e->link, sim_now(e->world->sim), &record);
+}
+
+static void device_says(struct end *e, const struct writer *w)
+{
+	const struct err e_record = device_tells(e, w);
+
 	/* The bit of a double click is drawn: without a source the device's stream is refused. */
 	assert_true(!failed(e_record) || e->is_random_faulty);
 }
 
-static void device_greet(struct end *e)
+static void greeting_write(const struct end *e, struct writer *w)
 {
-	uint8_t buffer[256];
-	struct writer w = writer_of(SPAN_MUT_ARRAY(buffer));
 	struct driver_hello hello = {.role = e->node == ALICE ? DRIVER_ALICE : DRIVER_BOB,
 		.is_simulated = true,
 		.session = {1},
@@ -358,7 +361,15 @@ static void device_greet(struct end *e)
 
 	memcpy(hello.intensity_micro, shared.intensity_micro, sizeof hello.intensity_micro);
 	memcpy(hello.probability_micro, shared.probability_micro, sizeof hello.probability_micro);
-	driver_hello_encode(&w, &hello);
+	driver_hello_encode(w, &hello);
+}
+
+static void device_greet(struct end *e)
+{
+	uint8_t buffer[256];
+	struct writer w = writer_of(SPAN_MUT_ARRAY(buffer));
+
+	greeting_write(e, &w);
 	e->has_driver = true;
 	device_says(e, &w);
 }
@@ -792,6 +803,38 @@ static void test_a_greeting_that_cannot_be_read_is_told(void **state)
 	world_close(w);
 }
 
+static struct err device_monitors(struct end *e, uint64_t first, uint64_t length)
+{
+	const struct driver_monitor m = {.first = first, .length = length};
+	uint8_t buffer[512];
+	struct writer w = writer_of(SPAN_MUT_ARRAY(buffer));
+
+	driver_monitor_encode(&w, &m);
+	return device_tells(e, &w);
+}
+
+static void test_a_device_that_breaks_the_order_of_its_records_is_refused(void **state)
+{
+	struct world *w = world_open(26, true, 0, 0);
+	struct end *e = &w->ends[BOB];
+	uint8_t greeting[256];
+	struct writer again = writer_of(SPAN_MUT_ARRAY(greeting));
+
+	(void)state;
+	assert_int_equal(device_monitors(e, 0, 10).kind, ERR_INPUT); /* before it greeted */
+	device_greet(e);
+	assert_false(failed(device_monitors(e, 0, 10)));
+	assert_int_equal(device_monitors(e, 11, 10).kind, ERR_INPUT);
+	assert_int_equal(device_monitors(e, 9, 10).kind, ERR_INPUT);
+	assert_false(failed(device_monitors(e, 10, 10)));
+	greeting_write(e, &again);
+	assert_int_equal(device_tells(e, &again).kind, ERR_INPUT);
+	qkd_link_driver_down(e->link, sim_now(w->sim));
+	device_says(e, &again);
+	assert_false(failed(device_monitors(e, 30, 10)));
+	world_close(w);
+}
+
 /* Keys for which Bob takes LDPC when nobody forbids it. */
 static void test_an_end_that_takes_any_mode_takes_the_one_that_the_other_is_set_to(void **state)
 {
@@ -1014,6 +1057,7 @@ int main(void)
 		cmocka_unit_test(
 			test_an_end_of_another_version_does_not_come_up_and_both_versions_are_told),
 		cmocka_unit_test(test_a_greeting_that_cannot_be_read_is_told),
+		cmocka_unit_test(test_a_device_that_breaks_the_order_of_its_records_is_refused),
 		cmocka_unit_test(
 			test_an_end_that_takes_any_mode_takes_the_one_that_the_other_is_set_to),
 		cmocka_unit_test(test_attacks_give_no_bit_and_the_alarm_with_the_reason),

@@ -116,7 +116,7 @@ static void test_double_clicks_that_vanish_are_seen_without_any_instrument(void 
 	assert_int_equal(alarms(&p, &ordinary, 200, 1), 0);
 }
 
-static void record(uint64_t first, uint64_t length, uint32_t bias, uint32_t mu1)
+static struct err say(uint64_t first, uint64_t length, uint32_t bias, uint32_t mu1)
 {
 	const struct driver_monitor m = {.first = first,
 		.length = length,
@@ -125,7 +125,12 @@ static void record(uint64_t first, uint64_t length, uint32_t bias, uint32_t mu1)
 		.detectors = {{bias, 10, 5}, {bias, 10, 5}, {bias, 10, 5}, {bias, 10, 5}},
 		.intensity_micro = {mu1, 220000, 900}};
 
-	qkd_watch_record(&watch, &m);
+	return qkd_watch_record(&watch, &m);
+}
+
+static void record(uint64_t first, uint64_t length, uint32_t bias, uint32_t mu1)
+{
+	assert_false(failed(say(first, length, bias, mu1)));
 }
 
 static enum qkd_abort judge(uint64_t first, uint64_t end)
@@ -148,10 +153,10 @@ static void test_slots_without_monitoring_are_no_key_where_it_is_required(void *
 	assert_int_equal(judge(1000, 3000), QKD_GOES_ON);
 	assert_int_equal(judge(999, 3000), QKD_MONITOR_SILENT);
 	assert_int_equal(judge(1000, 3001), QKD_MONITOR_SILENT);
-	record(3500, 500, 50, 0); /* a gap */
+	qkd_watch_session(&watch, &monitored); /* the device was away for a moment */
+	record(3500, 500, 50, 0);
 	assert_int_equal(judge(1000, 4000), QKD_MONITOR_SILENT);
 	assert_int_equal(judge(3500, 4000), QKD_GOES_ON);
-	qkd_watch_session(&watch, &monitored); /* the device was away for a moment */
 	assert_int_equal(judge(1000, 3000), QKD_GOES_ON);
 	other.session[0] = 7; /* another run of the source */
 	qkd_watch_session(&watch, &other);
@@ -165,6 +170,18 @@ static void test_slots_without_monitoring_are_no_key_where_it_is_required(void *
 	s.mode = WATCH_OFF;
 	begin(&s);
 	record(0, 5000, 5000, 0);
+	assert_int_equal(judge(1000, 3000), QKD_GOES_ON);
+}
+
+static void test_records_that_do_not_follow_each_other_are_refused(void **state)
+{
+	(void)state;
+	begin(&ordinary);
+	record(1000, 1000, 50, 0);
+	assert_int_equal(say(2001, 1000, 50, 0).kind, ERR_INPUT);
+	assert_int_equal(say(1999, 1000, 50, 0).kind, ERR_INPUT);
+	assert_int_equal(watch.figures.records, 1);
+	record(2000, 1000, 50, 0);
 	assert_int_equal(judge(1000, 3000), QKD_GOES_ON);
 }
 
@@ -309,7 +326,7 @@ static struct seen simulate(double km, enum optics_attack attack, double strengt
 		assert_false(failed(optics_run(&o, OPTICS_SLOTS_MAX, nibbles, events, &count)));
 		optics_monitor_take(&o, &alice, &bob);
 		if (has_monitor)
-			qkd_watch_record(&watch, &bob);
+			assert_false(failed(qkd_watch_record(&watch, &bob)));
 		for (uint32_t i = 0; i < count; i++) {
 			const uint64_t at = events[i].slot - first;
 			see(&s, &events[i], nibbles[at / 2] >> at % 2 * 4 & 15, prop_u64(&p));
@@ -390,6 +407,7 @@ int main(void)
 		cmocka_unit_test(test_false_alarms_stay_below_the_rate_that_is_stated),
 		cmocka_unit_test(test_double_clicks_that_vanish_are_seen_without_any_instrument),
 		cmocka_unit_test(test_slots_without_monitoring_are_no_key_where_it_is_required),
+		cmocka_unit_test(test_records_that_do_not_follow_each_other_are_refused),
 		cmocka_unit_test(test_instruments_give_the_reason_for_exactly_their_slots),
 		cmocka_unit_test(test_what_was_forgotten_counts_as_unmonitored),
 		cmocka_unit_test(test_figures_tell_what_was_seen_and_what_was_judged),

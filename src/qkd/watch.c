@@ -77,6 +77,7 @@ void qkd_watch_session(struct watch *w, const struct driver_hello *hello)
 	if (memcmp(w->session, hello->session, sizeof w->session) != 0)
 		w->from = w->count = 0;
 	memcpy(w->session, hello->session, sizeof w->session);
+	w->has_position = false;
 	w->is_required =
 		s->mode == WATCH_REQUIRED || (s->mode == WATCH_AUTO && hello->is_monitored);
 	w->bias_na_max = chosen(s->bias_na_max, hello->bias_na_max);
@@ -149,12 +150,10 @@ static bool joins(const struct watch_span *last, const struct watch_span *s)
 	       last->clicks < WATCH_SPAN_CLICKS;
 }
 
-void qkd_watch_record(struct watch *w, const struct driver_monitor *monitor)
+static void span_add(struct watch *w, struct watch_span s)
 {
-	const struct watch_span s = span_of_record(w, monitor);
 	struct watch_span *last = &w->spans[(w->from + w->count + WATCH_SPANS - 1) % WATCH_SPANS];
 
-	show_record(&w->figures, monitor);
 	if (w->count > 0 && joins(last, &s)) {
 		last->end = s.end;
 		last->clicks += s.clicks;
@@ -168,6 +167,17 @@ void qkd_watch_record(struct watch *w, const struct driver_monitor *monitor)
 		w->figures.forgotten++;
 	}
 	w->spans[(w->from + w->count++) % WATCH_SPANS] = s;
+}
+
+struct err qkd_watch_record(struct watch *w, const struct driver_monitor *monitor)
+{
+	if (w->has_position && monitor->first != w->next_slot)
+		return ERR(INPUT);
+	w->has_position = true;
+	w->next_slot = monitor->first + monitor->length;
+	show_record(&w->figures, monitor);
+	span_add(w, span_of_record(w, monitor));
+	return OK;
 }
 
 /* Judging. */

@@ -76,6 +76,8 @@ struct watch {
 	bool is_required;
 	uint8_t session[16];
 	uint32_t bias_na_max, power_pw_max;
+	bool has_position;  /* since the device's HELLO */
+	uint64_t next_slot; /* where the instruments' next record must begin */
 	struct watch_span spans[WATCH_SPANS];
 	uint32_t from, count; /* the ring */
 	struct watch_figures figures;
@@ -91,7 +93,8 @@ struct watch_block {
 void qkd_watch_open(struct watch *w, const struct watch_settings *settings,
 	const struct qkd_parameters *parameters);
 void qkd_watch_session(struct watch *w, const struct driver_hello *hello);
-void qkd_watch_record(struct watch *w, const struct driver_monitor *monitor);
+/* ERR_INPUT: it does not begin where the one before ended. */
+MUST_USE struct err qkd_watch_record(struct watch *w, const struct driver_monitor *monitor);
 enum qkd_abort qkd_watch_judge(struct watch *w, const struct watch_block *block);
 
 /* Double clicks a slot, at least and at most, of a device that detects in `gain` of its slots. */
