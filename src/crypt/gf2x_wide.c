@@ -24,7 +24,8 @@ typedef uint64_t vec_any __attribute__((vector_size(32), aligned(8)));
 #define HL(a, b) PRODUCT(a, b, 0x01)
 #define HH(a, b) PRODUCT(a, b, 0x11)
 #define SPREAD(element)                                                                            \
-	((vec)_mm256_broadcastsi128_si256(*(const __m128i *)(const void *)(element)))
+	((vec)_mm256_broadcastsi128_si256(                                                         \
+		_mm_loadu_si128((const __m128i_u *)(const void *)(element))))
 #define SPREAD_WORDS(w) ((vec){(w), (w), (w), (w)})
 #define LOW_WORDS(a, b) ((vec)_mm256_unpacklo_epi64((__m256i)(a), (__m256i)(b)))
 #define HIGH_WORDS(a, b) ((vec)_mm256_unpackhi_epi64((__m256i)(a), (__m256i)(b)))
