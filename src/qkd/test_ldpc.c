@@ -98,19 +98,57 @@ static void syndromes_are_those_of_the_plain_definition(void **state)
 	}
 }
 
-static void a_code_is_the_same_everywhere(void **state)
+/* FNV-1a, of words. */
+static uint64_t fnv_add(uint64_t sum, uint64_t v)
 {
-	uint64_t sum = 0xcbf29ce484222325u;
+	return (sum ^ v) * 0x100000001b3u;
+}
+
+#define FNV_BEGIN 0xcbf29ce484222325u
+
+static uint64_t code_add(uint64_t sum, uint32_t columns, uint32_t lifts, uint32_t rows)
+{
+	ldpc_code_make(&code, growth, columns, lifts, rows);
+	for (uint32_t r = 0; r < rows; r++)
+		sum = fnv_add(sum, code.start[r] | (uint64_t)code.half[r] << 32);
+	for (uint32_t e = 0; e < code.start[rows]; e++) {
+		const struct ldpc_edge d = code.edges[e];
+		sum = fnv_add(sum, d.column | (uint64_t)d.lift << 16 | (uint64_t)d.turn << 24);
+	}
+	return sum;
+}
+
+/*
+ * At both sides of where one design ends and the next begins, and where not all cycles can be avoided. Ends that make different codes
+ * correct nothing: another sum here wants another LINK_VERSION.
+ */
+static void codes_are_the_same_everywhere(void **state)
+{
+	static const uint32_t shapes[][3] = {{1024, 1, 40}, {512, 1, 60}, {1000, 16, 67},
+		{1000, 16, 68}, {1000, 5, 117}, {1000, 5, 118}, {1000, 1, 162}, {1000, 1, 163},
+		{1000, 2, 239}, {1000, 2, 240}, {1000, 3, 341}, {1000, 3, 342}, {904, 9, 384},
+		{904, 9, 385}, {1000, 1, 501}, {1000, 1, 502}, {1024, 16, 158}, {1024, 16, 614}};
+	uint64_t sum = FNV_BEGIN;
 
 	(void)state;
-	ldpc_code_make(&code, growth, 1024, 16, 158);
-	for (uint32_t e = 0; e < code.start[code.rows]; e++) {
-		const struct ldpc_edge d = code.edges[e];
-		sum = (sum ^ (d.column | (uint64_t)d.lift << 16 | (uint64_t)d.turn << 24)) *
-		      0x100000001b3u;
-	}
-	assert_int_equal(code.start[code.rows], 6368);
-	assert_int_equal(sum, 0x9af40ec6a32be476u);
+	for (size_t i = 0; i < ARRAY_LEN(shapes); i++)
+		sum = code_add(sum, shapes[i][0], shapes[i][1], shapes[i][2]);
+	assert_int_equal(code.start[code.rows], 4191);
+	assert_int_equal(sum, 0xc1f10c8ebb040745u);
+}
+
+/* From the key's length, and the error rate that Bob says in millionths, each end finds the rows by itself. */
+static void rows_are_the_same_everywhere(void **state)
+{
+	uint64_t sum = FNV_BEGIN;
+
+	(void)state;
+	for (uint32_t words = LDPC_COLUMNS_MIN; words <= LDPC_COLUMNS_MAX * LDPC_LIFTS_MAX;
+		words += 61)
+		for (uint32_t ppm = 2000; ppm < 140000; ppm += 499)
+			sum = fnv_add(sum, ldpc_rows_for(words, (words - 1) / LDPC_COLUMNS_MAX + 1,
+						   ppm * 1e-6));
+	assert_int_equal(sum, 0x800d68e1287f45e2u);
 }
 
 /* Two columns of few edges that meet twice in the same two checks: at most as many as a code of so few lanes must have. */
@@ -536,7 +574,8 @@ int main(void)
 		cmocka_unit_test(the_tables_are_those_of_phi),
 		cmocka_unit_test(the_tables_of_messages_say_what_the_limits_say),
 		cmocka_unit_test(syndromes_are_those_of_the_plain_definition),
-		cmocka_unit_test(a_code_is_the_same_everywhere),
+		cmocka_unit_test(codes_are_the_same_everywhere),
+		cmocka_unit_test(rows_are_the_same_everywhere),
 		cmocka_unit_test(there_are_fewer_columns_of_degree_two_than_rows),
 		cmocka_unit_test(light_columns_make_no_cycles_of_four),
 		cmocka_unit_test(no_light_column_closes_a_cycle_with_the_chain),
