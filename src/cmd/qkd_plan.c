@@ -153,7 +153,7 @@ static struct chances chances_of(const struct wish *w, const struct rate *r)
 	struct false_abort_block block;
 
 	if (w->taken.mode != RECONCILE_CASCADE)
-		channel.correction_f = efficiency_of(RECONCILE_CASCADE, key_bits, r->qber, r->qber);
+		channel.correction_f = efficiency_of(RECONCILE_CASCADE, key_bits, r->qber);
 	p.qber_max = qkd_qber_max;
 	qkd_limits(&p, key_bits);
 	false_abort_block(&channel, &p, w->key_bits, &block);

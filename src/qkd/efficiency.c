@@ -9,20 +9,7 @@
 
 /* From keys of 3,000 to 1,000,000 bits with 0.4 to 11 % errors (test_efficiency.c). */
 static const double cascade_least = 1.038, cascade_frame_bits = 40;
-static const double ldpc_later = 1.005;
-
-/*
- * The mean of the largest of three: two keys' rates, normal about the true one with a deviation of `key`, and the test basis's, with one of
- * `test`. A key that has more errors than were expected is told more of, so it counts as well. Exact for key << test; at key = test it is
- * 0.17 deviations short.
- */
-double efficiency_qber_expected(double key_bits, double test_bits, double qber)
-{
-	const double variance = qber * (1 - qber);
-	const double key = sqrt(variance / key_bits), test = sqrt(variance / test_bits);
-
-	return qber + test / sqrt(2 * M_PI) + key / sqrt(4 * M_PI);
-}
+static const double ldpc_later_errors = 20;
 
 static uint32_t divide_up(uint32_t a, uint32_t b)
 {
@@ -36,22 +23,22 @@ static double cascade_told(uint32_t key_bits, double least)
 }
 
 /* Frames as ldpc.c cuts a key. */
-static double ldpc_told(uint32_t key_bits, double qber_expected)
+static double ldpc_told(uint32_t key_bits, double qber)
 {
 	const uint32_t frames = divide_up(key_bits, LDPC_FRAME_BITS_MAX);
 	const uint32_t words = divide_up(divide_up(key_bits, 64), frames);
 	const uint32_t lifts = divide_up(words, LDPC_COLUMNS_MAX);
-	const double checks = ldpc_rows_for(words, lifts, qber_expected) * lifts * LDPC_LANES;
+	const double checks = ldpc_rows_for(words, lifts, qber) * lifts * LDPC_LANES;
+	const double errors = qber * key_bits / frames;
 
-	return ldpc_later * frames * checks;
+	return frames * checks * (1 + ldpc_later_errors / errors);
 }
 
-double efficiency_of(enum reconcile_mode mode, uint32_t key_bits, double qber, double qber_expected)
+double efficiency_of(enum reconcile_mode mode, uint32_t key_bits, double qber)
 {
 	const double least = key_bits * estimate_entropy(fmax(qber, 1.0 / key_bits));
 
 	if (mode == RECONCILE_CASCADE)
 		return cascade_told(key_bits, least) / least;
-	return ldpc_can_do(key_bits, qber_expected) ? ldpc_told(key_bits, qber_expected) / least
-						    : 0;
+	return ldpc_can_do(key_bits, qber) ? ldpc_told(key_bits, qber) / least : 0;
 }

@@ -7,15 +7,10 @@
  * Efficiency f: Alice's parities over n h(QBER), in the mean. Cascade's two ends tell 2 f n h(QBER) together, LDPC's f n h(QBER) and a bit
  * a question (reconciler.h).
  *
- * Cascade: 1.038 and some forty bits a frame, whatever errors were expected. LDPC: a syndrome for the errors that were expected
- * (ldpc_rows_for), and half a per cent for later questions. Expected is the more of what the key before had and what this block's test basis has
- * (link_block.c), in the mean more than there are: the fewer test bits, the larger f.
+ * Cascade: 1.038 and some forty bits a frame, whatever errors were expected. LDPC: the first syndrome (ldpc_rows_for), and later questions,
+ * the more of them the fewer errors a frame has, for the more their number and the expectation vary: one part in a twentieth of it.
  */
 #include "reconciler.h"
 
-/* The error rate that is expected, in the mean, of keys whose true one is `qber`. */
-double efficiency_qber_expected(double key_bits, double test_bits, double qber);
-
 /* 0: the mode does not take such a key. */
-double efficiency_of(
-	enum reconcile_mode mode, uint32_t key_bits, double qber, double qber_expected);
+double efficiency_of(enum reconcile_mode mode, uint32_t key_bits, double qber);

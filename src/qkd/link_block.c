@@ -442,12 +442,13 @@ static void bob_ask(struct qkd_link *l)
 }
 
 /*
- * What this block's errors will be like: as the last corrected key had, or as this block's test basis has, whichever is more; and
- * twice that after a block that was not corrected, but no more than LDPC has codes for: with that mode alone the link would stop.
+ * What this block's errors will be like; and twice that after a block that was not corrected, but no more than LDPC has codes for: with
+ * that mode alone the link would stop.
  */
 static uint32_t qber_expected_ppm(const struct qkd_link *l)
 {
-	const double expected = fmax(l->qber_before, l->block.estimate.test_qber);
+	const double expected = reconcile_expect(
+		l->errors_before, l->block.estimate.test_qber, (double)l->block.ledger.revealed);
 	const double qber =
 		l->is_cautious ? fmax(expected, fmin(2 * expected, qber_cautious_most)) : expected;
 

@@ -74,7 +74,8 @@ void link_verify(struct qkd_link *l, const struct link_message *m)
 		return;
 	}
 	/* The keys are equal, so these were all errors. That is known whatever becomes of the block. */
-	l->qber_before = link_block_qber(l);
+	l->errors_before =
+		(struct reconcile_errors){link_block_qber(l), l->block.estimate.test_qber};
 	l->is_cautious = false;
 	link_say(l, LINK_VERIFIED, &verified);
 	link_stage_enter(l, STAGE_B_AMPLIFY);

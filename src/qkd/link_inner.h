@@ -96,7 +96,8 @@ struct qkd_link {
 	uint8_t *measured,
 		*seed; /* of the block in work: Bob's bases and test bits, at Alice; both ends' seed */
 	struct link_message held; /* a TAG that waits for the store */
-	double qber_before;       /* Bob: of the last key that was corrected; 0: none */
+	struct reconcile_errors
+		errors_before; /* Bob: of the last block whose key was corrected; 0: none */
 	/* Bob, for the choice of a mode: of the last final blocks, and of first questions of late. 0: not known */
 	double bits_a_second, round_trip_ms;
 	bool has_round_trip;

@@ -166,16 +166,15 @@ bool plan_optimise(const struct rate_channel *channel, double key_bits, struct q
 static void correction_settle(struct plan_correction *c, const struct rate_channel *channel,
 	double key_bits, const struct rate *r)
 {
-	const double test_bits = r->counts.test[0] + r->counts.test[1] + r->counts.test[2];
 	const struct reconcile_circumstances now = {
 		.key_bits = (uint32_t)fmin(key_bits, UINT32_MAX),
-		.qber = efficiency_qber_expected(key_bits, test_bits, r->qber),
+		.qber = r->qber,
 		.bits_a_second = key_bits / r->pulses * channel->clock_hz,
 		.is_ldpc_fast = true};
 
 	if (c->mode == 0)
 		c->mode = reconcile_choose(&now);
-	const double f = efficiency_of(c->mode, now.key_bits, r->qber, now.qber);
+	const double f = efficiency_of(c->mode, now.key_bits, now.qber);
 	if (c->f == 0 || f == 0)
 		c->f = f;
 }

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "reconciler.h"
 #include "ldpc.h"
+#include <math.h>
 #include <string.h>
 
 const struct reconciler *reconciler_of(enum reconcile_mode mode)
@@ -27,6 +28,17 @@ bool reconcile_mode_read(const char *word, enum reconcile_mode *mode)
 		if (strcmp(word, reconcile_mode_word(*mode)) == 0)
 			return true;
 	return false;
+}
+
+double reconcile_expect(struct reconcile_errors before, double test, double test_bits)
+{
+	static const double deviations = 3;
+	const double change = test - before.test, variance = (test + before.test) / test_bits;
+
+	if (before.key == 0)
+		return test;
+	return fabs(change) > deviations * sqrt(variance) ? fmax(0, before.key + change)
+							  : before.key;
 }
 
 /*

@@ -87,6 +87,17 @@ const struct reconciler *reconciler_of(enum reconcile_mode mode);
 const char *reconcile_mode_word(enum reconcile_mode mode);
 bool reconcile_mode_read(const char *word, enum reconcile_mode *mode);
 
+/* Error rates of a block: of its key, once corrected, and of its test basis. They need not be alike: bases differ, and so may attacks. */
+struct reconcile_errors {
+	double key, test;
+};
+
+/*
+ * The error rate to be expected of a key: as of the last corrected one, `before` (both 0: none), which had many bits; where the test basis, of
+ * about `test_bits` bits, has changed by more than chance does, so much more or less.
+ */
+double reconcile_expect(struct reconcile_errors before, double test, double test_bits);
+
 /* What the choice of a mode depends on. */
 struct reconcile_circumstances {
 	uint32_t key_bits;

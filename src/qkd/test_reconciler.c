@@ -3,6 +3,7 @@
 /* Which mode corrects a key: the rule of reconciler.h, for processors of both kinds, whatever this one is. */
 #include "qkd/ldpc.h"
 #include "qkd/reconciler.h"
+#include <math.h>
 #include <stdarg.h>
 #include <setjmp.h>
 #include <cmocka.h>
@@ -64,6 +65,29 @@ static void over_a_long_line_the_rounds_of_cascade_let_through_even_less(void **
 	assert_chosen(rows, ARRAY_LEN(rows));
 }
 
+static void assert_expects(struct reconcile_errors before, double test, double expected)
+{
+	assert_true(fabs(reconcile_expect(before, test, 20000) - expected) < 1e-12);
+}
+
+static void errors_are_expected_as_before_unless_the_test_basis_changes_beyond_chance(void **state)
+{
+	static const struct reconcile_errors none = {0, 0}, alike = {0.01, 0.01},
+					     unequal = {0.03, 0.01};
+
+	(void)state;
+	assert_expects(alike, 0.013, 0.01);
+	assert_expects(alike, 0.014, 0.014);
+	assert_expects(alike, 0.006, 0.006);
+	assert_expects(unequal, 0.01, 0.03);
+	assert_expects(unequal, 0.013, 0.03);
+	assert_expects(unequal, 0.05, 0.07);
+	assert_expects((struct reconcile_errors){0.01, 0.03}, 0.01, 0);
+	assert_expects(none, 0.02, 0.02); /* the first key */
+	assert_expects(none, 0.0001, 0.0001);
+	assert_expects(none, 0, 0);
+}
+
 static void a_mode_is_found_by_its_number(void **state)
 {
 	(void)state;
@@ -92,6 +116,8 @@ int main(void)
 		cmocka_unit_test(a_key_that_no_code_fits_is_corrected_by_cascade),
 		cmocka_unit_test(ldpc_is_chosen_where_the_processor_keeps_up),
 		cmocka_unit_test(over_a_long_line_the_rounds_of_cascade_let_through_even_less),
+		cmocka_unit_test(
+			errors_are_expected_as_before_unless_the_test_basis_changes_beyond_chance),
 		cmocka_unit_test(a_mode_is_found_by_its_number),
 		cmocka_unit_test(a_mode_is_read_as_it_is_written),
 	};
