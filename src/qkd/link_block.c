@@ -90,8 +90,7 @@ void link_block_abort(struct qkd_link *l, enum qkd_abort reason, bool tell_peer)
 		l->status.test_qber = l->block.estimate.test_qber;
 	l->status.blocks_aborted++;
 	l->status.last_abort = reason;
-	l->is_cautious =
-		l->is_cautious || reason == QKD_NOT_CORRECTED || reason == QKD_VERIFICATION_FAILED;
+	l->uncorrected += reason == QKD_NOT_CORRECTED || reason == QKD_VERIFICATION_FAILED;
 	l->after = NULL; /* what the store answers now belongs to no block */
 	if (tell_peer && l->is_peer_up) {
 		struct link_message m = {.reason = (uint8_t)reason};
@@ -442,17 +441,17 @@ static void bob_ask(struct qkd_link *l)
 }
 
 /*
- * What this block's errors will be like; and twice that after a block that was not corrected, but no more than LDPC has codes for: with
- * that mode alone the link would stop.
+ * What this block's errors will be like; and twice that for each block since that was not corrected, but no more than LDPC has codes for.
+ * So with that mode alone the link does not stay where no code reaches, whatever is wrong with what was expected.
  */
 static uint32_t qber_expected_ppm(const struct qkd_link *l)
 {
-	const double expected = reconcile_expect(
-		l->errors_before, l->block.estimate.test_qber, (double)l->block.ledger.revealed);
 	const double qber =
-		l->is_cautious ? fmax(expected, fmin(2 * expected, qber_cautious_most)) : expected;
+		fmax(qber_least, reconcile_expect(l->errors_before, l->block.estimate.test_qber,
+					 (double)l->block.ledger.revealed));
+	const double cautious = fmin(qber * exp2(l->uncorrected), qber_cautious_most);
 
-	return (uint32_t)((qber < qber_least ? qber_least : qber) * 1e6);
+	return (uint32_t)((l->uncorrected > 0 ? cautious : qber) * 1e6);
 }
 
 static bool mode_begin(struct qkd_link *l, const struct link_message *m)
@@ -477,9 +476,9 @@ static void bob_reconcile(struct qkd_link *l)
 		.bits_a_second = l->bits_a_second,
 		.round_trip_ms = l->round_trip_ms,
 		.is_ldpc_fast = ldpc_is_fast()};
-	m.mode = (uint8_t)(l->mode_fixed != 0 ? l->mode_fixed
-			   : l->is_cautious   ? RECONCILE_CASCADE
-					      : reconcile_choose(&now));
+	m.mode = (uint8_t)(l->mode_fixed != 0   ? l->mode_fixed
+			   : l->uncorrected > 0 ? RECONCILE_CASCADE
+						: reconcile_choose(&now));
 
 	memcpy(l->before, l->key.key.words, (size_t)(l->key.key.bits + 63) / 64 * 8);
 	if (!link_draw(l, m.seed, sizeof m.seed) || !mode_begin(l, &m))

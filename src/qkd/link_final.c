@@ -76,7 +76,7 @@ void link_verify(struct qkd_link *l, const struct link_message *m)
 	/* The keys are equal, so these were all errors. That is known whatever becomes of the block. */
 	l->errors_before =
 		(struct reconcile_errors){link_block_qber(l), l->block.estimate.test_qber};
-	l->is_cautious = false;
+	l->uncorrected = 0;
 	link_say(l, LINK_VERIFIED, &verified);
 	link_stage_enter(l, STAGE_B_AMPLIFY);
 }

@@ -101,7 +101,7 @@ struct qkd_link {
 	/* Bob, for the choice of a mode: of the last final blocks, and of first questions of late. 0: not known */
 	double bits_a_second, round_trip_ms;
 	bool has_round_trip;
-	bool is_cautious; /* Bob: a block was not corrected, and none was since */
+	uint32_t uncorrected; /* Bob: blocks that were not corrected, since one was */
 	struct qkd_link_status status;
 };
 

@@ -37,8 +37,9 @@ double reconcile_expect(struct reconcile_errors before, double test, double test
 
 	if (before.key == 0)
 		return test;
-	return fabs(change) > deviations * sqrt(variance) ? fmax(0, before.key + change)
-							  : before.key;
+	return fabs(change) > deviations * sqrt(variance)
+		       ? fmax(before.key + change, fmin(before.key, test))
+		       : before.key;
 }
 
 /*

@@ -94,7 +94,8 @@ struct reconcile_errors {
 
 /*
  * The error rate to be expected of a key: as of the last corrected one, `before` (both 0: none), which had many bits; where the test basis, of
- * about `test_bits` bits, has changed by more than chance does, so much more or less.
+ * about `test_bits` bits, has changed by more than chance does, so much more or less. A change leaves no less than the
+ * lesser of what the key before and the test basis have: no code reaches many times the errors that were expected.
  */
 double reconcile_expect(struct reconcile_errors before, double test, double test_bits);
 

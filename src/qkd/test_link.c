@@ -649,6 +649,20 @@ static void test_after_a_block_that_was_not_corrected_the_link_is_cautious_until
 	world_close_long(w);
 }
 
+/* Seven times the errors of the key before, and nothing in the test basis: what is expected doubles until a code reaches them. */
+static void test_caution_grows_with_each_block_that_was_not_corrected(void **state)
+{
+	(void)state;
+	struct world *w = world_open_long(RECONCILE_LDPC, 0.008);
+	assert_next_block(w, RECONCILE_LDPC, QKD_GOES_ON);
+	w->key_noise = 0.05;
+	assert_next_block(w, RECONCILE_LDPC, QKD_VERIFICATION_FAILED);
+	assert_next_block(w, RECONCILE_LDPC, QKD_VERIFICATION_FAILED);
+	assert_next_block(w, RECONCILE_LDPC, QKD_GOES_ON);
+	assert_next_block(w, RECONCILE_LDPC, QKD_GOES_ON);
+	world_close_long(w);
+}
+
 /* Most errors of the key come at once and are gone again: a block, and what the next one had of them already. */
 static void noise_comes_and_goes(struct world *w)
 {
@@ -1049,6 +1063,7 @@ int main(void)
 		cmocka_unit_test(test_a_sudden_rise_of_errors_costs_blocks_not_the_link),
 		cmocka_unit_test(
 			test_after_a_block_that_was_not_corrected_the_link_is_cautious_until_one_is),
+		cmocka_unit_test(test_caution_grows_with_each_block_that_was_not_corrected),
 		cmocka_unit_test(test_caution_expects_no_more_than_there_are_codes_for),
 		cmocka_unit_test(test_caution_ends_with_a_corrected_key_whatever_becomes_of_it),
 		cmocka_unit_test(test_ends_set_to_different_modes_do_not_come_up_and_say_so),

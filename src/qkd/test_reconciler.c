@@ -82,7 +82,11 @@ static void errors_are_expected_as_before_unless_the_test_basis_changes_beyond_c
 	assert_expects(unequal, 0.01, 0.03);
 	assert_expects(unequal, 0.013, 0.03);
 	assert_expects(unequal, 0.05, 0.07);
-	assert_expects((struct reconcile_errors){0.01, 0.03}, 0.01, 0);
+	/* A change leaves no less than the lesser: nothing says that the key has none. */
+	assert_expects((struct reconcile_errors){0.01, 0.03}, 0.01, 0.01);
+	assert_expects((struct reconcile_errors){0.03, 0.06}, 0.01, 0.01);
+	assert_expects((struct reconcile_errors){0.03, 0.06}, 0.05, 0.03);
+	assert_expects((struct reconcile_errors){0.03, 0.04}, 0.02, 0.02);
 	assert_expects(none, 0.02, 0.02); /* the first key */
 	assert_expects(none, 0.0001, 0.0001);
 	assert_expects(none, 0, 0);
