@@ -11,7 +11,7 @@
  * where Bob names the bits that he is least sure of: it needs fewer bits of Alice's, but what he names depends on the key's errors and
  * is leak here (reconciler.h), more than it saves.
  *
- * A frame takes one round trip and now and then a few, and what is told of it is Alice's syndrome, once, and a bit a question. Cascade
+ * A frame takes one round trip or a few, and what is told of it is Alice's syndrome, once, and a bit a question. Cascade
  * computes far less, but its parities are told by both ends, and it takes some hundred rounds.
  *
  * The account: each bit of a syndrome that Alice says, of checks without a bit of the key as well; and a bit for each question answered: whether

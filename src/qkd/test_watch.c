@@ -248,6 +248,13 @@ static void test_figures_tell_what_was_seen_and_what_was_judged(void **state)
 	/* Of the block with clicks; the other two had none. */
 	assert_true(fabs(f->unequal[0] - 1000.0 / 3600) < 1e-9 && f->unequal[1] == 0);
 	assert_true(f->doubles == 60 && f->doubles_least > 0 && f->doubles_most > f->doubles_least);
+	const struct driver_monitor timed = {
+		.first = 101000, .length = 1000, .bin_count = 4, .bins = {1, 4, 3, 2}};
+	const struct watch_block of_timed = {
+		.first_slot = 101000, .end_slot = 102000, .detections = 10};
+	assert_false(failed(qkd_watch_record(&watch, &timed)));
+	qkd_watch_judge(&watch, &of_timed);
+	assert_true(fabs(f->gate_centre - 0.7) < 1e-9);
 }
 
 static void test_detections_are_counted_by_detector(void **state)
