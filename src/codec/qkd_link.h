@@ -33,7 +33,7 @@
  * verification, and nobody would know why. The first octet of HELLO, read before all else; no other version is spoken, for two ends make one key.
  * 1 and 2 stood there before there was a version: the role.
  */
-enum { LINK_VERSION = 3 };
+enum { LINK_VERSION = 4 };
 
 /* A request without a body, at any time: is the other end alive? The link itself knows nothing of it. */
 enum { LINK_ALIVE = IPC_BLOCK_LINK };

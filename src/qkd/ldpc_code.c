@@ -4,6 +4,7 @@
 #include "estimate.h"
 #include <assert.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Parts in a thousand of the columns that have a degree, for the checks a bit; doc/qkd.md says how they were found, tools/ldpc-design judges them. */
@@ -62,6 +63,9 @@ struct place {
 	uint8_t lift, turn;
 };
 
+enum { ORDERS = 6 }; /* of three edges */
+#define NO_PIECES UINT32_MAX
+
 /* By columns, while the code grows. */
 struct ldpc_growth {
 	uint64_t state;
@@ -71,6 +75,8 @@ struct ldpc_growth {
 	uint32_t chain_at[LDPC_ROWS_MAX];
 	/* Where the next edge of a column would close a cycle: a bit for each turn. */
 	uint64_t taken[LDPC_ROWS_MAX][LDPC_LIFTS_MAX];
+	uint32_t apart[LDPC_COLUMNS_MAX]
+		      [ORDERS]; /* of columns of three edges: pieces_apart(), in each order */
 	uint8_t degree[LDPC_COLUMNS_MAX];
 	struct place at[LDPC_COLUMNS_MAX][LDPC_COLUMN_EDGES_MAX];
 	uint8_t nth[LDPC_COLUMNS_MAX]
@@ -150,6 +156,14 @@ static uint32_t sum(const struct ldpc_growth *g, uint32_t a, uint32_t b)
 	return (a / LDPC_LANES + b / LDPC_LANES) % g->lifts * LDPC_LANES + (a + b) % LDPC_LANES;
 }
 
+/* The piece of the chain on which an edge ends, as far from that of row 0 and lane 0 as an edge there would be. */
+static struct place piece_of(const struct ldpc_growth *g, struct place p)
+{
+	const uint32_t s = sum(g, g->chain_at[p.row], (uint32_t)p.lift * LDPC_LANES + p.turn);
+
+	return (struct place){p.row, (uint8_t)(s / LDPC_LANES), (uint8_t)(s % LDPC_LANES)};
+}
+
 /*
  * Whether the chain comes from one of a column's edges to the other: the column and the piece between would be a cycle that only the
  * checks of the column's other edges hold against, and of three edges that is one. With errors on it a decoder stops one check short.
@@ -157,18 +171,61 @@ static uint32_t sum(const struct ldpc_growth *g, uint32_t a, uint32_t b)
 static bool is_on_chain(const struct ldpc_growth *g, struct place a, struct place b)
 {
 	return a.row <= g->chain_columns && b.row <= g->chain_columns &&
-	       sum(g, g->chain_at[a.row], distance(g, a, b)) == g->chain_at[b.row];
+	       distance(g, piece_of(g, a), piece_of(g, b)) == 0;
+}
+
+static const uint8_t orders[ORDERS][3] = {
+	{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
+
+/* How far apart the pieces are on which a column's three edges end, taken in an order; NO_PIECES where one is on none. */
+static uint32_t pieces_apart(
+	const struct ldpc_growth *g, const struct place at[static 3], const uint8_t order[static 3])
+{
+	struct place piece[3];
+
+	for (uint32_t e = 0; e < 3; e++) {
+		if (at[e].row > g->chain_columns)
+			return NO_PIECES;
+		piece[e] = piece_of(g, at[e]);
+	}
+	return distance(g, piece[order[0]], piece[order[1]]) << 16 |
+	       distance(g, piece[order[0]], piece[order[2]]);
+}
+
+/*
+ * Whether a column's three edges end on the same three pieces of the chain as an earlier one's: the two, and the bits of the chain between, are
+ * a word of the code. Of short ones some are taken for an error that was not there: one frame of 13,000, with words of 13 bits.
+ */
+static bool has_twin(const struct ldpc_growth *g, uint32_t column, const struct place at[static 3])
+{
+	enum { WORD_BITS_MIN = 32 };
+	const uint32_t apart = pieces_apart(g, at, orders[0]);
+
+	for (uint32_t c = g->chain_columns; apart != NO_PIECES && c < column; c++)
+		for (uint32_t o = 0; o < ORDERS; o++) {
+			int bits = 2;
+			if (g->apart[c][o] != apart)
+				continue;
+			for (uint32_t e = 0; e < 3; e++)
+				bits += abs(at[e].row - g->at[c][orders[o][e]].row);
+			if (bits < WORD_BITS_MIN)
+				return true;
+		}
+	return false;
 }
 
 static bool makes_cycle(
 	const struct ldpc_growth *g, uint32_t column, uint32_t count, struct place p)
 {
+	const struct place *at = g->at[column];
+
 	if (g->taken[p.row][p.lift] >> p.turn & 1)
 		return true;
 	for (uint32_t e = 0; g->degree[column] > 2 && e < count; e++)
-		if (is_on_chain(g, g->at[column][e], p))
+		if (is_on_chain(g, at[e], p))
 			return true;
-	return false;
+	return g->degree[column] == 3 && count == 2 &&
+	       has_twin(g, column, (struct place[3]){at[0], at[1], p});
 }
 
 /*
@@ -234,6 +291,8 @@ static void column_place(struct ldpc_growth *g, uint32_t column)
 		g->chain_at[column + 1] = sum(
 			g, g->chain_at[column], distance(g, g->at[column][0], g->at[column][1]));
 	}
+	for (uint32_t o = 0; g->degree[column] == 3 && o < ORDERS; o++)
+		g->apart[column][o] = pieces_apart(g, g->at[column], orders[o]);
 	for (uint32_t e = 0; e < g->degree[column]; e++) {
 		const uint32_t row = g->at[column][e].row;
 		assert(g->row_edges[row] < LDPC_ROW_EDGES_MAX);
