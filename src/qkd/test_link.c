@@ -72,6 +72,7 @@ static struct link_parameters shared = {.protocol = QKD_TWO_DECOY,
 
 static double misalignment = 0.002;
 static enum reconcile_mode correction[2];      /* as the setting; 0: by circumstances */
+static bool are_corrections_hidden;            /* each HELLO says that its end takes any mode */
 static bool is_bob_misnamed;                   /* and each HELLO is forged to hide it */
 static bool is_bob_newer;                      /* his HELLO says so */
 static const struct link_parameters *bob_says; /* in his HELLO; NULL: what he is set to */
@@ -134,6 +135,8 @@ static struct span hello_forge(const struct end *e, struct span body)
 	memcpy(hello.link, link_settings(1 - e->node).link, sizeof hello.link);
 	if (bob_says != NULL && e->node == BOB)
 		hello.parameters = *bob_says;
+	if (are_corrections_hidden)
+		hello.error_correction = 0;
 	link_hello_encode(&w, &hello);
 	if (is_bob_newer && e->node == BOB)
 		forged[0]++;
@@ -804,6 +807,23 @@ static void test_an_end_of_another_version_does_not_come_up_and_both_versions_ar
 	world_close(w);
 }
 
+/* Alice took no memory for a mode that she is not set to. */
+static void test_a_mode_that_was_not_agreed_is_refused(void **state)
+{
+	(void)state;
+	are_corrections_hidden = true;
+	for (enum reconcile_mode mode = RECONCILE_CASCADE; mode < RECONCILE_MODES; mode++) {
+		struct world *w = world_open_long(mode, 0.008);
+		correction[ALICE] = mode == RECONCILE_CASCADE ? RECONCILE_LDPC : RECONCILE_CASCADE;
+		end_die(&w->ends[ALICE]);
+		connection_break(w);
+		assert_next_block(w, mode, QKD_PROTOCOL);
+		assert_int_equal(w->ends[ALICE].finals, 0);
+		world_close_long(w);
+	}
+	are_corrections_hidden = false;
+}
+
 static void test_a_greeting_that_cannot_be_read_is_told(void **state)
 {
 	struct world *w = world_open(24, true, 0, 0);
@@ -1071,6 +1091,7 @@ int main(void)
 			test_ends_with_different_parameters_do_not_come_up_and_both_values_are_told),
 		cmocka_unit_test(
 			test_an_end_of_another_version_does_not_come_up_and_both_versions_are_told),
+		cmocka_unit_test(test_a_mode_that_was_not_agreed_is_refused),
 		cmocka_unit_test(test_a_greeting_that_cannot_be_read_is_told),
 		cmocka_unit_test(test_a_device_that_breaks_the_order_of_its_records_is_refused),
 		cmocka_unit_test(
