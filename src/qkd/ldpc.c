@@ -193,7 +193,6 @@ static void scratch_wipe(struct ldpc *l)
 
 static void slot_take(struct ldpc *l, struct slot *s)
 {
-	ldpc_frame_wipe(&s->decoder, l->code);
 	s->is_waiting = false;
 	s->told = s->questions = 0;
 	s->frame = NO_FRAME;
@@ -201,6 +200,14 @@ static void slot_take(struct ldpc *l, struct slot *s)
 		return;
 	s->frame = l->frames_begun++;
 	ldpc_frame_begin(&s->decoder, l->code, frame_bits(l, s->frame), l->qber);
+}
+
+/* What a key that was given up left behind, under its code. */
+static void slots_wipe(struct ldpc *l)
+{
+	for (uint32_t i = 0; l->settings.is_bob && i < l->slot_count; i++)
+		if (l->slots[i].frame != NO_FRAME)
+			ldpc_frame_wipe(&l->slots[i].decoder, l->code);
 }
 
 static const struct ldpc_code *code_for(struct ldpc *l, const struct cut *cut, uint32_t rows)
@@ -226,6 +233,7 @@ static struct err begin(struct reconcile *r, struct key_words key, double qber,
 		return ERR(INPUT);
 	const struct cut cut = cut_of(key.bits);
 	const uint32_t rows = ldpc_rows_for(cut.frame_words, cut.lifts, qber);
+	slots_wipe(l);
 	l->code = code_for(l, &cut, rows);
 	l->key = key;
 	l->qber = qber;
@@ -338,6 +346,7 @@ static enum qkd_abort learn(struct reconcile *r, struct span answer)
 	if (is_right || s->told == 2 * l->code->rows) {
 		l->frames_done++;
 		l->account.frames_failed += !is_right;
+		ldpc_frame_wipe(&s->decoder, l->code);
 		slot_take(l, s);
 	}
 	return QKD_GOES_ON;

@@ -66,6 +66,8 @@ void ldpc_frame_wipe(struct ldpc_frame *f, const struct ldpc_code *code)
 
 	secret_wipe(f->words, words * sizeof *f->words);
 	secret_wipe(f->state.posteriors, words * ldpc_posterior_octets(f->state.path));
+	secret_wipe(f->state.messages, (size_t)code->start[code->rows] * code->lifts * LDPC_LANES);
+	secret_wipe(f->state.ratios, (size_t)LDPC_ROW_EDGES_MAX * LDPC_LANES);
 	secret_wipe(f->syndrome, 2 * (size_t)code->rows * code->lifts * sizeof *f->syndrome);
 }
 
