@@ -15,7 +15,8 @@ static const struct option_row site_and_output[] = {
 static const struct option_row bench_options[] = {
 	{"output", 'o', "table|json", "how to print (default: table)"},
 	{"part", 'p', "PART",
-		"one part alone: vault, serve, peer; reconcile, amplify, chain, transforms"},
+		"one part alone: vault, serve, peer; reconcile, amplify, chain, chain-long, "
+		"transforms"},
 	{"stage", 0, "PART", "the same as --part"},
 	{"seconds", 't', "N", "length of each measurement (default: 5)"},
 	{"cores", 0, "N", "qkd: so many processes, each on a core of its own (default: 1)"},

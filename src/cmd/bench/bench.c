@@ -31,6 +31,7 @@ static const struct {
 	{"qkd", "reconcile", false, false, bench_qkd_reconcile},
 	{"qkd", "amplify", false, false, bench_qkd_amplify},
 	{"qkd", "chain", false, false, bench_qkd_chain},
+	{"qkd", "chain-long", false, true, bench_qkd_chain_long},
 	{"qkd", "transforms", false, true, bench_qkd_transforms},
 };
 

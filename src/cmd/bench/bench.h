@@ -18,6 +18,7 @@
  *   reconcile  error correction, both sides' work
  *   amplify    privacy amplification
  *   chain      from detections to final key, each end's own cost
+ *   chain-long the same of one block of 10^8 bits; only by name
  *   transforms what amplify is made of, each part alone, by each path; only by name
  *
  * The load's own work shares the machine with what it measures; so besides answers a second there
@@ -57,6 +58,8 @@ MUST_USE struct err bench_qkd_reconcile(
 MUST_USE struct err bench_qkd_amplify(
 	const struct bench_options *o, struct json_writer *j, struct complaint *c);
 MUST_USE struct err bench_qkd_chain(
+	const struct bench_options *o, struct json_writer *j, struct complaint *c);
+MUST_USE struct err bench_qkd_chain_long(
 	const struct bench_options *o, struct json_writer *j, struct complaint *c);
 MUST_USE struct err bench_qkd_transforms(
 	const struct bench_options *o, struct json_writer *j, struct complaint *c);
