@@ -175,6 +175,11 @@ static double total(const double n[QKD_INTENSITIES])
 	return n[0] + n[1] + n[2];
 }
 
+static bool fits_config(const struct wish *w)
+{
+	return w->key_bits >= QKD_BLOCK_BITS_MIN && w->key_bits <= QKD_BLOCK_BITS_MAX;
+}
+
 static void write_config(struct json_writer *j, const struct wish *w)
 {
 	json_open(j, "config", '{');
@@ -230,7 +235,8 @@ static void print_json(const struct wish *w, const struct rate *r)
 	json_f64(&j, "qber", r->qber);
 	json_f64(&j, "phase_error", r->estimate.phase_error);
 	write_chances(&j, w, &c);
-	write_config(&j, w);
+	if (fits_config(w))
+		write_config(&j, w);
 	json_close(&j, '}');
 	printf("%.*s\n", (int)json_done(&j).len, (const char *)json_done(&j).at);
 }
@@ -250,6 +256,19 @@ static void print_chances(const struct wish *w, const struct rate *r, const stru
 			w->taken.mode == RECONCILE_LDPC ? ", even by Cascade" : "", r->final_bits);
 }
 
+static void print_config(const struct wish *w)
+{
+	printf("# for CONFIG, at both ends; the device must send just these\nqkd:\n");
+	printf("  block_bits: %.0f\n", w->key_bits);
+	if (w->wished.mode != 0)
+		printf("  error_correction: %s\n", reconcile_mode_word(w->wished.mode));
+	printf("  protocol:\n    kind: %s\n", qkd_protocol_word(w->p.protocol));
+	printf("    mu1: %.6f\n    mu2: %.6f\n    mu3: %.6f\n", w->p.intensity[0],
+		w->p.intensity[1], w->p.intensity[2]);
+	printf("    p1: %.6f\n    p2: %.6f\n    p3: %.6f\n    basis_x: %.6f\n", w->p.probability[0],
+		w->p.probability[1], w->p.probability[2], w->p.basis_x);
+}
+
 static void print_text(const struct wish *w, const struct rate *r)
 {
 	const struct chances c = chances_of(w, r);
@@ -263,15 +282,11 @@ static void print_text(const struct wish *w, const struct rate *r)
 	printf("# error correction: %s, f %.3f, counted %s\n", correction_word(w, &w->taken),
 		w->channel.correction_f, w->channel.is_two_way ? "both ways" : "one way");
 	print_chances(w, r, &c);
-	printf("# for CONFIG, at both ends; the device must send just these\nqkd:\n");
-	printf("  block_bits: %.0f\n", w->key_bits);
-	if (w->wished.mode != 0)
-		printf("  error_correction: %s\n", reconcile_mode_word(w->wished.mode));
-	printf("  protocol:\n    kind: %s\n", qkd_protocol_word(w->p.protocol));
-	printf("    mu1: %.6f\n    mu2: %.6f\n    mu3: %.6f\n", w->p.intensity[0],
-		w->p.intensity[1], w->p.intensity[2]);
-	printf("    p1: %.6f\n    p2: %.6f\n    p3: %.6f\n    basis_x: %.6f\n", w->p.probability[0],
-		w->p.probability[1], w->p.probability[2], w->p.basis_x);
+	if (fits_config(w))
+		print_config(w);
+	else
+		printf("# not for CONFIG: it takes %d to %d block_bits\n", QKD_BLOCK_BITS_MIN,
+			QKD_BLOCK_BITS_MAX);
 }
 
 static int refuse(const struct wish *w, const struct rate *r)

@@ -227,6 +227,18 @@ static void test_the_text_names_the_mode(void **state)
 	assert_non_null(strstr(text, "\n  error_correction: cascade\n"));
 }
 
+static void test_a_block_that_config_does_not_take_is_not_printed_for_it(void **state)
+{
+	int code;
+
+	(void)state;
+	assert_non_null(strstr(output_of("merlon qkd plan --loss-db 5 --block 4000000", &code),
+		"\n  block_bits: 4000000\n"));
+	const char *text = output_of("merlon qkd plan --loss-db 5 --block 4000001", &code);
+	assert_non_null(strstr(text, "# not for CONFIG: it takes 4000 to 4000000 block_bits\n"));
+	assert_null(strstr(text, "\nqkd:\n"));
+}
+
 static void test_what_cannot_be_is_refused(void **state)
 {
 	int code;
@@ -249,6 +261,7 @@ int main(void)
 		cmocka_unit_test(test_a_plan_counts_with_the_mode_that_the_link_would_take),
 		cmocka_unit_test(test_the_mode_and_its_efficiency_may_be_stated),
 		cmocka_unit_test(test_the_text_names_the_mode),
+		cmocka_unit_test(test_a_block_that_config_does_not_take_is_not_printed_for_it),
 		cmocka_unit_test(test_what_cannot_be_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -47,6 +47,9 @@
 
 enum { QKD_INTENSITIES = 3 };
 
+/* Sifted bits of a block that CONFIG takes. The most: the key store's messages take QKD_KEY_MAX octets of one block's key. */
+enum { QKD_BLOCK_BITS_MIN = 4000, QKD_BLOCK_BITS_MAX = 4000000 };
+
 /* Which proof bounds the eavesdropper. Intensity 2 is not used by one decoy. */
 enum qkd_protocol {
 	QKD_TWO_DECOY = 1, /* [Lim] */

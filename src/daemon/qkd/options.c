@@ -9,9 +9,6 @@
 
 enum {
 	BLOCK_BITS = 120000,
-	BLOCK_BITS_MIN = 4000,
-	BLOCK_BITS_MAX =
-		4000000, /* the key store's messages take QKD_KEY_MAX octets of one block's key */
 	RING_SLOTS = 1 << 24,
 	RING_SLOTS_MAX = 1 << 30,
 	FRAMES_IN_FLIGHT = 64,
@@ -263,9 +260,9 @@ static struct err options_check(const struct options *o, struct complaint *c)
 			o->channel_role);
 	if (o->channel_port == 0 || o->channel_port > 65535)
 		return complain(c, ERR(INPUT), "channel.port: 1 to 65535");
-	if (o->block_bits < BLOCK_BITS_MIN || o->block_bits > BLOCK_BITS_MAX)
-		return complain(
-			c, ERR(INPUT), "block_bits: %d to %d", BLOCK_BITS_MIN, BLOCK_BITS_MAX);
+	if (o->block_bits < QKD_BLOCK_BITS_MIN || o->block_bits > QKD_BLOCK_BITS_MAX)
+		return complain(c, ERR(INPUT), "block_bits: %d to %d", QKD_BLOCK_BITS_MIN,
+			QKD_BLOCK_BITS_MAX);
 	if (o->ring_slots < 1 << 16 || o->ring_slots > RING_SLOTS_MAX ||
 		(o->ring_slots & (o->ring_slots - 1)) != 0)
 		return complain(
