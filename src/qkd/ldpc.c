@@ -53,16 +53,10 @@ static struct ldpc *of(const struct reconcile *r)
 	return (struct ldpc *)(uintptr_t)r;
 }
 
-/* How a key is cut. */
-
-struct cut {
-	uint32_t frames, frame_words, columns, lifts;
-};
-
-static struct cut cut_of(uint32_t bits)
+struct ldpc_cut ldpc_cut_of(uint32_t bits)
 {
 	const uint32_t words = (bits + 63) / 64;
-	struct cut c = {.frames = (bits + LDPC_FRAME_BITS_MAX - 1) / LDPC_FRAME_BITS_MAX};
+	struct ldpc_cut c = {.frames = (bits + LDPC_FRAME_BITS_MAX - 1) / LDPC_FRAME_BITS_MAX};
 
 	c.frame_words = (words + c.frames - 1) / c.frames;
 	c.lifts = (c.frame_words + LDPC_COLUMNS_MAX - 1) / LDPC_COLUMNS_MAX;
@@ -77,7 +71,7 @@ bool ldpc_can_do(uint32_t key_bits, double qber)
 	if (key_bits < LDPC_KEY_BITS_MIN || key_bits > RECONCILE_BITS_MAX ||
 		!(qber >= 0 && qber <= 0.5))
 		return false;
-	const struct cut cut = cut_of(key_bits);
+	const struct ldpc_cut cut = ldpc_cut_of(key_bits);
 	return ldpc_rows_for(cut.frame_words, cut.lifts, qber) > 0;
 }
 
@@ -97,7 +91,7 @@ static struct parts parts_of(const struct reconcile_settings *settings)
 {
 	const uint32_t bits = settings->key_bits_max < LDPC_FRAME_BITS_MAX ? settings->key_bits_max
 									   : LDPC_FRAME_BITS_MAX;
-	const struct cut cut = cut_of(bits);
+	const struct ldpc_cut cut = ldpc_cut_of(bits);
 	struct parts p = {.columns = LDPC_COLUMNS_MAX, .lifts = cut.lifts};
 
 	p.slots = settings->frames_in_flight < LDPC_SLOTS ? settings->frames_in_flight : LDPC_SLOTS;
@@ -210,7 +204,7 @@ static void slots_wipe(struct ldpc *l)
 			ldpc_frame_wipe(&l->slots[i].decoder, l->code);
 }
 
-static const struct ldpc_code *code_for(struct ldpc *l, const struct cut *cut, uint32_t rows)
+static const struct ldpc_code *code_for(struct ldpc *l, const struct ldpc_cut *cut, uint32_t rows)
 {
 	for (uint32_t i = 0; i < CODES_KEPT; i++) {
 		const struct ldpc_code *c = &l->codes[i];
@@ -231,7 +225,7 @@ static struct err begin(struct reconcile *r, struct key_words key, double qber,
 	(void)seed;
 	if (key.bits > l->settings.key_bits_max || !ldpc_can_do(key.bits, qber))
 		return ERR(INPUT);
-	const struct cut cut = cut_of(key.bits);
+	const struct ldpc_cut cut = ldpc_cut_of(key.bits);
 	const uint32_t rows = ldpc_rows_for(cut.frame_words, cut.lifts, qber);
 	slots_wipe(l);
 	l->code = code_for(l, &cut, rows);

@@ -26,6 +26,13 @@ enum {
 		32768, /* of a shorter key nothing would be saved: begin answers ERR_INPUT */
 };
 
+/* How a key is cut: frames of so many words, their code's columns and lifts. */
+struct ldpc_cut {
+	uint32_t frames, frame_words, columns, lifts;
+};
+
+struct ldpc_cut ldpc_cut_of(uint32_t key_bits);
+
 /* Whether begin takes such a key; whether this processor has a path for it besides the portable one. */
 bool ldpc_can_do(uint32_t key_bits, double qber);
 bool ldpc_is_fast(void);
