@@ -177,7 +177,8 @@ static double total(const double n[QKD_INTENSITIES])
 
 static bool fits_config(const struct wish *w)
 {
-	return w->key_bits >= QKD_BLOCK_BITS_MIN && w->key_bits <= QKD_BLOCK_BITS_MAX;
+	return w->key_bits >= (double)QKD_BLOCK_BITS_MIN &&
+	       w->key_bits <= (double)QKD_BLOCK_BITS_MAX;
 }
 
 static void write_config(struct json_writer *j, const struct wish *w)

@@ -14,14 +14,15 @@ static const double ldpc_later_errors = 20;
 static double cascade_told(uint32_t key_bits, double least)
 {
 	return cascade_least * least +
-	       cascade_frame_bits * ceil((double)key_bits / CASCADE_FRAME_BITS_MAX);
+	       cascade_frame_bits * ceil(key_bits / (double)CASCADE_FRAME_BITS_MAX);
 }
 
 static double ldpc_told(uint32_t key_bits, double qber)
 {
 	const struct ldpc_cut cut = ldpc_cut_of(key_bits);
 	const double rows = ldpc_rows_for(cut.frame_words, cut.lifts, qber);
-	const double checks = rows * cut.lifts * LDPC_LANES, errors = qber * key_bits / cut.frames;
+	const double checks = rows * cut.lifts * (double)LDPC_LANES,
+		     errors = qber * key_bits / cut.frames;
 
 	return cut.frames * checks * (1 + ldpc_later_errors / errors);
 }
