@@ -11,7 +11,7 @@ static size_t aligned(size_t octets)
 }
 
 struct layout {
-	size_t posteriors, messages, ratios, check_words, turned, syndrome, words, end;
+	size_t posteriors, messages, ratios, places, turned, syndrome, words, end;
 };
 
 static struct layout layout_of(uint32_t columns, uint32_t lifts)
@@ -21,8 +21,8 @@ static struct layout layout_of(uint32_t columns, uint32_t lifts)
 
 	l.messages = words * LDPC_POSTERIOR_OCTETS;
 	l.ratios = l.messages + (size_t)LDPC_EDGES_MAX * lifts * LDPC_LANES;
-	l.check_words = l.ratios + (size_t)LDPC_ROW_EDGES_MAX * LDPC_LANES;
-	l.turned = l.check_words + aligned(LDPC_ROW_EDGES_MAX * sizeof(uint32_t));
+	l.places = l.ratios + (size_t)LDPC_ROW_EDGES_MAX * LDPC_LANES;
+	l.turned = l.places + aligned(LDPC_ROW_EDGES_MAX * sizeof(uint32_t));
 	l.syndrome = l.turned + aligned(words);
 	l.words = l.syndrome + 2 * (size_t)LDPC_ROWS_MAX * lifts * 8;
 	l.end = aligned(l.words + words * 8);
@@ -44,7 +44,7 @@ void ldpc_frame_place(struct ldpc_frame *f, uint8_t *memory, uint32_t columns, u
 		.posteriors = (int8_t *)(memory + l.posteriors),
 		.messages = (int8_t *)(memory + l.messages),
 		.ratios = (int8_t *)(memory + l.ratios),
-		.words = (uint32_t *)(void *)(memory + l.check_words),
+		.at = (uint32_t *)(void *)(memory + l.places),
 		.turned = memory + l.turned,
 	};
 	f->syndrome = (uint64_t *)(void *)(memory + l.syndrome);

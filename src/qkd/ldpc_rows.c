@@ -202,20 +202,6 @@ AVX2 static inline void more_add(struct sums2 *s, __m256i more)
 	s->coarse = _mm256_adds_epu8(s->coarse, look_up(ldpc_coarse_phi, low, high));
 }
 
-AVX2 static inline __m256i ratio_take(struct sums2 *s, const int8_t *p, const int8_t *m)
-{
-	const __m256i posterior = _mm256_loadu_si256((const __m256i *)p);
-	const __m256i ratio = _mm256_subs_epi8(posterior, _mm256_load_si256((const __m256i *)m));
-	const __m256i size = _mm256_abs_epi8(ratio);
-
-	s->parity = _mm256_xor_si256(s->parity, posterior);
-	s->sign = _mm256_xor_si256(s->sign, ratio);
-	const __m256i more = _mm256_max_epu8(size, s->least);
-	s->least = _mm256_min_epu8(size, s->least);
-	more_add(s, more);
-	return ratio;
-}
-
 AVX2 static inline __m256i reached(__m256i messages, __m256i sum, uint8_t limit)
 {
 	const __m256i l = _mm256_set1_epi8((char)limit);
@@ -251,18 +237,58 @@ AVX2 static inline __m256i spread(uint32_t bits)
 	return _mm256_cmpeq_epi8(_mm256_and_si256(v, bit), bit);
 }
 
-AVX2 static inline void bits_give(__m256i ratio, const struct sums2 *s, __m256i to_least,
-	__m256i to_others, int8_t *p, int8_t *m)
+/* Half the lanes of a check: what it tells all bits but the least reliable ones, how much more these, and the signs. */
+struct told2 {
+	__m256i least, more_to_least, to_others, sign;
+};
+
+AVX2 static inline struct told2 told_of(struct sums2 s)
 {
-	const __m256i is_least = _mm256_cmpeq_epi8(_mm256_abs_epi8(ratio), s->least);
-	const __m256i size = _mm256_blendv_epi8(to_others, to_least, is_least);
-	const __m256i sign = _mm256_or_si256(_mm256_xor_si256(s->sign, ratio), _mm256_set1_epi8(1));
+	struct sums2 all = s;
+
+	more_add(&all, all.least);
+	const __m256i others = messages_of(&all);
+	return (struct told2){s.least, _mm256_sub_epi8(messages_of(&s), others), others, s.sign};
+}
+
+AVX2 static inline void bits_give(struct told2 t, const int8_t *ratios, int8_t *p, int8_t *m)
+{
+	const __m256i ratio = _mm256_load_si256((const __m256i *)ratios);
+	const __m256i is_least = _mm256_cmpeq_epi8(_mm256_abs_epi8(ratio), t.least);
+	const __m256i size =
+		_mm256_add_epi8(t.to_others, _mm256_and_si256(is_least, t.more_to_least));
+	const __m256i sign = _mm256_or_si256(_mm256_xor_si256(t.sign, ratio), _mm256_set1_epi8(1));
 	const __m256i message = _mm256_sign_epi8(size, sign);
 	const __m256i posterior = _mm256_adds_epi8(ratio, message);
 
 	_mm256_store_si256((__m256i *)m, message);
 	_mm256_store_si256((__m256i *)p, posterior);
 	_mm256_store_si256((__m256i *)(p + LANES), posterior);
+}
+
+AVX2 static inline uint32_t odd_count(__m256i parity)
+{
+	return (uint32_t)__builtin_popcount((uint32_t)_mm256_movemask_epi8(parity));
+}
+
+/* Half the lanes of a check; both halves at once would not fit the registers. `at`: where the posteriors of its bits lie. */
+AVX2 static inline struct sums2 bits_take(const int8_t *posteriors, const uint32_t *at,
+	const int8_t *messages, int8_t *ratios, size_t count, uint32_t syndrome)
+{
+	const __m256i zero = _mm256_setzero_si256(), signs = spread(syndrome);
+	struct sums2 s = {zero, zero, _mm256_set1_epi8(-1), signs, signs};
+
+	for (size_t e = 0; e < count; e++) {
+		const __m256i p = _mm256_loadu_si256((const __m256i *)(posteriors + at[e]));
+		const __m256i m = _mm256_load_si256((const __m256i *)(messages + e * LANES));
+		const __m256i ratio = _mm256_subs_epi8(p, m), size = _mm256_abs_epi8(ratio);
+		_mm256_store_si256((__m256i *)(ratios + e * LANES), ratio);
+		s.parity = _mm256_xor_si256(s.parity, p);
+		s.sign = _mm256_xor_si256(s.sign, ratio);
+		more_add(&s, _mm256_max_epu8(size, s.least));
+		s.least = _mm256_min_epu8(size, s.least);
+	}
+	return s;
 }
 
 AVX2 static uint32_t check_avx2(const struct ldpc_code *code, const struct ldpc_state *s,
@@ -273,44 +299,28 @@ AVX2 static uint32_t check_avx2(const struct ldpc_code *code, const struct ldpc_
 	int8_t *const messages = messages_at(code, s, from, end, q), *const ratios = s->ratios,
 		      *const posteriors = s->posteriors;
 	uint8_t *const turned = s->turned;
-	uint32_t *const words = s->words;
-	struct sums2 sums[2];
-	__m256i least[2], others[2];
-	uint32_t different = 0;
+	uint32_t *const at = s->at;
 
-	for (uint32_t h = 0; h < 2; h++) {
-		sums[h].sign = sums[h].parity = spread((uint32_t)(syndrome >> 32 * h));
-		sums[h].fine = sums[h].coarse = _mm256_setzero_si256();
-		sums[h].least = _mm256_set1_epi8(-1);
-	}
 	for (size_t e = 0; e < count; e++) {
-		const uint32_t word = words[e] = word_of(edges[e], lifts, q);
+		const uint32_t word = word_of(edges[e], lifts, q);
 		const uint8_t turn = edges[e].turn;
-		const int8_t *p = posteriors + (size_t)word * LDPC_POSTERIOR_OCTETS +
-				  ((turn - turned[word]) & 63);
-		const int8_t *m = messages + e * LANES;
-		int8_t *r = ratios + e * LANES;
-		_mm256_store_si256((__m256i *)r, ratio_take(&sums[0], p, m));
-		_mm256_store_si256((__m256i *)(r + 32), ratio_take(&sums[1], p + 32, m + 32));
-		_mm_prefetch(m + count * LANES, _MM_HINT_T0);
+		at[e] = word * LDPC_POSTERIOR_OCTETS + ((turn - turned[word]) & 63);
 		turned[word] = turn;
+		_mm_prefetch(messages + (e + count) * LANES, _MM_HINT_T0);
 	}
-	for (uint32_t h = 0; h < 2; h++) {
-		least[h] = messages_of(&sums[h]);
-		struct sums2 all = sums[h];
-		more_add(&all, all.least);
-		others[h] = messages_of(&all);
-		different += (uint32_t)__builtin_popcount(
-			(uint32_t)_mm256_movemask_epi8(sums[h].parity));
-	}
+	const struct sums2 low = bits_take(
+				   posteriors, at, messages, ratios, count, (uint32_t)syndrome),
+			   high = bits_take(posteriors + 32, at, messages + 32, ratios + 32, count,
+				   (uint32_t)(syndrome >> 32));
+	const struct told2 told_low = told_of(low), told_high = told_of(high);
 	for (size_t e = 0; e < count; e++) {
-		int8_t *p = posteriors + (size_t)words[e] * LDPC_POSTERIOR_OCTETS;
+		const int8_t *r = ratios + e * LANES;
+		int8_t *p = posteriors + at[e] / LDPC_POSTERIOR_OCTETS * LDPC_POSTERIOR_OCTETS;
 		int8_t *m = messages + e * LANES;
-		for (uint32_t h = 0; h < 2; h++)
-			bits_give(_mm256_load_si256((const __m256i *)(ratios + e * LANES + 32 * h)),
-				&sums[h], least[h], others[h], p + 32 * h, m + 32 * h);
+		bits_give(told_low, r, p, m);
+		bits_give(told_high, r + 32, p + 32, m + 32);
 	}
-	return different;
+	return odd_count(low.parity) + odd_count(high.parity);
 }
 
 /* One register of 64 lanes; a table of 64 octets is one permutation. Turning is one as well, so a posterior is kept once. */
@@ -378,14 +388,14 @@ AVX512 static uint32_t check_avx512(const struct ldpc_code *code, const struct l
 	int8_t *const messages = messages_at(code, s, from, end, q), *const ratios = s->ratios,
 		      *const posteriors = s->posteriors;
 	uint8_t *const turned = s->turned;
-	uint32_t *const words = s->words;
+	uint32_t *const at = s->at;
 	const struct tables5 t = tables_load();
 	const __m512i zero = _mm512_setzero_si512();
 	struct sums5 sums = {zero, zero, _mm512_set1_epi8(-1), _mm512_movm_epi8(syndrome),
 		_mm512_movm_epi8(syndrome)};
 
 	for (size_t e = 0; e < count; e++) {
-		const uint32_t word = words[e] = word_of(edges[e], lifts, q);
+		const uint32_t word = at[e] = word_of(edges[e], lifts, q);
 		const uint8_t turn = edges[e].turn;
 		const int8_t *m = messages + e * LANES;
 		const __m512i p = _mm512_permutexvar_epi8(
@@ -414,7 +424,7 @@ AVX512 static uint32_t check_avx512(const struct ldpc_code *code, const struct l
 		const __m512i m = _mm512_mask_blend_epi8(is_least, to_others, to_least);
 		const __m512i message = _mm512_mask_sub_epi8(m, is_negative, zero, m);
 		_mm512_store_si512(
-			posteriors + (size_t)words[e] * LANES, _mm512_adds_epi8(ratio, message));
+			posteriors + (size_t)at[e] * LANES, _mm512_adds_epi8(ratio, message));
 		_mm512_store_si512(messages + e * LANES, message);
 	}
 	return (uint32_t)__builtin_popcountll(_mm512_movepi8_mask(sums.parity));

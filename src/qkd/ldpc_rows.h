@@ -53,9 +53,9 @@ struct ldpc_state {
 	int8_t *posteriors; /* ldpc_posterior_octets() a word; lane l is of bit (l + turned) mod 64 */
 	uint8_t *turned;    /* a word */
 	int8_t *messages; /* 64 an edge and lift, a check's side by side; all zero when rows are split anew */
-	/* Of a check, while it is worked on: 64 an edge, and its word; LDPC_ROW_EDGES_MAX edges. */
+	/* Of a check, while it is worked on: 64 an edge, and where its posteriors lie; LDPC_ROW_EDGES_MAX edges. */
 	int8_t *ratios;
-	uint32_t *words;
+	uint32_t *at;
 };
 
 /*
