@@ -16,7 +16,7 @@ static const struct option_row bench_options[] = {
 	{"output", 'o', "table|json", "how to print (default: table)"},
 	{"part", 'p', "PART",
 		"one part alone: vault, serve, peer; reconcile, amplify, chain, chain-long, "
-		"transforms"},
+		"transforms, reconcile-paths"},
 	{"stage", 0, "PART", "the same as --part"},
 	{"seconds", 't', "N", "length of each measurement (default: 5)"},
 	{"cores", 0, "N", "qkd: so many processes, each on a core of its own (default: 1)"},

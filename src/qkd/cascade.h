@@ -26,6 +26,6 @@ enum { CASCADE_LANE_FRAMES = 16 };
 
 /* Secret memory that the mode takes at open. */
 size_t cascade_octets(const struct reconcile_settings *settings);
-/* The mode's open, by a chosen path that this processor has: for tests. */
+/* The mode's open, by a chosen path that this processor has: for tests and measurements. */
 MUST_USE struct err cascade_open_by(
 	enum cascade_path path, struct reconcile **out, const struct reconcile_settings *settings);

@@ -110,7 +110,8 @@ size_t ldpc_octets(const struct reconcile_settings *settings)
 	return parts_of(settings).octets;
 }
 
-static struct err open_mode(struct reconcile **out, const struct reconcile_settings *settings)
+struct err ldpc_open_by(
+	enum ldpc_path path, struct reconcile **out, const struct reconcile_settings *settings)
 {
 	struct secret memory;
 
@@ -131,9 +132,14 @@ static struct err open_mode(struct reconcile **out, const struct reconcile_setti
 	for (uint32_t i = 0; settings->is_bob && i < parts.slots; i++)
 		ldpc_frame_place(&l->slots[i].decoder,
 			memory.bytes + parts.slots_at + i * parts.slot_octets, parts.columns,
-			parts.lifts, ldpc_best());
+			parts.lifts, path);
 	*out = (struct reconcile *)(void *)l;
 	return OK;
+}
+
+static struct err open_mode(struct reconcile **out, const struct reconcile_settings *settings)
+{
+	return ldpc_open_by(ldpc_best(), out, settings);
 }
 
 static void close_mode(struct reconcile *r)

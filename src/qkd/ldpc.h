@@ -18,6 +18,7 @@
  * another one follows. Bounds: a frame's units are answered once, in order: at most 2 * rows * lifts * 64 bits; LDPC_SLOTS frames are
  * worked on at once.
  */
+#include "ldpc_rows.h"
 #include "reconciler.h"
 
 enum {
@@ -39,3 +40,6 @@ bool ldpc_is_fast(void);
 
 /* Secret memory that the mode takes at open. */
 size_t ldpc_octets(const struct reconcile_settings *settings);
+/* The mode's open, by a chosen path that this processor has: for tests and measurements. */
+MUST_USE struct err ldpc_open_by(
+	enum ldpc_path path, struct reconcile **out, const struct reconcile_settings *settings);

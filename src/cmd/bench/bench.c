@@ -33,6 +33,7 @@ static const struct {
 	{"qkd", "chain", false, false, bench_qkd_chain},
 	{"qkd", "chain-long", false, true, bench_qkd_chain_long},
 	{"qkd", "transforms", false, true, bench_qkd_transforms},
+	{"qkd", "reconcile-paths", false, true, bench_qkd_reconcile_paths},
 };
 
 /* ---- the machine ---- */

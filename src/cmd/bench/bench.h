@@ -20,6 +20,7 @@
  *   chain      from detections to final key, each end's own cost
  *   chain-long the same of one block of 10^8 bits; only by name
  *   transforms what amplify is made of, each part alone, by each path; only by name
+ *   reconcile-paths  error correction by each path of this processor, as a lesser one would have it; only by name
  *
  * The load's own work shares the machine with what it measures; so besides answers a second there
  * are answers to each second of processor time that the servers took.
@@ -53,6 +54,9 @@ MUST_USE struct err bench_peer(
 	const struct bench_options *o, struct json_writer *j, struct complaint *c);
 
 MUST_USE struct err bench_qkd_reconcile(
+	const struct bench_options *o, struct json_writer *j, struct complaint *c);
+
+MUST_USE struct err bench_qkd_reconcile_paths(
 	const struct bench_options *o, struct json_writer *j, struct complaint *c);
 
 MUST_USE struct err bench_qkd_amplify(

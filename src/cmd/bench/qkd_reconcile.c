@@ -2,42 +2,71 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Error correction by the face of qkd/reconciler.h: both ends in this process, every message written by one and read by the other, so
- * that encoding and decoding count. Keys are random, errors independent; making them is put aside.
+ * that encoding and decoding count. Keys are random, errors independent; making them is put aside. By the best path of this processor, or
+ * ("reconcile-paths") by each that it has: what a lesser one would do.
  */
 #include "base/env.h"
 #include "cmd/bench/bench.h"
 #include "cmd/bench/rate.h"
+#include "qkd/cascade.h"
 #include "qkd/estimate.h"
+#include "qkd/ldpc.h"
 #include "qkd/reconciler.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-static const struct row {
+static const struct path {
+	const char *word;
+	enum cascade_path cascade;
+	enum ldpc_path ldpc;
+} portable = {"portable", CASCADE_PORTABLE, LDPC_PORTABLE},
+  avx2 = {"avx2", CASCADE_AVX2, LDPC_AVX2}, avx512 = {"avx512", CASCADE_AVX2, LDPC_AVX512};
+
+struct row {
 	const struct reconciler *mode;
 	uint32_t key_bits, frames_in_flight; /* of one turn's key */
 	double qber;
-	uint32_t turns_min; /* so that there are 200 frames */
-} rows[] = {
-	{&reconciler_cascade, 256 * 65536, 64, 0.01, 1},
-	{&reconciler_cascade, 256 * 65536, 64, 0.02, 1},
-	{&reconciler_cascade, 256 * 65536, 64, 0.03, 1},
-	{&reconciler_cascade, 256 * 65536, 64, 0.05, 1},
-	{&reconciler_cascade, 1024 * 65536, 256, 0.02, 1},
-	{&reconciler_cascade, 1000000, 64, 0.01, 13},
-	{&reconciler_cascade, 1000000, 64, 0.02, 13},
-	{&reconciler_cascade, 1000000, 64, 0.03, 13},
-	{&reconciler_cascade, 1000000, 64, 0.05, 13},
-	{&reconciler_cascade, 10000, 1, 0.02, 200},
-	{&reconciler_ldpc, 65536, 1, 0.01, 200},
-	{&reconciler_ldpc, 65536, 1, 0.02, 200},
-	{&reconciler_ldpc, 65536, 1, 0.03, 200},
-	{&reconciler_ldpc, 65536, 1, 0.05, 200},
-	{&reconciler_ldpc, 1 << 20, 1, 0.01, 20},
-	{&reconciler_ldpc, 1 << 20, 1, 0.02, 20},
-	{&reconciler_ldpc, 1 << 20, 1, 0.03, 20},
-	{&reconciler_ldpc, 1 << 20, 1, 0.05, 20},
+	uint32_t turns_min;      /* so that there are 200 frames */
+	const struct path *path; /* NULL: the best */
+};
+
+static const struct row rows[] = {
+	{&reconciler_cascade, 256 * 65536, 64, 0.01, 1, NULL},
+	{&reconciler_cascade, 256 * 65536, 64, 0.02, 1, NULL},
+	{&reconciler_cascade, 256 * 65536, 64, 0.03, 1, NULL},
+	{&reconciler_cascade, 256 * 65536, 64, 0.05, 1, NULL},
+	{&reconciler_cascade, 1024 * 65536, 256, 0.02, 1, NULL},
+	{&reconciler_cascade, 1000000, 64, 0.01, 13, NULL},
+	{&reconciler_cascade, 1000000, 64, 0.02, 13, NULL},
+	{&reconciler_cascade, 1000000, 64, 0.03, 13, NULL},
+	{&reconciler_cascade, 1000000, 64, 0.05, 13, NULL},
+	{&reconciler_cascade, 10000, 1, 0.02, 200, NULL},
+	{&reconciler_ldpc, 65536, 1, 0.01, 200, NULL},
+	{&reconciler_ldpc, 65536, 1, 0.02, 200, NULL},
+	{&reconciler_ldpc, 65536, 1, 0.03, 200, NULL},
+	{&reconciler_ldpc, 65536, 1, 0.05, 200, NULL},
+	{&reconciler_ldpc, 1 << 20, 1, 0.01, 20, NULL},
+	{&reconciler_ldpc, 1 << 20, 1, 0.02, 20, NULL},
+	{&reconciler_ldpc, 1 << 20, 1, 0.03, 20, NULL},
+	{&reconciler_ldpc, 1 << 20, 1, 0.05, 20, NULL},
+};
+
+static const struct row rows_by_path[] = {
+	{&reconciler_cascade, 256 * 65536, 64, 0.02, 1, &portable},
+	{&reconciler_cascade, 256 * 65536, 64, 0.02, 1, &avx2},
+	{&reconciler_ldpc, 65536, 1, 0.02, 20, &portable},
+	{&reconciler_ldpc, 65536, 1, 0.02, 200, &avx2},
+	{&reconciler_ldpc, 65536, 1, 0.02, 200, &avx512},
+	{&reconciler_ldpc, 1 << 20, 1, 0.01, 20, &avx2},
+	{&reconciler_ldpc, 1 << 20, 1, 0.01, 20, &avx512},
+	{&reconciler_ldpc, 1 << 20, 1, 0.02, 20, &avx2},
+	{&reconciler_ldpc, 1 << 20, 1, 0.02, 20, &avx512},
+	{&reconciler_ldpc, 1 << 20, 1, 0.03, 20, &avx2},
+	{&reconciler_ldpc, 1 << 20, 1, 0.03, 20, &avx512},
+	{&reconciler_ldpc, 1 << 20, 1, 0.05, 20, &avx2},
+	{&reconciler_ldpc, 1 << 20, 1, 0.05, 20, &avx512},
 };
 
 enum { PARITIES, ANSWERS, SHANNON, FRAMES, FAILED, ROUNDS, ALICE_S, BOB_S, DIFFERENT };
@@ -66,6 +95,24 @@ static double unit(uint64_t *state)
 	return ((double)(next(state) >> 11) + 0.5) * 0x1p-53;
 }
 
+static bool can_do(const struct row *row)
+{
+	const struct path *p = row->path;
+
+	return p == NULL || (row->mode == &reconciler_cascade ? p->cascade <= cascade_best()
+							      : ldpc_can(p->ldpc));
+}
+
+static struct err open_end(
+	const struct row *row, struct reconcile **out, const struct reconcile_settings *settings)
+{
+	if (row->path == NULL)
+		return row->mode->open(out, settings);
+	if (row->mode == &reconciler_cascade)
+		return cascade_open_by(row->path->cascade, out, settings);
+	return ldpc_open_by(row->path->ldpc, out, settings);
+}
+
 /* Opened by the process that uses it: memory for secrets is not inherited. */
 static struct err work_open(struct work *w, unsigned worker)
 {
@@ -80,9 +127,9 @@ static struct err work_open(struct work *w, unsigned worker)
 	w->queue = malloc((size_t)RECONCILE_QUESTIONS_MAX * RECONCILE_BODY_MAX);
 	if (w->a.words == NULL || w->b.words == NULL || w->queue == NULL)
 		return ERR(LIMIT);
-	struct err e = w->mode->open(&w->alice, &settings);
+	struct err e = open_end(w->row, &w->alice, &settings);
 	settings.is_bob = true;
-	return failed(e) ? e : w->mode->open(&w->bob, &settings);
+	return failed(e) ? e : open_end(w->row, &w->bob, &settings);
 }
 
 static void work_close(struct work *w)
@@ -214,6 +261,8 @@ static void write_row(struct json_writer *j, const struct row *row, const struct
 
 	json_open(j, NULL, '{');
 	json_text(j, "mode", row->mode->word);
+	if (row->path != NULL)
+		json_text(j, "path", row->path->word);
 	json_u64(j, "frame_bits", frames > 0 ? rate->bits / frames : 0);
 	json_u64(j, "key_bits", row->key_bits);
 	json_f64(j, "qber", row->qber);
@@ -230,19 +279,46 @@ static void write_row(struct json_writer *j, const struct row *row, const struct
 	json_close(j, '}');
 }
 
+static struct err run_row(const struct bench_options *o, const struct row *row,
+	struct json_writer *j, struct complaint *c)
+{
+	struct work w = {.row = row, .mode = row->mode};
+	struct bench_rate rate;
+
+	if (!can_do(row))
+		return OK;
+	const struct err e = bench_rate(o, row->turns_min, turn, &w, &rate);
+	work_close(&w);
+	if (failed(e))
+		return complain(c, e, "%s at %g", row->mode->word, row->qber);
+	write_row(j, row, &rate);
+	return OK;
+}
+
+static struct err run_rows(const struct bench_options *o, const struct row *row, size_t count,
+	struct json_writer *j, struct complaint *c)
+{
+	struct err e = OK;
+
+	for (size_t i = 0; i < count && !failed(e) && !*o->is_over; i++)
+		e = run_row(o, &row[i], j, c);
+	return e;
+}
+
 struct err bench_qkd_reconcile(
 	const struct bench_options *o, struct json_writer *j, struct complaint *c)
 {
 	json_open(j, "reconcile", '[');
-	for (size_t i = 0; i < ARRAY_LEN(rows) && !*o->is_over; i++) {
-		struct work w = {.row = &rows[i], .mode = rows[i].mode};
-		struct bench_rate rate;
-		const struct err e = bench_rate(o, rows[i].turns_min, turn, &w, &rate);
-		work_close(&w);
-		if (failed(e))
-			return complain(c, e, "%s at %g", rows[i].mode->word, rows[i].qber);
-		write_row(j, &rows[i], &rate);
-	}
+	const struct err e = run_rows(o, rows, ARRAY_LEN(rows), j, c);
 	json_close(j, ']');
-	return OK;
+	return e;
+}
+
+struct err bench_qkd_reconcile_paths(
+	const struct bench_options *o, struct json_writer *j, struct complaint *c)
+{
+	json_open(j, "reconcile_paths", '[');
+	const struct err e = run_rows(o, rows_by_path, ARRAY_LEN(rows_by_path), j, c);
+	json_close(j, ']');
+	return e;
 }
