@@ -239,6 +239,40 @@ static void test_a_block_that_config_does_not_take_is_not_printed_for_it(void **
 	assert_null(strstr(text, "\nqkd:\n"));
 }
 
+/* CONFIG and the device's HELLO have millionths: what the link makes of these must satisfy it, and be what was planned. */
+static void assert_the_link_takes(yyjson_val *plan)
+{
+	static const char *const mu[] = {"mu1", "mu2", "mu3"}, *const share[] = {"p1", "p2", "p3"};
+	yyjson_val *said = yyjson_obj_get(yyjson_obj_get(plan, "config"), "protocol");
+	struct qkd_parameters p = {.eps_sec = 1e-10, .eps_cor = 1e-15, .qber_max = qkd_qber_max};
+	struct complaint c = {0};
+
+	assert_true(qkd_protocol_read(word(said, "kind"), &p.protocol));
+	for (size_t k = 0; k < QKD_INTENSITIES; k++) {
+		p.intensity[k] = round(number(said, mu[k]) * 1e6) * 1e-6;
+		p.probability[k] = round(number(said, share[k]) * 1e6) * 1e-6;
+		assert_true(fabs(p.intensity[k] - number(said, mu[k])) < 1e-9);
+		assert_true(fabs(p.probability[k] - number(said, share[k])) < 1e-9);
+	}
+	p.basis_x = number(said, "basis_x");
+	if (failed(qkd_parameters_check(&p, &c)))
+		fail_msg("%s", c.text);
+}
+
+static void test_the_link_takes_what_is_printed_for_config(void **state)
+{
+	static const char *const lines[] = {"--loss-db 10 --block 1e6", "--loss-db 7 --block 1e6",
+		"--loss-db 12 --block 1e6", "--loss-db 15 --block 1e6", "--loss-db 15 --block 1e5",
+		"--loss-db 10 --block 1e5 --protocol one-decoy"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+		yyjson_doc *doc = plan_of(lines[i]);
+		assert_the_link_takes(yyjson_doc_get_root(doc));
+		yyjson_doc_free(doc);
+	}
+}
+
 static void test_what_cannot_be_is_refused(void **state)
 {
 	int code;
@@ -262,6 +296,7 @@ int main(void)
 		cmocka_unit_test(test_the_mode_and_its_efficiency_may_be_stated),
 		cmocka_unit_test(test_the_text_names_the_mode),
 		cmocka_unit_test(test_a_block_that_config_does_not_take_is_not_printed_for_it),
+		cmocka_unit_test(test_the_link_takes_what_is_printed_for_config),
 		cmocka_unit_test(test_what_cannot_be_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -152,6 +152,27 @@ static struct point survey(
 	return best;
 }
 
+static double millionths(double v)
+{
+	return round(v * 1e6) / 1e6;
+}
+
+/* As CONFIG and the device have them. The last probability is what the others leave: each rounded by itself, they need not sum to 1. */
+static void round_off(struct qkd_parameters *p)
+{
+	const size_t last = p->protocol == QKD_ONE_DECOY ? 1 : 2;
+	double rest = 1;
+
+	for (size_t k = 0; k < QKD_INTENSITIES; k++)
+		p->intensity[k] = millionths(p->intensity[k]);
+	for (size_t k = 0; k < last; k++) {
+		p->probability[k] = millionths(p->probability[k]);
+		rest -= p->probability[k];
+	}
+	p->probability[last] = millionths(rest);
+	p->basis_x = millionths(p->basis_x);
+}
+
 bool plan_optimise(const struct rate_channel *channel, double key_bits, struct qkd_parameters *p,
 	struct rate *out)
 {
@@ -159,6 +180,7 @@ bool plan_optimise(const struct rate_channel *channel, double key_bits, struct q
 	const double most = climb(channel, key_bits, &best, p);
 
 	apply(&best, p);
+	round_off(p);
 	rate_expect(channel, p, key_bits, out);
 	return most > 0;
 }

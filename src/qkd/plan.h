@@ -28,7 +28,7 @@ struct plan_correction {
 
 /*
  * `p`: protocol, eps_sec, eps_cor and test_bits_min in (qkd_limits(); 0: as many as give most key, as published rates have them);
- * intensities, probabilities and basis_x out. False: no choice gives key.
+ * intensities, probabilities and basis_x out, in whole millionths. False: no choice gives key.
  */
 bool plan_optimise(const struct rate_channel *channel, double key_bits, struct qkd_parameters *p,
 	struct rate *out);
