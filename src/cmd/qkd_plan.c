@@ -17,11 +17,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const unsigned eps_sec_default = 10, eps_cor_default = 15; /* of CONFIG */
+
 struct wish {
 	const struct plan_set *set;
 	struct rate_channel channel;
 	struct qkd_parameters p;
 	double key_bits, abort_exponent;
+	unsigned eps_sec_exponent, eps_cor_exponent;
 	bool is_published; /* one way, with the set's f: as published rates count */
 	struct plan_correction wished, taken; /* taken: by the plan made last */
 };
@@ -49,6 +52,19 @@ static bool real_option(
 	}
 	fail(EXIT_USAGE, "--%s: a number from %g to %g is expected: '%s'", name, least, most, text);
 	return false;
+}
+
+/* CONFIG has whole ones alone. */
+static bool exponent_option(
+	const struct invocation *in, const char *name, double most, unsigned *value)
+{
+	double v = *value;
+
+	if (!real_option(in, name, 1, most, &v))
+		return false;
+	*value = (unsigned)v;
+	return v == *value || fail(EXIT_USAGE, "--%s: a whole number is expected: '%s'", name,
+				      option_value(in, name)) == 0;
 }
 
 static bool protocol_option(const struct invocation *in, enum qkd_protocol *protocol)
@@ -86,8 +102,8 @@ static bool correction_option(const struct invocation *in, struct wish *w)
 
 static bool wish_read(const struct invocation *in, struct wish *w)
 {
-	double eps_sec = 10, eps_cor = 15;
-
+	w->eps_sec_exponent = eps_sec_default;
+	w->eps_cor_exponent = eps_cor_default;
 	if (!set_option(in, w))
 		return false;
 	w->channel = w->set->channel;
@@ -98,11 +114,11 @@ static bool wish_read(const struct invocation *in, struct wish *w)
 		!real_option(in, "efficiency", 1e-6, 1, &w->channel.efficiency) ||
 		!real_option(in, "dark-count", 0, 0.1, &w->channel.dark_count) ||
 		!real_option(in, "correction-f", 1, 3, &w->wished.f) ||
-		!real_option(in, "eps-sec-exponent", 1, 30, &eps_sec) ||
-		!real_option(in, "eps-cor-exponent", 1, 16, &eps_cor))
+		!exponent_option(in, "eps-sec-exponent", 30, &w->eps_sec_exponent) ||
+		!exponent_option(in, "eps-cor-exponent", 16, &w->eps_cor_exponent))
 		return false;
-	w->p.eps_sec = pow(10, -eps_sec);
-	w->p.eps_cor = pow(10, -eps_cor);
+	w->p.eps_sec = pow(10, -(double)w->eps_sec_exponent);
+	w->p.eps_cor = pow(10, -(double)w->eps_cor_exponent);
 	return true;
 }
 
@@ -120,12 +136,17 @@ static bool line_read(const struct invocation *in, struct wish *w)
 		!real_option(in, "block", 1e3, 1e12, &w->key_bits) ||
 		!real_option(in, "abort-exponent", 1, 15, &w->abort_exponent))
 		return false;
-	if (km >= 0 && w->channel.loss_db < 0)
+	const bool has_loss = w->channel.loss_db >= 0;
+	if (km >= 0 && has_loss)
+		return fail(EXIT_USAGE, "qkd plan: --loss-db or --distance-km, not both of them") ==
+		       0;
+	if (km < 0 && option_value(in, "attenuation") != NULL)
+		return fail(EXIT_USAGE, "qkd plan: --attenuation goes with --distance-km") == 0;
+	if (km < 0 && !has_loss)
+		return fail(EXIT_USAGE, "qkd plan: --loss-db or --distance-km is needed") == 0;
+	if (!has_loss)
 		w->channel.loss_db = km * attenuation;
-	if (w->channel.loss_db >= 0)
-		return true;
-	fail(EXIT_USAGE, "qkd plan: --loss-db or --distance-km is needed");
-	return false;
+	return true;
 }
 
 /* What the engine would refuse is no plan; published rates know no such limit. */
@@ -196,6 +217,10 @@ static void write_config(struct json_writer *j, const struct wish *w)
 	json_f64(j, "p2", w->p.probability[1]);
 	json_f64(j, "p3", w->p.probability[2]);
 	json_f64(j, "basis_x", w->p.basis_x);
+	if (w->eps_sec_exponent != eps_sec_default)
+		json_u64(j, "eps_sec_exponent", w->eps_sec_exponent);
+	if (w->eps_cor_exponent != eps_cor_default)
+		json_u64(j, "eps_cor_exponent", w->eps_cor_exponent);
 	json_close(j, '}');
 	json_close(j, '}');
 }
@@ -268,6 +293,10 @@ static void print_config(const struct wish *w)
 		w->p.intensity[1], w->p.intensity[2]);
 	printf("    p1: %.6f\n    p2: %.6f\n    p3: %.6f\n    basis_x: %.6f\n", w->p.probability[0],
 		w->p.probability[1], w->p.probability[2], w->p.basis_x);
+	if (w->eps_sec_exponent != eps_sec_default)
+		printf("    eps_sec_exponent: %u\n", w->eps_sec_exponent);
+	if (w->eps_cor_exponent != eps_cor_default)
+		printf("    eps_cor_exponent: %u\n", w->eps_cor_exponent);
 }
 
 static void print_text(const struct wish *w, const struct rate *r)

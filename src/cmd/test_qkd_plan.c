@@ -273,6 +273,24 @@ static void test_the_link_takes_what_is_printed_for_config(void **state)
 	}
 }
 
+/* A plan for another epsilon is none for the link that has the default. */
+static void test_epsilons_that_are_not_the_defaults_are_printed_too(void **state)
+{
+	int code;
+	const char *text = output_of(
+		"merlon qkd plan --loss-db 10 --eps-sec-exponent 12 --eps-cor-exponent 9", &code);
+
+	(void)state;
+	assert_int_equal(code, EXIT_OK);
+	assert_non_null(strstr(text, "\n    eps_sec_exponent: 12\n    eps_cor_exponent: 9\n"));
+	text = output_of("merlon qkd plan --loss-db 10", &code);
+	assert_null(strstr(text, "eps_"));
+	yyjson_doc *doc = plan_of("--loss-db 10 --eps-sec-exponent 12");
+	yyjson_val *config = yyjson_obj_get(yyjson_doc_get_root(doc), "config");
+	assert_true(number(yyjson_obj_get(config, "protocol"), "eps_sec_exponent") == 12);
+	yyjson_doc_free(doc);
+}
+
 static void test_what_cannot_be_is_refused(void **state)
 {
 	int code;
@@ -283,6 +301,12 @@ static void test_what_cannot_be_is_refused(void **state)
 	output_of("merlon qkd plan --loss-db 2 --error-correction winnow", &code);
 	assert_int_equal(code, EXIT_USAGE);
 	output_of("merlon qkd plan --loss-db 2 --error-correction ldpc --one-way", &code);
+	assert_int_equal(code, EXIT_USAGE);
+	output_of("merlon qkd plan --loss-db 2 --distance-km 50", &code);
+	assert_int_equal(code, EXIT_USAGE);
+	output_of("merlon qkd plan --loss-db 2 --attenuation 0.3", &code);
+	assert_int_equal(code, EXIT_USAGE);
+	output_of("merlon qkd plan --loss-db 2 --eps-sec-exponent 9.5", &code);
 	assert_int_equal(code, EXIT_USAGE);
 }
 
@@ -297,6 +321,7 @@ int main(void)
 		cmocka_unit_test(test_the_text_names_the_mode),
 		cmocka_unit_test(test_a_block_that_config_does_not_take_is_not_printed_for_it),
 		cmocka_unit_test(test_the_link_takes_what_is_printed_for_config),
+		cmocka_unit_test(test_epsilons_that_are_not_the_defaults_are_printed_too),
 		cmocka_unit_test(test_what_cannot_be_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
