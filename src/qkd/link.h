@@ -51,7 +51,7 @@ struct qkd_link_settings {
 struct qkd_link_port {
 	void *ctx;
 	void (*send)(void *ctx, uint16_t type, struct span body);
-	/* To the key store; one at a time, answered by qkd_link_store_answered(). The body holds secrets. */
+	/* To the key store; one at a time, answered by qkd_link_store_answered(). The body holds secrets and is wiped when ask() is back. */
 	void (*ask)(void *ctx, uint16_t type, struct span body);
 	/* The connection to the peer is of no more use: close it. qkd_link_peer_down() follows. */
 	void (*disconnect)(void *ctx);

@@ -42,6 +42,7 @@ struct end {
 	uint8_t request[QKD_REQUEST_MAX];
 	uint16_t request_type;
 	size_t request_len;
+	struct span asked; /* where the link held the request */
 	uint32_t crash_in; /* effects until the crash; 0: none planned */
 	bool is_crashing, has_driver, wants_disconnect, is_random_faulty;
 	char report[2048];
@@ -177,6 +178,7 @@ static void ask_store(void *ctx, uint16_t type, struct span body)
 	assert_true(body.len <= sizeof e->request);
 	memcpy(e->request, body.at, body.len);
 	e->request_len = body.len;
+	e->asked = body;
 	e->request_type = type;
 	sim_timer(e->world->sim, e->node, 1, TIMER_STORE);
 }
@@ -210,6 +212,9 @@ static void store_commit(struct end *e)
 
 	assert_false(
 		failed(qkd_request_decode(type, span_of(e->request, e->request_len), &q, &fault)));
+	/* Key and pads on their way to the store are left nowhere behind. */
+	for (size_t i = 0; i < e->asked.len; i++)
+		assert_int_equal(e->asked.at[i], 0);
 	if (is_last && prop_below(e->world->prop, 2) == 0)
 		return; /* the power went before the disk had it */
 	struct err err = stored_apply(e->kept, type, &q);
