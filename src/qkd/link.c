@@ -240,6 +240,7 @@ void link_disconnect(struct qkd_link *l)
 	if (!l->is_peer_up)
 		return;
 	l->is_peer_up = false; /* nothing more is said or heard; qkd_link_peer_down() tidies up */
+	l->collect.is_on = false; /* else what is not announced would pile up until then */
 	l->port.disconnect(l->port.ctx);
 }
 

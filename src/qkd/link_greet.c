@@ -177,7 +177,7 @@ static void became_ready(struct qkd_link *l)
 {
 	const struct qkd_marks ends = ends_of(l);
 
-	if (!l->is_ready_sent || !l->is_peer_ready)
+	if (!l->is_ready_sent || !l->is_peer_ready || !l->is_peer_up)
 		return;
 	if (l->ready_ends.send != ends.accept || l->ready_ends.accept != ends.send) {
 		refuse(l, &qkd_alarm_desynchronised, "the ends' pools of pads do not end alike");

@@ -9,6 +9,7 @@
  */
 #include "base/secret.h"
 #include "codec/qkd_pads.h"
+#include "qkd/collect.h"
 #include "qkd/link.h"
 #include "qkd/optics_model.h"
 #include "crypt/randomness.h"
@@ -875,6 +876,49 @@ static void test_a_device_that_breaks_the_order_of_its_records_is_refused(void *
 	world_close(w);
 }
 
+/* Events in every slot, more than one message of gaps takes. */
+static void device_floods(struct end *e, uint64_t first)
+{
+	static struct driver_event events[CHUNK];
+	static uint8_t buffer[DRIVER_RECORD_MAX];
+
+	for (uint32_t n = 0; n <= COLLECT_GAPS_MAX && qkd_link_driver_is_wanted(e->link);
+		n += CHUNK, first += CHUNK) {
+		struct writer w = writer_of(SPAN_MUT_ARRAY(buffer));
+		for (uint32_t i = 0; i < CHUNK; i++)
+			events[i] = (struct driver_event){first + i, DRIVER_X0};
+		driver_events_encode(&w, first, CHUNK, events, CHUNK);
+		device_says(e, &w);
+	}
+}
+
+/* Until a connection that was given up has closed, which may take seconds, the device speaks on: of that nothing is kept. */
+static void test_what_comes_while_a_connection_closes_does_no_harm(void **state)
+{
+	const uint32_t detections = shared.detections_per_block;
+
+	(void)state;
+	shared.detections_per_block = 2 * COLLECT_GAPS_MAX;
+	struct world *w = world_open(27, true, 0, 0);
+	struct end *e = &w->ends[BOB];
+	shared.detections_per_block = detections;
+	run_for(w, 100);
+	assert_string_equal(qkd_link_status(e->link).stage, "idle");
+	qkd_link_store_down(e->link, sim_now(w->sim));
+	assert_true(e->wants_disconnect);
+	device_floods(e, w->optics.next_slot);
+	qkd_link_store_up(e->link, sim_now(w->sim));
+	/* The light goes on where it was. */
+	qkd_link_driver_down(e->link, sim_now(w->sim));
+	device_greet(e);
+	settle_effects(w);
+	const uint8_t epoch = w->epoch;
+	run_for(w, 500);
+	assert_int_equal(w->epoch, epoch); /* nobody hung up again */
+	assert_string_equal(qkd_link_status(e->link).stage, "idle");
+	world_close(w);
+}
+
 /* Keys for which Bob takes LDPC when nobody forbids it. */
 static void test_an_end_that_takes_any_mode_takes_the_one_that_the_other_is_set_to(void **state)
 {
@@ -1131,6 +1175,7 @@ int main(void)
 		cmocka_unit_test(
 			test_an_end_that_takes_any_mode_takes_the_one_that_the_other_is_set_to),
 		cmocka_unit_test(test_attacks_give_no_bit_and_the_alarm_with_the_reason),
+		cmocka_unit_test(test_what_comes_while_a_connection_closes_does_no_harm),
 		cmocka_unit_test(test_a_failed_random_source_gives_no_bit_and_the_alarm),
 		cmocka_unit_test(test_a_changed_message_is_caught_by_the_tag),
 		cmocka_unit_test(test_a_forged_hello_is_caught_by_the_tag),
