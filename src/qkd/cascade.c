@@ -260,6 +260,26 @@ static void lane_count_round(struct cascade *c, struct lane *lane)
 		c->account.rounds = lane->rounds;
 }
 
+/* Of a frame its bits, their parities and where errors were. Seats are taken in the order of begin. */
+static void forget(struct reconcile *r)
+{
+	struct cascade *c = of(r);
+	const uint32_t frames = c->common.shape.frames;
+
+	for (uint32_t n = 0; n < c->lane_count * c->lane_seats && n < frames; n++) {
+		const size_t at = place_of(c, &c->lanes[n % c->lane_count], n / c->lane_count);
+		if (c->settings.is_bob)
+			secret_wipe(&c->bob[at], sizeof c->bob[at]);
+		else
+			secret_wipe(&c->alice[at], sizeof c->alice[at]);
+	}
+	secret_wipe(c->common.rows, sizeof *c->common.rows);
+	secret_wipe(c->common.known, sizeof *c->common.known);
+	memset(c->lanes, 0, sizeof c->lanes);
+	c->key = (struct key_words){0};
+	c->common.shape.frames = c->frames_begun = c->frames_done = c->waiting_count = 0;
+}
+
 /* Bob. */
 
 static void question_write(struct cascade *c, struct lane *lane, struct writer *w)
@@ -394,4 +414,5 @@ const struct reconciler reconciler_cascade = {
 	.learn = learn,
 	.is_done = is_done,
 	.account = account,
+	.forget = forget,
 };

@@ -364,6 +364,18 @@ static struct reconcile_account account(const struct reconcile *r)
 	return of(r)->account;
 }
 
+/* Of a frame that is done nothing is left anyway. */
+static void forget(struct reconcile *r)
+{
+	struct ldpc *l = of(r);
+
+	slots_wipe(l);
+	for (uint32_t i = 0; i < l->slot_count; i++)
+		l->slots[i].frame = NO_FRAME;
+	l->key = (struct key_words){0};
+	l->frames = l->frames_begun = l->frames_done = l->waiting_count = 0;
+}
+
 /* Alice. Whole rows are asked for at once, and each unit once, in order: nothing else is answered. */
 static bool is_fair(const struct ldpc *l, const struct ldpc_question *q)
 {
@@ -409,4 +421,5 @@ const struct reconciler reconciler_ldpc = {
 	.learn = learn,
 	.is_done = is_done,
 	.account = account,
+	.forget = forget,
 };

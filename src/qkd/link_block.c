@@ -66,6 +66,8 @@ void link_block_forget(struct qkd_link *l)
 		collect_drop(&l->collect, collecting); /* Alice had not taken it yet */
 	if (l->block.slots != NULL)
 		collect_drop(&l->collect, l->block.slots);
+	if (l->reconcile[l->block.ledger.mode] != NULL)
+		l->mode->forget(l->reconcile[l->block.ledger.mode]);
 	secret_wipe(l->memory_key.bytes, l->memory_key.len);
 	secret_wipe(l->memory_final.bytes, l->memory_final.len);
 	l->key.key.bits = 0;

@@ -76,6 +76,8 @@ struct reconciler {
 	/* Bob: nothing is left to ask or to await. Frames may have failed (see the account): verification will say so. */
 	bool (*is_done)(const struct reconcile *r);
 	struct reconcile_account (*account)(const struct reconcile *r);
+	/* The key is done with, corrected or given up: wipes what this mode has of it, which `begin` alone would leave until the next one. */
+	void (*forget)(struct reconcile *r);
 };
 
 extern const struct reconciler reconciler_cascade, reconciler_ldpc;

@@ -491,10 +491,45 @@ static void settings_beyond_the_limits_are_refused(void **state)
 	assert_int_equal(reconciler_cascade.open(&r, &settings).kind, ERR_INPUT);
 }
 
+/* Who has these words and the public seed has the final key. */
+static void what_is_forgotten_is_nowhere_in_memory(void **state)
+{
+	enum { FRAMES = 4, BITS = 3 * 65536 };
+	struct reconcile_settings settings = {.key_bits_max = BITS, .frames_in_flight = FRAMES};
+	const size_t of_alice = cascade_octets(&settings);
+	struct prop random = prop_from_environment(29);
+	const uint8_t seed[RECONCILE_SEED] = {29};
+	struct pair p;
+
+	(void)state;
+	settings.is_bob = true;
+	const size_t of_bob = cascade_octets(&settings);
+	pair_open(&p, &reconciler_cascade, BITS, FRAMES);
+	for (int is_given_up = 0; is_given_up < 2; is_given_up++) {
+		keys_draw(&p, &random, BITS, 0.02);
+		if (is_given_up)
+			pair_begin(&p, 0.02, seed);
+		else
+			pair_correct(&p, &random, 0.02);
+		assert_true(key_remains(p.a, p.alice, of_alice) > 0);
+		assert_true(key_remains(p.b, p.bob, of_bob) > 0);
+		p.mode->forget(p.alice);
+		p.mode->forget(p.bob);
+		assert_int_equal(key_remains(p.a, p.alice, of_alice), 0);
+		assert_int_equal(key_remains(p.b, p.bob, of_bob), 0);
+	}
+	/* And the next key is corrected as ever. */
+	keys_draw(&p, &random, BITS, 0.02);
+	pair_correct(&p, &random, 0.02);
+	assert_true(keys_equal(&p));
+	pair_close(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(keys_of_any_length_become_equal),
+		cmocka_unit_test(what_is_forgotten_is_nowhere_in_memory),
 		cmocka_unit_test(a_wrong_expectation_costs_parities_not_the_key),
 		cmocka_unit_test(errors_that_come_in_bursts_are_corrected),
 		cmocka_unit_test(frames_beyond_the_window_wait_their_turn),

@@ -101,6 +101,18 @@ static inline void pair_begin(
 	assert_false(failed(p->mode->begin(p->bob, p->b, expected, seed)));
 }
 
+/* Words of the key that stand in memory of a mode: its handle is where that begins. */
+static inline size_t key_remains(struct key_words key, const struct reconcile *mode, size_t octets)
+{
+	const uint64_t *at = (const uint64_t *)(const void *)mode;
+	size_t found = 0;
+
+	for (size_t i = 0; i < octets / 8; i++)
+		for (uint32_t k = 0; k < key.bits / 64; k++)
+			found += at[i] == key.words[k];
+	return found;
+}
+
 /* Questions on their way, oldest first. */
 struct pair_queue {
 	uint8_t octets[RECONCILE_QUESTIONS_MAX][RECONCILE_BODY_MAX];
