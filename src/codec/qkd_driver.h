@@ -119,9 +119,9 @@ MUST_USE struct err driver_decode(
 
 enum { DRIVER_EVENT_OCTETS = 9 };
 /* Items lie within the record: driver_decode() has seen them all. */
-static inline struct driver_event driver_event_at(const struct driver_record *record, uint32_t i)
+/* An event from its octets. */
+static inline struct driver_event driver_event_of(const uint8_t *at)
 {
-	const uint8_t *at = record->items.at + (size_t)i * DRIVER_EVENT_OCTETS;
 	/* As one expression compilers see one load. */
 	const uint64_t slot = (uint64_t)at[0] << 56 | (uint64_t)at[1] << 48 |
 			      (uint64_t)at[2] << 40 | (uint64_t)at[3] << 32 |
@@ -129,6 +129,11 @@ static inline struct driver_event driver_event_at(const struct driver_record *re
 			      at[7];
 
 	return (struct driver_event){.slot = slot, .mask = at[8]};
+}
+
+static inline struct driver_event driver_event_at(const struct driver_record *record, uint32_t i)
+{
+	return driver_event_of(record->items.at + (size_t)i * DRIVER_EVENT_OCTETS);
 }
 struct driver_time driver_time_at(const struct driver_record *record, uint32_t i);
 static inline uint8_t driver_slot_at(const struct driver_record *record, uint32_t i)

@@ -359,6 +359,79 @@ static void test_driver_events_that_cannot_be_are_refused(void **state)
 	assert_true(failed(decode_record(&w, &in)));
 }
 
+/* Read as doc/driver.md says it: ascending, within the range, detectors of one basis. */
+static const char *wrong_field(
+	const struct driver_event *e, uint32_t count, uint64_t first, uint32_t slots)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		const bool is_key = (e[i].mask & 3) != 0, is_test = (e[i].mask & 12) != 0;
+		if (e[i].slot < first || e[i].slot - first >= slots ||
+			(i > 0 && e[i].slot <= e[i - 1].slot))
+			return "slot";
+		if (e[i].mask > 15 || is_key == is_test)
+			return "mask";
+	}
+	return NULL;
+}
+
+static void test_one_wrong_event_among_many_is_found_and_named(void **state)
+{
+	enum { EVENTS = 60, SLOTS = 1000 };
+	static const uint8_t masks[] = {1, 2, 3, 4, 8, 12};
+	struct prop p = prop_from_environment(47);
+	uint32_t refused = 0;
+
+	(void)state;
+	for (uint32_t round = 0; round < 20000; round++) {
+		const uint64_t firsts[] = {0, UINT64_MAX / 2, prop_u64(&p) / 2};
+		const uint64_t first = firsts[prop_below(&p, 3)];
+		struct driver_event events[EVENTS];
+		uint64_t slot = first;
+		for (size_t i = 0; i < EVENTS; i++, slot += 1 + prop_below(&p, 15))
+			events[i] = (struct driver_event){slot, masks[prop_below(&p, 6)]};
+		struct driver_event *one = &events[prop_below(&p, EVENTS)];
+		const uint64_t slots[] = {0, first - 1, first + SLOTS - 1, first + SLOTS,
+			UINT64_MAX, one->slot ^ UINT64_C(1) << 63, prop_u64(&p),
+			events[prop_below(&p, EVENTS)].slot};
+		if (prop_below(&p, 2) == 0)
+			one->slot = slots[prop_below(&p, ARRAY_LEN(slots))];
+		if (prop_below(&p, 2) == 0)
+			one->mask = (uint8_t)prop_u64(&p);
+		const char *wrong = wrong_field(events, EVENTS, first, SLOTS);
+		struct writer w = writer_of(SPAN_MUT_ARRAY(buffer));
+		struct driver_record in;
+		struct wire_fault fault = {0};
+		driver_events_encode(&w, first, SLOTS, events, EVENTS);
+		assert_int_equal(
+			failed(driver_decode(writer_span_done(&w), &in, &fault)), wrong != NULL);
+		if (wrong != NULL)
+			assert_string_equal(fault.field, wrong);
+		refused += wrong != NULL;
+	}
+	assert_in_range(refused, 5000, 15000);
+}
+
+static void test_one_wrong_intensity_among_many_is_found(void **state)
+{
+	enum { SLOTS = 100 };
+	struct prop p = prop_from_environment(48);
+
+	(void)state;
+	for (uint32_t round = 0; round < 2000; round++) {
+		const uint64_t count = 1 + prop_below(&p, SLOTS), wrong = prop_below(&p, SLOTS);
+		uint8_t nibbles[SLOTS / 2] = {0};
+		for (uint64_t i = 0; i < count; i++) {
+			const uint64_t nibble =
+				i == wrong ? 12 + prop_below(&p, 4) : prop_below(&p, 12);
+			nibbles[i / 2] |= (uint8_t)(nibble << i % 2 * 4);
+		}
+		struct writer w = writer_of(SPAN_MUT_ARRAY(buffer));
+		struct driver_record in;
+		driver_slots_encode(&w, 7, (uint32_t)count, span_of(nibbles, (count + 1) / 2));
+		assert_int_equal(failed(decode_record(&w, &in)), wrong < count);
+	}
+}
+
 static void test_free_running_records_read_as_they_were_written(void **state)
 {
 	const struct driver_time times[] = {
@@ -533,6 +606,8 @@ int main(void)
 		cmocka_unit_test(test_a_hello_of_another_version_is_read_no_further),
 		cmocka_unit_test(test_driver_records_read_as_they_were_written),
 		cmocka_unit_test(test_driver_events_that_cannot_be_are_refused),
+		cmocka_unit_test(test_one_wrong_event_among_many_is_found_and_named),
+		cmocka_unit_test(test_one_wrong_intensity_among_many_is_found),
 		cmocka_unit_test(test_free_running_records_read_as_they_were_written),
 		cmocka_unit_test(test_what_a_monitor_says_reads_as_it_was_written),
 		cmocka_unit_test(test_times_and_monitors_that_cannot_be_are_refused),
