@@ -190,9 +190,75 @@ static struct err detect_one(struct collect *c, struct collect_block *b, struct 
 	return OK;
 }
 
+#define ALL_OCTETS UINT64_C(0x0101010101010101)
+
+/* code_of() of eight masks, an octet each, packed. False: of some mask no one detector alone is in it. */
+static inline bool codes_of_eight(uint64_t masks, uint64_t *codes)
+{
+	const uint64_t less_one = masks - ALL_OCTETS, none = less_one & ~masks & 0x80 * ALL_OCTETS;
+	const uint64_t basis = (masks >> 2 | masks >> 3) & ALL_OCTETS;
+	uint64_t packed = basis | ((masks | masks >> 2) & 2 * ALL_OCTETS);
+
+	packed = (packed | packed >> 6) & UINT64_C(0x000f000f000f000f);
+	packed = (packed | packed >> 12) & UINT64_C(0x000000ff000000ff);
+	*codes = (packed | packed >> 24) & 0xffff;
+	return ((masks & less_one) | (masks & 0xf0 * ALL_OCTETS) | none) == 0;
+}
+
+/* A word of codes being filled: they are pushed in at its top. */
+struct filling {
+	const uint8_t *events; /* the next ones */
+	uint8_t *gaps;         /* where the next ones go */
+	uint64_t last, word;
+};
+
+/* Eight events whose gaps have one octet each, each a click of one detector. Answers how many were taken: all or none. */
+static inline uint32_t take_eight(struct filling *f)
+{
+	enum { GAP_LIMIT = 0x80 };
+	uint64_t last = f->last, longest = 0, masks = 0, gaps = 0, codes;
+
+#pragma GCC unroll 8
+	for (unsigned k = 0; k < 8; k++) {
+		const struct driver_event event =
+			driver_event_of(f->events + k * DRIVER_EVENT_OCTETS);
+		const uint64_t gap = event.slot - last;
+		longest |= gap;
+		gaps |= gap << 8 * k;
+		masks |= (uint64_t)event.mask << 8 * k;
+		last = event.slot;
+	}
+	if (longest >= GAP_LIMIT || !codes_of_eight(masks, &codes))
+		return 0;
+	memcpy(f->gaps, &gaps, sizeof gaps);
+	f->gaps += sizeof gaps;
+	f->events += (size_t)8 * DRIVER_EVENT_OCTETS;
+	f->last = last;
+	f->word = f->word >> 16 | codes << 48;
+	return 8;
+}
+
+/* Up to `most` events, one by one, as long as they are no double clicks, and a gap can say where they are. */
+static inline uint32_t take_plain(struct filling *f, uint32_t most)
+{
+	uint32_t n = 0;
+
+	for (; n < most; n++) {
+		const struct driver_event event = driver_event_of(f->events);
+		const uint64_t gap = event.slot - f->last, code = code_of(event.mask);
+		if ((gap >> 32 | (code & IS_DOUBLE)) != 0)
+			break;
+		f->gaps = link_gap_write(f->gaps, (uint32_t)gap);
+		f->events += DRIVER_EVENT_OCTETS;
+		f->last = event.slot;
+		f->word = f->word >> 2 | code << 62;
+	}
+	return n;
+}
+
 /*
- * The same for events from number `i` on, as long as they are plain and one word of codes has room; answers how many. Codes are
- * pushed in at the word's top. A record is shorter than COLLECT_GAPS_MAX, and its gaps are shorter than its events: there is place.
+ * The same for events from number `i` on, as long as they are plain and one word of codes has room; answers how many. A record
+ * is shorter than COLLECT_GAPS_MAX, and its gaps are shorter than its events: there is place.
  */
 static uint32_t detect_plain(
 	struct collect *c, struct collect_block *b, const struct driver_record *record, uint32_t i)
@@ -201,28 +267,25 @@ static uint32_t detect_plain(
 	const uint32_t used = b->count % WORD, left = c->detections_per_block - b->count;
 	const uint32_t here = record->event_count - i, free = WORD - used;
 	const uint32_t count = left < here ? left : here, most = count < free ? count : free;
-	uint8_t *const gaps = writer_grow(&c->gaps, (size_t)WORD * LINK_GAP_OCTETS_MAX);
-	uint64_t word = sift_word_at(b->codes, 2, b->count) << 1 << (63 - 2 * used);
-	uint64_t last = c->gaps_last;
-	uint8_t *at = gaps;
+	struct filling f = {.events = record->items.at + (size_t)i * DRIVER_EVENT_OCTETS,
+		.gaps = writer_grow(&c->gaps, (size_t)WORD * LINK_GAP_OCTETS_MAX),
+		.last = c->gaps_last,
+		.word = sift_word_at(b->codes, 2, b->count) << 1 << (63 - 2 * used)};
 	uint32_t n = 0;
 
-	if (gaps == NULL)
+	if (f.gaps == NULL)
 		return 0;
-	for (; n < most; n++) {
-		const struct driver_event event = driver_event_at(record, i + n);
-		const uint64_t gap = event.slot - last, code = code_of(event.mask);
-		if ((gap >> 32 | (code & IS_DOUBLE)) != 0)
-			break;
-		at = link_gap_write(at, (uint32_t)gap);
-		last = event.slot;
-		word = word >> 2 | code << 62;
+	for (uint32_t more = 1; more > 0; n += more) {
+		const uint32_t room = most - n;
+		more = room >= 8 ? take_eight(&f) : 0;
+		if (more == 0)
+			more = take_plain(&f, room < 8 ? room : 8);
 	}
-	c->gaps.len = (size_t)(at - c->gaps.base);
+	c->gaps.len = (size_t)(f.gaps - c->gaps.base);
 	if (n == 0)
 		return 0;
-	sift_word_put(b->codes, 2, b->count, word >> 2 * (WORD - used - n));
-	detected(c, b, n, last);
+	sift_word_put(b->codes, 2, b->count, f.word >> 2 * (WORD - used - n));
+	detected(c, b, n, f.last);
 	return n;
 }
 

@@ -36,14 +36,13 @@ static inline void sift_code_put(uint8_t *codes, unsigned bits, size_t i, uint8_
 	codes[i / each] = (uint8_t)((codes[i / each] & ~mask) | code << shift);
 }
 
-/* The word of codes that number `i` belongs to, as far as it lies before `i`: to be filled from there, and put back. */
+/* The word of codes that number `i` belongs to, as far as it lies before `i`: to be filled from there, and put back. Codes have room for whole words. */
 static inline uint64_t sift_word_at(const uint8_t *codes, unsigned bits, size_t i)
 {
-	const size_t used = i * bits % 64;
-	uint64_t word = 0;
+	uint64_t word;
 
-	memcpy(&word, codes + i * bits / 64 * 8, (used + 7) / 8);
-	return word & (((uint64_t)1 << used) - 1);
+	memcpy(&word, codes + i * bits / 64 * 8, sizeof word);
+	return word & (((uint64_t)1 << i * bits % 64) - 1);
 }
 
 static inline void sift_word_put(uint8_t *codes, unsigned bits, size_t i, uint64_t word)
