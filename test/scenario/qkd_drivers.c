@@ -9,6 +9,9 @@
 #include "codec/qkd_timestamps.h"
 #include "support/qkd_ends.h"
 #include <arpa/inet.h>
+#include <errno.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 
@@ -127,6 +130,50 @@ static void record_and_replay(void)
 	replay_stamps(files[ALICE], files[BOB]);
 }
 
+/* Of records as a device says them; the last one is whole. */
+static size_t recorded_octets(const char *path)
+{
+	static uint8_t bytes[1 << 20];
+	FILE *f = fopen(path, "rb");
+	const size_t len = f == NULL ? 0 : fread(bytes, 1, sizeof bytes, f);
+	size_t at = 0, size = 0;
+
+	MUST(f != NULL && fclose(f) == 0, "no recording %s", path);
+	for (; at < len; at += size)
+		MUST(!failed(driver_record_size(span_of(bytes + at, len - at), &size)) && size > 0,
+			"no record at octet %zu of %zu", at, len);
+	MUST(at == len, "the recording ends within a record");
+	return len;
+}
+
+static void a_full_disk_ends_a_recording_and_not_the_link(void)
+{
+	enum { DISK_OCTETS = 400 << 10 };
+	static char disk[64], path[96];
+	const char *record[] = {"driver.record", path, "driver.record_allowed", "true", NULL};
+
+	snprintf(disk, sizeof disk, "%s/small", folder);
+	snprintf(path, sizeof path, "%s/alice.recording", disk);
+	/* EINVAL: a root folder that is no mount is not shared either. */
+	MUST(unshare(CLONE_NEWNS) == 0 &&
+			(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 || errno == EINVAL),
+		"mounts of our own: %s", strerror(errno));
+	MUST(mkdir(disk, 0700) == 0 &&
+			mount("small", disk, "tmpfs", MS_NODEV | MS_NOSUID, "size=400k") == 0,
+		"a small disk: %s", strerror(errno));
+	ends[ALICE].extra = record;
+	ends[BOB].extra = NULL;
+	optics_start(NULL, "/dev/null", "/dev/null");
+	ends_start();
+	wait_blocks(4, 60);
+	ends_stop();
+	optics_end();
+	const size_t octets = recorded_octets(path);
+	MUST(octets > DISK_OCTETS / 2 && octets <= DISK_OCTETS, "%zu octets", octets);
+	MUST(umount(disk) == 0 && rmdir(disk) == 0, "umount: %s", strerror(errno));
+	printf("a full disk: %zu octets of whole records, %zu blocks\n", octets, blocks());
+}
+
 /* What would put raw key into a file, or make key of one, is refused unless a second setting allows it. */
 static void must_be_refused(const char *refusal, const char *const *settings)
 {
@@ -225,6 +272,7 @@ int main(int argc, char **argv)
 	ends_prepare(argv[1]);
 	refusals();
 	record_and_replay();
+	a_full_disk_ends_a_recording_and_not_the_link();
 	free_running_and_tcp();
 	return 0;
 }

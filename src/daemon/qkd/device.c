@@ -35,13 +35,29 @@ static struct err recording_open(struct device *d, struct complaint *c)
 	return OK;
 }
 
+/* Half a record would be the end of every replay: what of it was written is cut off again. Answers the cause. */
+static int recording_end(struct device *d, ssize_t written)
+{
+	int error = written < 0 ? errno : ENOSPC;
+	const off_t end = lseek(d->record_fd, 0, SEEK_END);
+
+	if (written > 0 && (end < written || ftruncate(d->record_fd, end - written) != 0))
+		error = errno;
+	close(d->record_fd);
+	d->record_fd = -1;
+	return error;
+}
+
 /* A full disk ends the recording, not the link. */
 static void recording_write(struct device *d, struct span record)
 {
-	if (d->record_fd < 0 || d->has_record_failed)
+	if (d->record_fd < 0)
 		return;
-	d->has_record_failed = write(d->record_fd, record.at, record.len) != (ssize_t)record.len;
-	d->recorded += d->has_record_failed ? 0 : record.len;
+	const ssize_t written = write(d->record_fd, record.at, record.len);
+	if (written == (ssize_t)record.len)
+		d->recorded += record.len;
+	else
+		d->port.unrecorded(d->port.ctx, recording_end(d, written));
 }
 
 /* Records. */

@@ -16,6 +16,8 @@ struct device_port {
 	struct err (*record)(void *ctx, const struct driver_record *record);
 	/* `why`: what the device said that nobody can use; OK for a mere end. */
 	void (*closed)(void *ctx, bool is_over, struct err why);
+	/* The recording has ended by `error` (errno), the link goes on. */
+	void (*unrecorded)(void *ctx, int error);
 };
 
 struct device {
@@ -27,9 +29,9 @@ struct device {
 	struct gate gate;
 	struct entropy entropy;
 	struct err why;
-	int record_fd;
+	int record_fd;     /* -1: nothing is recorded */
 	uint64_t recorded; /* octets */
-	bool is_there, is_free_running, is_paused, has_record_failed;
+	bool is_there, is_free_running, is_paused;
 };
 
 /* Before the sandbox. `d` outlives the process. */

@@ -106,6 +106,17 @@ static void device_closed(void *ctx, bool is_over, struct err why)
 		retry_later(&q->device_retry);
 }
 
+static void device_unrecorded(void *ctx, int error)
+{
+	struct qkd *q = ctx;
+	struct log_record r;
+
+	log_begin(&r, &q->p->log, LOG_WARN, "qkd", "recording_ended");
+	log_text(&r, "file", q->options.driver_record);
+	log_text(&r, "cause", strerror(error));
+	log_end(&r);
+}
+
 static void device_retry(void *ctx)
 {
 	struct qkd *q = ctx;
@@ -116,7 +127,8 @@ static void device_retry(void *ctx)
 
 static struct err device_begin(struct qkd *q, struct complaint *c)
 {
-	const struct device_port port = {q, device_opened, device_record, device_closed};
+	const struct device_port port = {
+		q, device_opened, device_record, device_closed, device_unrecorded};
 	struct err e =
 		device_open(&q->device, q->p, &q->options, port, random_entropy(&q->random), c);
 	struct log_record r;
