@@ -56,6 +56,12 @@ void collect_close(struct collect *c)
 	*c = (struct collect){0};
 }
 
+static void gaps_clear(struct collect *c)
+{
+	c->gaps = writer_of(span_mut_of(c->gaps.base, c->gaps.limit));
+	c->gap_count = 0;
+}
+
 void collect_drop(struct collect *c, struct collect_block *b)
 {
 	secret_wipe(b->codes, ((size_t)b->count * code_bits(c) + 7) / 8);
@@ -67,8 +73,7 @@ void collect_reset(struct collect *c)
 {
 	for (size_t i = 0; i < 2; i++)
 		collect_drop(c, &c->blocks[i]);
-	c->gap_count = 0;
-	c->gaps.len = 0;
+	gaps_clear(c);
 	c->ahead_count = 0;
 }
 
@@ -107,8 +112,7 @@ void collect_begin(struct collect *c, const uint8_t id[static QKD_BLOCK_ID], uin
 	b->first_slot = b->end_slot = first_slot;
 	b->double_clicks = b->slots_lost = 0;
 	c->gaps_first = c->gaps_last = first_slot;
-	c->gap_count = 0;
-	c->gaps.len = 0;
+	gaps_clear(c);
 	c->ahead_count = 0;
 }
 
@@ -257,8 +261,9 @@ static inline uint32_t take_plain(struct filling *f, uint32_t most)
 }
 
 /*
- * The same for events from number `i` on, as long as they are plain and one word of codes has room; answers how many. A record
- * is shorter than COLLECT_GAPS_MAX, and its gaps are shorter than its events: there is place.
+ * The same for events from number `i` on, as long as they are plain and one word of codes has room; answers how many. There is place
+ * for their gaps: a record has at most DRIVER_RECORD_MAX / DRIVER_EVENT_OCTETS of them and 2^32 slots, so few are long, and what a
+ * record before left is below COLLECT_GAPS_EAGER gaps.
  */
 static uint32_t detect_plain(
 	struct collect *c, struct collect_block *b, const struct driver_record *record, uint32_t i)
@@ -320,8 +325,7 @@ bool collect_announce(struct collect *c, bool all, struct link_message *m)
 void collect_announced(struct collect *c)
 {
 	c->gaps_first = c->gaps_last;
-	c->gap_count = 0;
-	c->gaps.len = 0;
+	gaps_clear(c);
 }
 
 /* Alice. */
