@@ -43,7 +43,7 @@ double reconcile_expect(struct reconcile_errors before, double test, double test
 }
 
 /*
- * What LDPC may take of a core that has other work: somewhat more than half of what AVX2 did with long frames, 10 to 16 million a second
+ * What LDPC may take of a core that has other work: about half of what AVX2 did with long frames, 7 to 16 million a second
  * (doc/measurements.md; AVX-512 twice that); portable, where an iteration of 2^20 bits took 0.09 s, likewise. Rounds of Cascade: of a key
  * of a million bits, there.
  */
