@@ -293,21 +293,24 @@ static void test_epsilons_that_are_not_the_defaults_are_printed_too(void **state
 
 static void test_what_cannot_be_is_refused(void **state)
 {
-	int code;
+	static const struct {
+		const char *command;
+		int code;
+	} wishes[] = {
+		{"merlon qkd plan --loss-db 2 --block 1e4 --error-correction ldpc", EXIT_FAILED},
+		{"merlon qkd plan --loss-db 2 --error-correction winnow", EXIT_USAGE},
+		{"merlon qkd plan --loss-db 2 --error-correction ldpc --one-way", EXIT_USAGE},
+		{"merlon qkd plan --loss-db 2 --distance-km 50", EXIT_USAGE},
+		{"merlon qkd plan --loss-db 2 --attenuation 0.3", EXIT_USAGE},
+		{"merlon qkd plan --loss-db 2 --eps-sec-exponent 9.5", EXIT_USAGE},
+	};
 
 	(void)state;
-	output_of("merlon qkd plan --loss-db 2 --block 1e4 --error-correction ldpc", &code);
-	assert_int_equal(code, EXIT_FAILED);
-	output_of("merlon qkd plan --loss-db 2 --error-correction winnow", &code);
-	assert_int_equal(code, EXIT_USAGE);
-	output_of("merlon qkd plan --loss-db 2 --error-correction ldpc --one-way", &code);
-	assert_int_equal(code, EXIT_USAGE);
-	output_of("merlon qkd plan --loss-db 2 --distance-km 50", &code);
-	assert_int_equal(code, EXIT_USAGE);
-	output_of("merlon qkd plan --loss-db 2 --attenuation 0.3", &code);
-	assert_int_equal(code, EXIT_USAGE);
-	output_of("merlon qkd plan --loss-db 2 --eps-sec-exponent 9.5", &code);
-	assert_int_equal(code, EXIT_USAGE);
+	for (size_t i = 0; i < ARRAY_LEN(wishes); i++) {
+		int code;
+		output_of(wishes[i].command, &code);
+		assert_int_equal(code, wishes[i].code);
+	}
 }
 
 int main(void)

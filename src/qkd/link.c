@@ -256,12 +256,11 @@ void link_ask(
 	}
 	memcpy(named.link, l->settings.link, sizeof named.link);
 	qkd_request_encode(&w, type, &named);
-	const struct span body = writer_span_done(&w);
 	l->is_asking = true;
 	l->after = after;
-	l->port.ask(l->port.ctx, type, body);
+	l->port.ask(l->port.ctx, type, writer_span_done(&w));
 	/* Else a block's key would stay there until the next one. */
-	secret_wipe(l->memory_request.bytes, body.len);
+	secret_wipe(l->memory_request.bytes, w.len);
 }
 
 void link_ask_state(

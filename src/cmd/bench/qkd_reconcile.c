@@ -13,6 +13,7 @@
 #include "qkd/ldpc.h"
 #include "qkd/reconciler.h"
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -285,8 +286,11 @@ static struct err run_row(const struct bench_options *o, const struct row *row,
 	struct work w = {.row = row, .mode = row->mode};
 	struct bench_rate rate;
 
-	if (!can_do(row))
+	if (!can_do(row)) { /* said, not left out in silence */
+		fprintf(stderr, "bench reconcile-paths: SKIPPED: %s by %s: this processor cannot\n",
+			row->mode->word, row->path->word);
 		return OK;
+	}
 	const struct err e = bench_rate(o, row->turns_min, turn, &w, &rate);
 	work_close(&w);
 	if (failed(e))
